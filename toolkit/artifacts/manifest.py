@@ -1,0 +1,137 @@
+"""`artifact.json`: what a folder is, how it was made, from what, and whether its files are still those."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+NAME = "artifact.json"
+SCHEMA_VERSION = 1
+# What reports on an artifact, or takes another value at each run (times), is not its content: two runs with the same
+# inputs, config and seed have the same content digest.
+NOT_CONTENT = ("README.md", "report.json", "report.html", "metrics.json", "trainer_state.json", "logs/", "figures/")
+PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "rensa", "nlpaug")
+
+
+def digest_file(path: Path) -> str:
+    """xxh3-128 of a file's bytes, in hex."""
+    import xxhash
+
+    state = xxhash.xxh3_128()
+    with path.open("rb") as f:
+        while block := f.read(1 << 22):
+            state.update(block)
+    return state.hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """xxh3-128 of a JSON value in canonical form."""
+    import xxhash
+
+    return xxhash.xxh3_128_hexdigest(json.dumps(value, sort_keys=True, ensure_ascii=True).encode())
+
+
+def outputs_of(folder: Path) -> list[dict[str, Any]]:
+    """Every file of the folder but the manifest: relative path, bytes, digest."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
+    return [
+        {"path": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "digest": digest_file(p)} for p in files
+    ]
+
+
+def content_digest(outputs: list[dict[str, Any]]) -> str:
+    """One digest of what later steps read: the data half of an artifact."""
+    return digest_json([[o["path"], o["digest"]] for o in outputs if not o["path"].startswith(NOT_CONTENT)])
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The manifest of an artifact folder, or None where there is none."""
+    try:
+        text = (folder / NAME).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        manifest = json.loads(text)
+        if manifest["schema_version"] > SCHEMA_VERSION:
+            raise ToolkitError(f"{folder} was written by a newer toolkit", "update this one")
+        manifest["stamp"], manifest["kind"], manifest["outputs"], manifest["digest"]  # noqa: B018
+    except (ValueError, KeyError, TypeError) as e:
+        raise ToolkitError(f"{folder / NAME} is damaged", "make the artifact again with --force") from e
+    return manifest
+
+
+def check_files(folder: Path, manifest: dict[str, Any]) -> None:
+    """Sizes of all outputs against the manifest: cheap, and finds what was cut, lost or edited by hand.
+
+    Raises:
+        ToolkitError: a file is gone or has another size.
+    """
+    for output in manifest["outputs"]:
+        path = folder / output["path"]
+        if not path.is_file():
+            raise ToolkitError(f"{folder}: {output['path']} is missing", "make the artifact again with --force")
+        if path.stat().st_size != output["bytes"]:
+            raise ToolkitError(
+                f"{folder}: {output['path']} has changed since it was written", "make the artifact again with --force"
+            )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that the file is either the old or the new one, never half."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8") as f:
+        json.dump(value, f, indent=2, ensure_ascii=False, allow_nan=False)
+        f.write("\n")
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(aside, path)
+
+
+def figures_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The artifact's full figures: `metrics.json` or `report.json`, else the manifest's summary."""
+    for name in ("metrics.json", "report.json"):
+        if (folder / name).is_file():
+            loaded: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+            return loaded
+    summary: dict[str, Any] = manifest["metrics"]
+    return summary
+
+
+def lineage(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a descendant keeps of this artifact: enough to read the whole chain from the last folder."""
+    kept = ("kind", "command", "config", "seed", "digest", "metrics", "inputs")
+    return {key: manifest[key] for key in kept}
+
+
+def versions() -> dict[str, str]:
+    """Python, toolkit and the packages that decide results."""
+    from toolkit import __version__
+
+    out = {"python": platform.python_version(), "toolkit": __version__}
+    for package in PACKAGES:
+        try:
+            out[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return out
+
+
+def machine() -> dict[str, Any]:
+    """Processor name, cores this process may use, accelerator (if torch is loaded and has one)."""
+    import sys
+
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        lines = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
+        name = next(lines, name)
+    affinity = getattr(os, "sched_getaffinity", None)
+    torch = sys.modules.get("torch")
+    accelerator = torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
+    return {"cpu": name, "cores": len(affinity(0)) if affinity else os.cpu_count(), "accelerator": accelerator}

@@ -1,0 +1,176 @@
+"""Model artifacts: a folder that the stock `from_pretrained` opens, with figures and a card beside the weights."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+OPENVINO = "openvino_model.xml"
+HELPERS = ("tokenizer", "vocab", "special_tokens", "merges", "added_tokens", "preprocessor")
+
+
+def backend(folder: Path) -> str:
+    """Which runtime the weights in a model folder are for: "torch" or "openvino".
+
+    Raises:
+        ToolkitError: there are no weights.
+    """
+    if (folder / OPENVINO).is_file():
+        return "openvino"
+    if (folder / "model.safetensors").is_file() or (folder / "model.safetensors.index.json").is_file():
+        return "torch"
+    raise ToolkitError(f"{folder} holds no model.safetensors", "save it as safetensors, or give another model folder")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json`.
+
+    Raises:
+        ToolkitError: it is missing or does not parse.
+    """
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as e:
+        raise ToolkitError(f"{folder} has no config.json that parses", "give a folder written by save_pretrained") from e
+    return config
+
+
+def labels(folder: Path) -> list[str] | None:
+    """The class names of a classifier in the order of its outputs; None for a bare encoder."""
+    config = read_config(folder)
+    if not any("Classification" in name for name in config.get("architectures") or []):
+        return None
+    names = config.get("id2label") or {}
+    return [names[key] for key in sorted(names, key=int)]
+
+
+def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] = ("torch",)) -> list[str]:
+    """The class names of a model that `command` can work on.
+
+    Raises:
+        ToolkitError: it is no classifier, or quantized where that is of no use.
+    """
+    names = labels(folder)
+    if names is None:
+        raise ToolkitError(f"{folder} is not a classifier", f"run 'toolkit finetune' on it before 'toolkit {command}'")
+    if backend(folder) not in backends:
+        raise ToolkitError(f"{folder} is quantized already", f"run 'toolkit {command}' before 'toolkit quantize'")
+    return names
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer beside a model; one without a padding token gets one that it has.
+
+    Raises:
+        ToolkitError: there is none, or no token to pad with.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as e:
+        raise ToolkitError(f"{folder} has no tokenizer that loads", f"{type(e).__name__}: {e}") from e
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ToolkitError(f"the tokenizer of {folder} has no token to pad with", "set pad_token in its tokenizer_config.json")
+    return tokenizer
+
+
+def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
+    """Model and tokenizer; with `names`, a classifier of those classes, its head new where the stored one differs.
+
+    Raises:
+        ToolkitError: damaged weights, or an architecture that transformers has no classifier for.
+    """
+    from transformers import AutoModelForSequenceClassification
+    from transformers import logging as transformers_logging
+
+    backend(folder)
+    own = labels(folder)
+    extra: dict[str, Any] = {}
+    if names is not None and own != names:
+        extra = {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = AutoModelForSequenceClassification.from_pretrained(folder, ignore_mismatched_sizes=bool(extra), **extra)
+    except Exception as e:
+        what = " ".join(str(e).split())[:160]
+        raise ToolkitError(f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again") from e
+    return model.float(), load_tokenizer(folder)
+
+
+def load_for_inference(folder: Path) -> tuple[Any, Any]:
+    """Model and tokenizer of any backend: a transformers model, or an `openvino.Model`."""
+    if backend(folder) == "torch":
+        return load(folder)
+    import openvino
+
+    try:
+        return openvino.Core().read_model(folder / OPENVINO), load_tokenizer(folder)
+    except RuntimeError as e:
+        what = " ".join(str(e).split())[:160]
+        raise ToolkitError(f"the OpenVINO model in {folder} does not load ({what})", "make it again") from e
+
+
+def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None:
+    """An `openvino.Model` with the config and tokenizer of the model that it came from."""
+    import openvino
+
+    openvino.save_model(model, folder / OPENVINO, compress_to_fp16=False)
+    config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Weights as safetensors, config and tokenizer."""
+    from transformers import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def inference_bytes(folder: Path) -> int:
+    """Size of the files that inference loads: weights, config, tokenizer."""
+    weights = (".safetensors", ".xml", ".bin", ".onnx")
+    return sum(
+        p.stat().st_size
+        for p in folder.iterdir()
+        if p.is_file() and (p.suffix in weights or p.name == "config.json" or p.name.startswith(HELPERS))
+    )
+
+
+def card(title: str, names: list[str], figures: dict[str, Any], lines: list[str]) -> str:
+    """The model card: front matter for the hub, classes, figures, how to load it."""
+    rows = "".join(f"| {key} | {value} |\n" for key, value in figures.items())
+    return (
+        f"---\npipeline_tag: text-classification\nlibrary_name: transformers\n---\n\n# {title}\n\n"
+        f"Classes: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}\n\n| figure | value |\n|---|---|\n{rows}\n"
+        + "".join(f"{line}\n" for line in lines)
+    )
+
+
+def parameters(folder: Path) -> int:
+    """Numbers in the weights: counted in the safetensors header, or in the constants of an OpenVINO model."""
+    if backend(folder) == "torch":
+        from safetensors import safe_open
+
+        total = 0
+        for path in folder.glob("*.safetensors"):
+            with safe_open(path, framework="np") as f:
+                for key in f.keys():  # noqa: SIM118
+                    size = 1
+                    for n in f.get_slice(key).get_shape():
+                        size *= n
+                    total += size
+        return total
+    stored = json.loads((folder / "metrics.json").read_text())["model"]["parameters"] if (folder / "metrics.json").is_file() else 0
+    return int(stored)

@@ -1,0 +1,196 @@
+"""`toolkit error-analysis`: where an evaluation's errors gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from toolkit import console
+from toolkit.config import Config, Input
+from toolkit.errors import ToolkitError, did_you_mean
+from toolkit.step import Job, Step
+
+STANDARD = ("id", "text", "label", "predicted", "confidence", "parent_id", "method")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorAnalysisConfig(Config):
+    source: Annotated[str, Argument(metavar="EVALUATION", help="What 'toolkit evaluate' wrote."), Input("evaluation")]
+    by: Annotated[
+        list[str] | None, Option(help="A column to divide the rows by (repeat for several).", show_default="all that can")
+    ] = None
+    examples: Annotated[int, Option(help="Errors shown in the report.", min=0)] = 50
+
+
+def plan(job: Job) -> dict[str, Any]:
+    table = predictions(job)
+    return {"rows": len(table), "errors": int((table["label"] != table["predicted"]).sum()), "columns": divisible(job, table)}
+
+
+def predictions(job: Job) -> Any:
+    """The evaluation's rows as a DataFrame.
+
+    Raises:
+        ToolkitError: they have no labels (what `predict` wrote).
+    """
+    from toolkit.artifacts import evaluation
+
+    path = job.inputs["source"].path
+    assert path is not None
+    table = evaluation.read(path)
+    if "label" not in table:
+        raise ToolkitError(f"{path} has no labels", "run 'toolkit evaluate' on labelled rows")
+    return table
+
+
+def divisible(job: Job, table: Any) -> list[str]:
+    """The passed-through columns to divide the rows by.
+
+    Raises:
+        ToolkitError: a column that was asked for is not there.
+    """
+    from toolkit.artifacts.evaluation import PROBABILITY
+
+    others = [c for c in table.columns if c not in STANDARD and not c.startswith(PROBABILITY)]
+    for name in job.config.by or []:
+        if name not in table.columns:
+            raise ToolkitError(f"the predictions have no column '{name}'", did_you_mean(name, table.columns))
+    return job.config.by or others
+
+
+def error_analysis(job: Job) -> None:
+    """Find where the errors gather: by confidence, by keyword, by source and other columns, by confused classes."""
+    import numpy as np
+
+    from toolkit.artifacts import manifest, report
+    from toolkit.data.text import language, words
+    from toolkit.evaluation import errors
+
+    table = predictions(job)
+    wrong = (table["label"] != table["predicted"]).to_numpy()
+    texts = [str(text) for text in table["text"]]
+    word_sets = [{word.lower() for word in words(text) if len(word) > 1} for text in console.track(texts, "words")]
+    columns = {name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)}
+    columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
+    found = {
+        "rows": len(table),
+        "errors": int(wrong.sum()),
+        "confidence": errors.by_confidence(wrong, table["confidence"].to_numpy()),
+        "columns": {name: slices for name, slices in columns.items() if slices},
+        "keywords": errors.keywords(wrong, word_sets),
+        "confusions": errors.confused_pairs(table["label"].tolist(), table["predicted"].tolist()),
+    }
+    manifest.write_json(job.folder / "slices.json", found)
+    failed = table[wrong].sort_values("confidence", ascending=False)
+    failed.to_parquet(job.folder / "errors.parquet", index=False)
+    report.write(job.folder, page(job, found, failed, np.asarray(table["confidence"]), wrong))
+    (job.folder / "README.md").write_text("# Error analysis\n\nOpen `report.html`.\n", encoding="utf-8")
+    job.metrics |= {"rows": found["rows"], "errors": found["errors"], "keywords": len(found["keywords"])}
+    console.table(
+        f"{found['errors']} of {found['rows']} rows are wrong",
+        ("confidence", "rows", "errors", "error rate"),
+        [(s["value"], s["rows"], s["errors"], rate(s)) for s in found["confidence"]],
+    )
+    if found["confusions"]:
+        console.table(
+            "Most confused",
+            ("label -> predicted", "errors", "share of label"),
+            [(f"{c['label']} -> {c['predicted']}", c["errors"], f"{c['share_of_label']:.1%}") for c in found["confusions"][:8]],
+        )
+
+
+def rate(found: dict[str, Any]) -> str:
+    value = found["error_rate"]["value"]
+    return "–" if value is None else f"{value:.1%}"
+
+
+def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: Any) -> dict[str, Any]:
+    """The report: the strata, the slices, the words, the worst errors."""
+    from toolkit.reports import figures
+
+    head = ["rows", "errors", "error rate (95% interval)", "lift"]
+
+    def slices(column: str, found_slices: list[dict[str, Any]]) -> dict[str, Any]:
+        rows = [[s["value"], s["rows"], s["errors"], s["error_rate"], s["lift"]] for s in found_slices]
+        return {"columns": [column, *head], "rows": rows}
+
+    confusions = found["confusions"][:12]
+    shown = failed.head(job.config.examples)
+    sure = next(s for s in found["confidence"] if s["value"].startswith("high"))
+    sections: list[dict[str, Any]] = [
+        {
+            "title": "By confidence",
+            "text": "Errors of high confidence are wrong labels or blind spots; those of low confidence want more data.",
+            "table": slices("confidence", found["confidence"]),
+            "figures": [
+                {
+                    "name": "confidence",
+                    "caption": "Confidence of right and wrong predictions",
+                    "figure": figures.histogram(
+                        {"right": confidence[~wrong].tolist(), "wrong": confidence[wrong].tolist()}, xlabel="confidence"
+                    ),
+                }
+            ],
+        },
+        {
+            "title": "Confused classes",
+            "figures": [
+                {
+                    "name": "confusions",
+                    "caption": "Errors a pair",
+                    "figure": figures.bars(
+                        [f"{c['label']} → {c['predicted']}" for c in confusions],
+                        {"errors": [c["errors"] for c in confusions]},
+                        horizontal=True,
+                        xlabel="errors",
+                    ),
+                }
+            ]
+            if confusions
+            else [],
+            "table": {
+                "columns": ["label", "predicted", "errors", "share of label"],
+                "rows": [
+                    [c["label"], c["predicted"], c["errors"], {"share": c["share_of_label"], "text": f"{c['share_of_label']:.1%}"}]
+                    for c in found["confusions"]
+                ],
+            },
+        },
+        {
+            "title": "By column",
+            "tables": [slices(name, rows) for name, rows in found["columns"].items()],
+        },
+        {
+            "title": "Keywords",
+            "text": "Words whose texts are wrong more often than chance allows (false discovery rate of 5%)."
+            if found["keywords"]
+            else "No word's texts are wrong more often than chance allows (false discovery rate of 5%).",
+            "table": slices("word", found["keywords"]) if found["keywords"] else None,
+        },
+        {
+            "title": "Errors, the surest first",
+            "text": f"{len(shown)} of {found['errors']}; all are in errors.parquet.",
+            "table": {
+                "columns": ["id", "text", "label", "predicted", "confidence"],
+                "rows": shown[["id", "text", "label", "predicted", "confidence"]].to_numpy().tolist(),
+            },
+        },
+    ]
+    return {
+        "title": "Error analysis",
+        "kicker": "toolkit error-analysis",
+        "lead": f"{found['errors']} of {found['rows']} rows are wrong; of {sure['rows']} that the model is sure of, {sure['errors']} are.",
+        "lang": "en",
+        "cards": [
+            {"label": "rows", "value": found["rows"], "note": ""},
+            {"label": "errors", "value": found["errors"], "note": f"{found['errors'] / max(found['rows'], 1):.1%}"},
+            {"label": "sure and wrong", "value": sure["errors"], "note": f"confidence above {0.9}"},
+        ],
+        "sections": sections,
+        "footer": {"evaluation": job.config.source},
+    }
+
+
+STEP = Step(name="error-analysis", kind="analysis", config=ErrorAnalysisConfig, run=error_analysis, plan=plan)

@@ -1,0 +1,173 @@
+"""`toolkit evaluate`: quality with intervals, and speed and size measured here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from toolkit import console
+from toolkit.config import GATE, Config, Input
+from toolkit.data.options import ColumnOptions
+from toolkit.gates import judge_bounds
+from toolkit.step import Gate, Job, Step
+from toolkit.training.config import Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Config):
+    source: Annotated[str, Argument(metavar="MODEL", help="The model to evaluate."), Input("model")]
+    data: Annotated[str, Option(help="Rows to evaluate on.", show_default=False), Input("dataset")]
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    split: Annotated[str, Option(help="The split to evaluate on.")] = "test"
+    batch_size: Annotated[int, Option(help="Rows a batch, for predicting and timing.", min=1)] = 32
+    min: Annotated[
+        list[str] | None, Option(metavar="PATH=BOUND", help="Gate: least value, e.g. quality.accuracy=0.9."), GATE
+    ] = None
+    max: Annotated[
+        list[str] | None, Option(metavar="PATH=BOUND", help="Gate: most, e.g. efficiency.latency_ms.p95=20."), GATE
+    ] = None
+    device: Device = "auto"
+
+
+def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
+    return judge_bounds(figures, config.min or [], config.max or [])
+
+
+def plan(job: Job) -> dict[str, Any]:
+    from toolkit.commands import _models
+    from toolkit.data import split
+
+    names = _models.check(job.inputs["source"], "evaluate")
+    split.check_children(job.dataset, job.config.data)
+    rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
+    _models.labels_in_order(rows, names, job.config.data)
+    return {"rows": len(rows), "classes": len(names), "split": job.config.split}
+
+
+def evaluate(job: Job) -> None:
+    """Measure a model: accuracy, macro F1 and AUC with 95% intervals; speed, latency, size and memory on this machine.
+
+    Works for float and quantized models alike. --min and --max are gates: exit code 3 where one is not met.
+    """
+    import numpy as np
+
+    from toolkit.artifacts import evaluation, manifest, report
+    from toolkit.artifacts import model as models
+    from toolkit.commands import _models
+    from toolkit.evaluation import statistics
+    from toolkit.inference import timing
+
+    given, config = job.inputs["source"], job.config
+    assert given.path is not None
+    timing.reset_peak_memory()
+    predictor = _models.predictor(given, "evaluate", config.device)
+    rows = _models.choose_split(job.dataset, config.split, config.data)
+    texts = list(rows["text"])
+    labels = np.array(_models.labels_in_order(rows, predictor.names, config.data))
+    probabilities = predictor.probabilities(texts, config.batch_size, "predicting")
+    speed = timing.measure({"model": predictor}, texts, config.batch_size)["model"]
+    figures = {
+        "quality": statistics.quality(labels, probabilities, config.seed),
+        "per_class": per_class(labels, probabilities, predictor.names),
+        "efficiency": {
+            "parameters": models.parameters(given.path),
+            "size_bytes": models.inference_bytes(given.path),
+            **speed,
+            "peak_memory_bytes": timing.peak_memory_bytes(),
+        },
+        "rows": len(rows),
+        "split": config.split,
+    }
+    if figures["quality"]["auc"]["value"] is None:
+        job.warn("AUC is undefined: the rows hold one class only")
+    manifest.write_json(job.folder / "metrics.json", figures)
+    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
+    report.write(job.folder, page(job, figures, labels, probabilities, predictor.names))
+    (job.folder / "README.md").write_text(f"# Evaluation of {given.given}\n\nOpen `report.html`.\n", encoding="utf-8")
+    quality, efficiency = figures["quality"], figures["efficiency"]
+    job.metrics |= {name: quality[name]["value"] for name in quality}
+    job.metrics |= {key: efficiency[key] for key in ("parameters", "size_bytes", "samples_per_second")}
+    console.table(
+        f"{given.given} on {len(rows)} rows of {config.split}",
+        ("figure", "value", "95% interval"),
+        [(n, shown(e["value"]), f"{shown(e['low'])} to {shown(e['high'])}") for n, e in quality.items()]
+        + [("samples a second", f"{speed['samples_per_second']:,.0f}", f"batch {config.batch_size}")]
+        + [("latency p50 / p95", f"{speed['latency_ms']['p50']:.2f} / {speed['latency_ms']['p95']:.2f} ms", "batch 1")]
+        + [("bytes", f"{efficiency['size_bytes']:,}", "")],
+    )
+
+
+def shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def per_class(labels: Any, probabilities: Any, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Precision, recall, F1 and support of each class; None where undefined."""
+    import numpy as np
+
+    from toolkit.evaluation import metrics
+
+    matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
+    figures = metrics.per_class(matrix)
+    return {
+        name: {k: float(v[i]) if np.isfinite(v[i]) else None for k, v in figures.items() if k != "support"}
+        | {"support": int(figures["support"][i])}
+        for i, name in enumerate(names)
+    }
+
+
+def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, names: list[str]) -> dict[str, Any]:
+    """The report: the verdict, the classes, the confusion."""
+    from toolkit.evaluation import metrics
+    from toolkit.reports import figures as draw
+
+    quality, efficiency = figures["quality"], figures["efficiency"]
+    accuracy = quality["accuracy"]
+    matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
+    right = probabilities.argmax(1) == labels
+    confidence = probabilities.max(1)
+    return {
+        "title": "Evaluation report",
+        "kicker": "toolkit evaluate",
+        "lead": f"{accuracy['value']:.1%} of {figures['rows']} rows are right "
+        f"(95% interval {accuracy['low']:.1%} to {accuracy['high']:.1%}).",
+        "lang": "en",
+        "cards": [
+            {"label": "accuracy", "value": accuracy["value"], "note": f"{accuracy['low']:.3f} to {accuracy['high']:.3f}"},
+            {"label": "samples a second", "value": efficiency["samples_per_second"], "note": f"batch {job.config.batch_size}"},
+            {"label": "latency p50", "value": f"{efficiency['latency_ms']['p50']:.2f} ms", "note": "batch 1"},
+            {"label": "size", "value": f"{efficiency['size_bytes'] / 1e6:.1f} MB", "note": "what inference loads"},
+        ],
+        "sections": [
+            {
+                "title": "Quality",
+                "table": {"columns": ["figure", "value (95% interval)"], "rows": [[n, e] for n, e in quality.items()]},
+            },
+            {
+                "title": "Classes",
+                "table": {
+                    "columns": ["class", "precision", "recall", "F1", "rows"],
+                    "rows": [[n, f["precision"], f["recall"], f["f1"], f["support"]] for n, f in figures["per_class"].items()],
+                },
+            },
+            {
+                "title": "Confusion",
+                "figures": [
+                    {"name": "confusion", "caption": "True class down, predicted across", "figure": draw.confusion(matrix, names)},
+                    {
+                        "name": "confidence",
+                        "caption": "Confidence of right and wrong predictions",
+                        "figure": draw.histogram(
+                            {"right": confidence[right].tolist(), "wrong": confidence[~right].tolist()}, xlabel="confidence"
+                        ),
+                    },
+                ],
+            },
+        ],
+        "footer": {"model": job.config.source, "data": job.config.data, "split": job.config.split},
+    }
+
+
+STEP = Step(name="evaluate", kind="evaluation", config=EvaluateConfig, run=evaluate, plan=plan, judge=judge)

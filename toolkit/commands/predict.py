@@ -1,0 +1,68 @@
+"""`toolkit predict`: unlabelled rows in, predictions out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from toolkit import console
+from toolkit.config import Config, Input
+from toolkit.data.options import ColumnOptions
+from toolkit.step import Job, Step
+from toolkit.training.config import Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(Config):
+    source: Annotated[str, Argument(metavar="MODEL", help="The model to ask."), Input("model")]
+    data: Annotated[str, Option(help="Rows with a text; a label is passed through.", show_default=False), Input("dataset")]
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    split: Annotated[str | None, Option(help="The split to predict.", show_default="all")] = None
+    batch_size: Annotated[int, Option(help="Rows a batch.", min=1)] = 32
+    device: Device = "auto"
+
+
+def plan(job: Job) -> dict[str, Any]:
+    from toolkit.commands import _models
+
+    names = _models.check(job.inputs["source"], "predict")
+    return {"rows": len(chosen_rows(job)), "classes": len(names)}
+
+
+def chosen_rows(job: Job) -> Any:
+    """The rows of the chosen split, or of all of them with a `split` column."""
+    from datasets import concatenate_datasets
+
+    from toolkit.commands import _models
+
+    data = job.read_dataset(need_label=False)
+    if job.config.split:
+        return _models.choose_split(data, job.config.split, job.config.data)
+    if len(data) == 1:
+        return next(iter(data.values()))
+    parts = [rows.add_column("split", [name] * len(rows)) for name, rows in data.items() if "split" not in rows.column_names]
+    return concatenate_datasets(parts or list(data.values()))
+
+
+def predict(job: Job) -> None:
+    """Predict the class of every row: predictions.parquet with the class, its confidence and all probabilities."""
+    from toolkit.artifacts import evaluation
+    from toolkit.commands import _models
+
+    rows = chosen_rows(job)
+    predictor = _models.predictor(job.inputs["source"], "predict", job.config.device)
+    probabilities = predictor.probabilities([t or "" for t in rows["text"]], job.config.batch_size, "predicting")
+    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
+    predicted = probabilities.argmax(1)
+    counts = {name: int((predicted == i).sum()) for i, name in enumerate(predictor.names)}
+    (job.folder / "README.md").write_text(
+        f"# Predictions of {job.config.source}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n", encoding="utf-8"
+    )
+    job.metrics |= {"rows": len(rows), "predicted": counts}
+    ranked = sorted(counts.items(), key=lambda item: -item[1])[:20]
+    console.table(f"{len(rows)} rows predicted", ("class", "rows"), ranked)
+
+
+STEP = Step(name="predict", kind="predictions", config=PredictConfig, run=predict, plan=plan)

@@ -1,0 +1,126 @@
+"""`toolkit prune`: a physically smaller model, trained back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from toolkit import console
+from toolkit.config import Config, Input
+from toolkit.data.options import ColumnOptions
+from toolkit.errors import ToolkitError
+from toolkit.step import Job, Step
+from toolkit.training.config import TrainConfig
+
+CALIBRATION_BATCHES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneConfig(Config):
+    source: Annotated[str, Argument(metavar="MODEL", help="The model to make smaller."), Input("model")]
+    data: Annotated[str, Option(help="Rows to measure importance and train back on.", show_default=False), Input("dataset")]
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    ffn: Annotated[float, Option(help="Share of the feed-forward neurons to remove.", min=0.0, max=0.95)] = 0.5
+    layers: Annotated[int | None, Option(help="Layers to keep.", min=1, show_default="all")] = None
+    recover: Annotated[bool, Option(help="Train back, with the original as teacher.")] = True
+    temperature: Annotated[float, Option(help="Softens the teacher's probabilities.", min=0.1, max=100.0)] = 2.0
+    alpha: Annotated[float, Option(help="Weight of the teacher; the labels have the rest.", min=0.0, max=1.0)] = 0.5
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def plan(job: Job) -> dict[str, Any]:
+    from toolkit.artifacts import model as models
+    from toolkit.commands import _models, _training
+    from toolkit.compression import structure
+
+    given, config = job.inputs["source"], job.config
+    names = _models.check(given, "prune", backends=("torch",))
+    assert given.path is not None
+    stored = models.read_config(given.path)
+    structure.check(stored["model_type"])
+    depth = structure.depth(stored)
+    if config.layers is not None and config.layers > depth:
+        raise ToolkitError(f"--layers {config.layers}: the model has {depth}", "keep fewer")
+    if not config.ffn and config.layers in (None, depth):
+        raise ToolkitError("nothing to prune", "give --ffn above 0 or --layers below the model's number")
+    data = _training.splits(job)
+    for rows in data.values():
+        _models.labels_in_order(rows, names, config.data)
+    return {"rows": {s: len(r) for s, r in data.items()}, "layers": [depth, config.layers or depth], "ffn_removed": config.ffn}
+
+
+def prune(job: Job) -> None:
+    """Remove whole layers and feed-forward neurons by measured importance, then train back with the original as teacher.
+
+    The result is physically smaller and reloads with the stock `from_pretrained`.
+    """
+    import copy
+
+    from toolkit.artifacts import manifest
+    from toolkit.artifacts import model as models
+    from toolkit.commands import _models, _training
+    from toolkit.compression import distill
+    from toolkit.training import trainer
+    from toolkit.training.precision import resolve_device
+    from toolkit.training.tasks import text_classification as task
+
+    given, config = job.inputs["source"], job.config
+    assert given.path is not None
+    names = _models.check(given, "prune", backends=("torch",))
+    data = _training.relabelled(_training.splits(job), names, config.data)
+    original, tokenizer = models.load(given.path)
+    length = task.max_tokens(original, tokenizer, config.train.max_length)
+    rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
+    model = copy.deepcopy(original)
+    cut = shrink(model, rows, tokenizer.pad_token_id, config)
+    before, after = (sum(p.numel() for p in m.parameters()) for m in (original, model))
+    console.note(f"parameters {before:,} to {after:,} ({after / before:.0%}); layers kept {cut['layers_kept']}")
+    if config.recover:
+        logits = distill.teacher_logits(original, tokenizer, rows, resolve_device(config.train.device))
+        figures = trainer.train(
+            model,
+            tokenizer,
+            distill.with_teacher(rows, logits),
+            validation,
+            config.train,
+            job.work,
+            seed=config.seed,
+            loss=distill.loss(config.temperature, config.alpha),
+        )
+    else:
+        figures = {"validation": trainer.validate(model, tokenizer, validation)}
+    figures["pruned"] = cut | {"parameters_before": before}
+    _training.publish(job, model, tokenizer, figures, f"{given.given}, pruned", length)
+    models.load(job.folder)  # it reloads with the stock class, or this fails
+    manifest.write_json(job.folder / "pruning.json", cut)
+    console.note(f"validation accuracy {figures['validation']['accuracy']:.4f}")
+
+
+def shrink(model: Any, rows: Any, pad_id: int, config: PruneConfig) -> dict[str, Any]:
+    """Cut the model in place; says what was cut and by what measure."""
+    from toolkit.compression import importance, structure
+    from toolkit.training.tasks import text_classification as task
+
+    step = max(1, len(rows) // (CALIBRATION_BATCHES * 32))
+    chosen = rows[::step][: CALIBRATION_BATCHES * 32]
+    batches = [task.collate(pad_id, chosen[i : i + 32]) for i in range(0, len(chosen), 32)]
+    depth = len(structure.layers(model))
+    removed = importance.least_important_layers(model, batches, depth - (config.layers or depth))
+    kept_layers = sorted(set(range(depth)) - {n for n, _ in removed})
+    structure.keep_layers(model, kept_layers)
+    width = structure.ffn(model, structure.layers(model)[0])[0].out_features
+    kept = max(8, round(width * (1 - config.ffn) / 8) * 8)  # matrix kernels like multiples of 8
+    if kept < width:
+        scores = importance.ffn_importance(model, batches)
+        structure.keep_ffn(model, [score.argsort(descending=True)[:kept].tolist() for score in scores])
+    return {
+        "layers_kept": kept_layers,
+        "layers_removed": [{"layer": n, "calibration_loss_without": loss} for n, loss in removed],
+        "ffn_width": min(kept, width),
+        "ffn_width_before": width,
+    }
+
+
+STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True)

@@ -1,0 +1,145 @@
+"""`toolkit split`: train, validation and test that share nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from toolkit import console
+from toolkit.config import Config, Input
+from toolkit.data.options import ColumnOptions
+from toolkit.errors import ToolkitError
+from toolkit.step import Job, Step
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig(Config):
+    source: Annotated[str, Argument(metavar="DATASET", help="What to split."), Input("dataset")]
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    validation: Annotated[float, Option(help="Share of validation.", min=0.0, max=0.9)] = 0.1
+    test: Annotated[float, Option(help="Share of test, unless the source has its own.", min=0.0, max=0.9)] = 0.1
+
+
+def plan(job: Job) -> dict[str, Any]:
+    data, config = job.dataset, job.config
+    if config.validation + config.test >= 1:
+        raise ToolkitError("--validation and --test leave nothing for train", "make their sum less than 1")
+    _check_classes(data, config)
+    return {"rows": {split: len(rows) for split, rows in data.items()}, "shares": shares(data, config)}
+
+
+def shares(data: DatasetDict, config: SplitConfig) -> dict[str, float]:
+    """The share of each split to be made; a test split that is there already is not made."""
+    made = {"validation": config.validation} | ({} if "test" in data else {"test": config.test})
+    made = {split: share for split, share in made.items() if share}
+    return {"train": 1 - sum(made.values())} | made
+
+
+def _check_classes(data: DatasetDict, config: SplitConfig) -> None:
+    from collections import Counter
+
+    from toolkit.data import columns
+
+    if "train" not in data:
+        raise ToolkitError(f"{config.source} has no train rows", "give data that is not all test")
+    names = data["train"].features["label"].names
+    counts = Counter(label for split, rows in data.items() if split != "test" for label in rows["label"])
+    if "test" in data:
+        columns.check_labels(data, config.source)
+    if len(counts) < 2:
+        only = ", ".join(names[i] for i in counts)
+        raise ToolkitError(f"{config.source} has one class only ({only})", "a classifier needs rows of two classes or more")
+    needed = len(shares(data, config))
+    few = sorted(names[i] for i, n in counts.items() if n < needed)
+    if few:
+        raise ToolkitError(
+            f"{config.source}: too few rows of {', '.join(few[:5])} for {needed} splits",
+            f"each class needs {needed} rows or more: add some, or remove the class",
+        )
+
+
+def split(job: Job) -> None:
+    """Split into train, validation and test, stratified by class, so that nothing leaks.
+
+    Near-duplicates and rows of one `group` stay on one side. A source's own test split is kept whole: rows that are
+    near-duplicates of it are moved out to rejected.parquet. Everything else is divided anew.
+    """
+    import pyarrow as pa
+    from datasets import DatasetDict, concatenate_datasets
+
+    from toolkit.artifacts import dataset, manifest, report
+    from toolkit.data import near, split as splitting
+
+    data = job.dataset
+    splitting.check_children(data, job.config.source)
+    fixed = data.get("test")
+    pool = concatenate_datasets([rows for name, rows in data.items() if name != "test"])
+    pool = splitting.unique_ids(pool, fixed)
+    texts = list(pool["text"]) + (list(fixed["text"]) if fixed else [])
+    clusters = near.clusters(len(texts), near.pairs(texts)[0] + splitting.group_links(pool, fixed))
+    leaking = splitting.touching(clusters, len(pool))
+    labels = list(pool["label"])
+    free = [i for i in range(len(pool)) if i not in leaking]
+    wanted = shares(data, job.config)
+    where = splitting.assign([labels[i] for i in free], [clusters[i] for i in free], wanted, job.config.seed)
+    made = DatasetDict({s: pool.select([i for i, w in zip(free, where, strict=True) if w == s]) for s in wanted})
+    if fixed:
+        made["test"] = fixed
+    if leaking:
+        job.warn(f"{len(leaking)} rows are near-duplicates of the source's own test split: moved to rejected.parquet")
+    rejected = pool.select(sorted(leaking)).with_format("arrow")[:]
+    for column, value in (("stage", "split"), ("reason", "near-duplicate of test"), ("detail", "")):
+        rejected = rejected.append_column(column, pa.array([value] * rejected.num_rows, pa.string()))
+    result = _measured(made)
+    if result["leakage"]["near_duplicate_pairs_across"]:
+        raise ToolkitError("near-duplicates ended up on two sides", "this is a bug: please report it")
+    dataset.write(job.folder, made, rejected)
+    manifest.write_json(job.folder / "report.json", result)
+    report.write(job.folder, page(job, result, made["train"].features["label"].names))
+    checked = result["leakage"]["pairs_checked"]
+    lines = [f"Near-duplicates across splits: 0 of {checked} candidate pairs checked at Jaccard {near.THRESHOLD}."]
+    (job.folder / "README.md").write_text(dataset.card("Split dataset", made, lines), encoding="utf-8")
+    job.metrics |= {name: part["rows"] for name, part in result["splits"].items()} | {"pairs_across": 0}
+    console.table("Splits", ("split", "rows"), [(name, part["rows"]) for name, part in result["splits"].items()])
+
+
+def _measured(data: DatasetDict) -> dict[str, Any]:
+    """Rows and class shares, and the leakage counted afresh on what will be written."""
+    from toolkit.data import near
+
+    names = data["train"].features["label"].names
+    texts = [text for rows in data.values() for text in rows["text"]]
+    side = [name for name, rows in data.items() for _ in range(len(rows))]
+    pairs, checked = near.pairs(texts, "checking")
+    across = sum(side[a] != side[b] for a, b in pairs)
+    splits = {}
+    for name, rows in data.items():
+        labels = list(rows["label"])
+        splits[name] = {"rows": len(labels), "classes": {n: labels.count(i) / max(len(labels), 1) for i, n in enumerate(names)}}
+    return {
+        "splits": splits,
+        "leakage": {"threshold": near.THRESHOLD, "pairs_checked": checked, "near_duplicate_pairs_across": across},
+    }
+
+
+def page(job: Job, result: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The report: sizes, class shares, the proof."""
+    splits, leakage = result["splits"], result["leakage"]
+    table = [[n, *({"share": part["classes"][n], "text": f"{part['classes'][n]:.1%}"} for part in splits.values())] for n in names]
+    return {
+        "title": "Split report",
+        "kicker": "toolkit split",
+        "lead": f"No near-duplicate pair stands on two sides ({leakage['pairs_checked']} candidate pairs were checked).",
+        "lang": "en",
+        "cards": [{"label": name, "value": part["rows"], "note": "rows"} for name, part in splits.items()],
+        "sections": [{"title": "Class shares", "table": {"columns": ["class", *splits], "rows": table}}],
+        "footer": {"source": job.config.source},
+    }
+
+
+STEP = Step(name="split", kind="dataset", config=SplitConfig, run=split, plan=plan)

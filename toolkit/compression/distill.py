@@ -1,0 +1,51 @@
+"""The distillation loss (Hinton et al., 2015) and the teacher's answers that it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from toolkit import console
+from toolkit.training.tasks import text_classification as task
+
+TEACHER = "teacher_logits"
+
+
+def with_teacher(rows: list[dict[str, Any]], logits: Any) -> list[dict[str, Any]]:
+    """Encoded rows that carry the teacher's logits (rows, classes)."""
+    return [row | {TEACHER: logits[i]} for i, row in enumerate(rows)]
+
+
+def teacher_logits(model: Any, tokenizer: Any, rows: list[dict[str, Any]], device: str, batch_size: int = 64) -> Any:
+    """The teacher's logits for its own encoding of the rows: float32 tensor (rows, classes), each row asked once."""
+    model = model.to(device).eval()
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))
+    out = torch.zeros(len(rows), model.config.num_labels)
+    for start in console.track(range(0, len(order), batch_size), "asking the teacher"):
+        chosen = order[start : start + batch_size]
+        batch = task.collate(tokenizer.pad_token_id, [{"input_ids": rows[i]["input_ids"]} for i in chosen])
+        with torch.inference_mode():
+            out[chosen] = model(**{k: v.to(device) for k, v in batch.items()}).logits.float().cpu()
+    model.to("cpu")
+    return out
+
+
+def loss(temperature: float, alpha: float) -> Any:
+    """`alpha` parts of the softened teacher, the rest of the labels; as `training.trainer.train` takes it.
+
+    The gradient of the soft part shrinks with the square of the temperature and is scaled back by it.
+    """
+
+    def compute(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+        batch = dict(batch)
+        teacher = batch.pop(TEACHER)
+        outputs = model(**batch)
+        student = outputs.logits.float()
+        soft = F.kl_div(
+            F.log_softmax(student / temperature, -1), F.log_softmax(teacher / temperature, -1), log_target=True, reduction="batchmean"
+        )
+        return alpha * temperature**2 * soft + (1 - alpha) * outputs.loss, outputs
+
+    return compute

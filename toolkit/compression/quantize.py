@@ -1,0 +1,74 @@
+"""INT8 through NNCF and OpenVINO: weights and activations, calibrated on rows."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit import console
+
+CALIBRATION_ROWS = 300
+
+
+def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
+    """Row numbers of a sample in which every class has its share."""
+    rng = np.random.default_rng(seed)
+    array = np.asarray(labels)
+    order = rng.permutation(len(array))
+    # the k-th row of a class of n is at (k + 1/2) / n: sorting by it interleaves the classes by their shares
+    rank = np.zeros(len(array))
+    for label in np.unique(array):
+        rows = order[array[order] == label]
+        rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return [int(i) for i in np.argsort(rank, kind="stable")[:count]]
+
+
+def to_openvino(model: Any) -> Any:
+    """A transformers text classifier as an `openvino.Model` with dynamic batch and length."""
+    import openvino
+    import torch
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    example = torch.ones(2, 16, dtype=torch.int64)
+    example_input = {"input_ids": example, "attention_mask": example}
+    with torch.inference_mode():
+        converted = openvino.convert_model(Logits().eval(), example_input=example_input)
+    for port, name in zip(converted.inputs, ("input_ids", "attention_mask"), strict=True):
+        port.get_node().set_friendly_name(name)
+        port.get_tensor().set_names({name})
+        port.get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
+        port.get_node().set_element_type(openvino.Type.i64)
+    converted.outputs[0].get_tensor().set_names({"logits"})
+    converted.validate_nodes_and_infer_types()
+    return converted
+
+
+def int8(model: Any, batches: list[dict[str, Any]]) -> Any:
+    """Post-training INT8 of an `openvino.Model`.
+
+    Args:
+        batches: `{"input_ids", "attention_mask"}` int64 arrays (1, length) that show the activations' ranges.
+    """
+    os.environ.setdefault("NNCF_TELEMETRY", "0")  # nothing here talks to a network
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    console.note(f"calibrating on {len(batches)} rows")
+    return nncf.quantize(
+        model,
+        nncf.Dataset(batches),
+        subset_size=len(batches),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+    )

@@ -1,0 +1,239 @@
+"""A command's config is one frozen dataclass; options, config-file keys, Python arguments and docs all come from it.
+
+A field is `name: Annotated[type, Option(...), markers...] = default`. A field without a Typer `Option` is reached by
+`--set` and config files alone. A field whose type is a dataclass is a group: its leaves are options like the others
+(names are unique within a command), shown in a panel of the group's name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from typer import Option
+from typer.models import ArgumentInfo, OptionInfo
+
+from toolkit.errors import ToolkitError, did_you_mean
+
+RUNTIME = "runtime"  # marks an option that does not decide the result: it is left out of the stamp
+GATE = "gate"  # marks a bound that is judged on the finished figures: left out of the stamp too
+
+Kind = Literal["dataset", "model", "evaluation", "artifact"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """Marks a field that names an input (an artifact or a source of that kind): its content decides, not its path.
+
+    A value that matches the pattern `literal` names no input and decides as it stands.
+    """
+
+    kind: Kind
+    literal: str = r"(?!)"  # matches nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What every step's config has."""
+
+    seed: Annotated[int, Option(help="Decides all randomness.", min=0)] = 0
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One value of a config: where it stands, its type, its default and how the command line shows it."""
+
+    name: str
+    path: tuple[str, ...]
+    type: Any
+    default: Any
+    cli: OptionInfo | ArgumentInfo | None
+    markers: tuple[Any, ...]
+
+    @property
+    def input(self) -> Input | None:
+        return next((m for m in self.markers if isinstance(m, Input)), None)
+
+    @property
+    def decides(self) -> bool:
+        return not self.input and RUNTIME not in self.markers and GATE not in self.markers
+
+    @property
+    def required(self) -> bool:
+        return self.default is dataclasses.MISSING
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def leaves(cls: type, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Every leaf of a config class, groups flattened, in the order of the source."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):
+        annotation, here = hints[field.name], (*path, field.name)
+        if dataclasses.is_dataclass(annotation):
+            yield from leaves(annotation, here)  # type: ignore[arg-type]
+            continue
+        base, *marks = typing.get_args(annotation) if typing.get_origin(annotation) is Annotated else (annotation,)
+        cli = next((m for m in marks if isinstance(m, OptionInfo | ArgumentInfo)), None)
+        yield Leaf(field.name, here, base, field.default, cli, tuple(m for m in marks if m is not cli))
+
+
+def build(cls: type, values: Mapping[str, Any]) -> Any:
+    """A config from flat values by leaf name; types and bounds are checked.
+
+    Raises:
+        ToolkitError: an unknown name, a wrong type, a value out of bounds, or a required one missing.
+    """
+    known = {leaf.name: leaf for leaf in leaves(cls)}
+    for name in values:
+        if name not in known:
+            raise ToolkitError(f"unknown option '{name}'", did_you_mean(name, known))
+    checked = {name: _checked(known[name], value) for name, value in values.items()}
+    missing = [leaf.name for leaf in known.values() if leaf.required and checked.get(leaf.name) is None]
+    if missing:
+        raise ToolkitError(f"missing: {', '.join(missing)}", "give it as an argument or option")
+    return _construct(cls, checked)
+
+
+def _construct(cls: type, values: Mapping[str, Any]) -> Any:
+    hints = typing.get_type_hints(cls)
+    arguments = {}
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[field.name]):
+            arguments[field.name] = _construct(hints[field.name], values)
+        elif field.name in values:
+            arguments[field.name] = values[field.name]
+    return cls(**arguments)
+
+
+def _checked(leaf: Leaf, value: Any) -> Any:
+    value = _converted(leaf, leaf.type, value)
+    low, high = getattr(leaf.cli, "min", None), getattr(leaf.cli, "max", None)
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ToolkitError(f"{leaf.flag} is {item}", "give a finite number")
+        if low is not None and item is not None and item < low or high is not None and item is not None and item > high:
+            bounds = f"{'' if low is None else f'at least {low}'}{'' if high is None else f' at most {high}'}".strip()
+            raise ToolkitError(f"{leaf.flag} is {item}", f"it must be {bounds}")
+    return value
+
+
+def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
+    """`value` as the annotated type `kind`; numbers widen (3 is a float too), nothing else is guessed."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        return _converted(leaf, next(a for a in args if a is not type(None)), value)
+    if origin is Literal:
+        if value in args:
+            return value
+        raise ToolkitError(f"{leaf.flag} is {value!r}", did_you_mean(str(value), map(str, args)))
+    if origin is list:
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        return [_converted(leaf, args[0], item) for item in items]
+    if kind is str and isinstance(value, Path):
+        return str(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise ToolkitError(f"{leaf.flag} is {value!r}", f"it must be of type {kind.__name__}")
+
+
+def as_dict(config: Any, only_deciding: bool = False) -> dict[str, Any]:
+    """The config as nested plain values, without positional inputs (their paths stand under `inputs`)."""
+    out: dict[str, Any] = {}
+    for leaf in leaves(type(config)):
+        if isinstance(leaf.cli, ArgumentInfo) or (only_deciding and not leaf.decides):
+            continue
+        node: Any = config
+        for part in leaf.path:
+            node = getattr(node, part)
+        group = out
+        for part in leaf.path[:-1]:
+            group = group.setdefault(part, {})
+        group[leaf.name] = node
+    return out
+
+
+def flatten(cls: type, mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A config file's mapping as flat values: groups nested or not, dashes or underscores, `optim.lr` or `lr`.
+
+    Raises:
+        ToolkitError: a key that this command does not have.
+    """
+    known = {leaf.name: leaf for leaf in leaves(cls)}
+    groups = {part for leaf in known.values() for part in leaf.path[:-1]}
+    out: dict[str, Any] = {}
+    for key, value in mapping.items():
+        *parents, name = str(key).replace("-", "_").split(".")
+        if name in groups and not parents and isinstance(value, Mapping):
+            out |= flatten(cls, value, where)
+        elif name in known and all(p in known[name].path for p in parents):
+            out[name] = value
+        else:
+            raise ToolkitError(f"{where}: unknown key '{key}'", did_you_mean(name, {*known, *groups}))
+    return out
+
+
+def load(cls: type, given: str) -> dict[str, Any]:
+    """Flat values from a JSON, TOML or YAML file, or from an artifact folder whose config is taken over.
+
+    A mapping with a `config` key (an artifact's manifest, a study's `best.json`) stands for what is under it.
+    """
+    path = Path(given)
+    if path.is_dir():
+        path = next((path / n for n in ("best.json", "artifact.json") if (path / n).is_file()), path / "artifact.json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise ToolkitError(f"cannot read the config {given}", str(getattr(e, "strerror", None) or e)) from e
+    try:
+        mapping = _parsed(path.suffix.lower(), text)
+    except ValueError as e:
+        raise ToolkitError(f"the config {given} does not parse", str(e)) from e
+    if not isinstance(mapping, dict):
+        raise ToolkitError(f"the config {given} holds no keys", "write KEY: VALUE pairs")
+    if isinstance(mapping.get("config"), dict):
+        mapping = mapping["config"]
+    return {k: v for k, v in flatten(cls, mapping, given).items() if v is not None}
+
+
+def _parsed(suffix: str, text: str) -> Any:
+    if suffix == ".toml":
+        import tomllib
+
+        return tomllib.loads(text)
+    if suffix in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            raise ValueError(str(e)) from e
+    return json.loads(text)
+
+
+def assignments(cls: type, pairs: list[str]) -> dict[str, Any]:
+    """`--set optim.beta2=0.98` as flat values; the right side is JSON where it parses, else a string."""
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ToolkitError(f"--set {pair}", "write KEY=VALUE")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        out |= flatten(cls, {key: parsed}, "--set")
+    return out

@@ -1,0 +1,33 @@
+"""What the command line tells as one line; nothing else may reach a user as a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ToolkitError(Exception):
+    """The input or the environment is at fault: `message` says what is wrong, `hint` what to do about it."""
+
+    code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = " ".join(message.split())
+        self.hint = " ".join(hint.split())
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class UsageError(ToolkitError):
+    """The command line itself is wrong (exit code 2)."""
+
+    code = 2
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The hint for an unknown `word`: the nearest known one, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"

@@ -1,0 +1,48 @@
+"""Gates: bounds on figures that are addressed by dotted paths, such as `quality.accuracy=0.9`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+BARE = "quality.accuracy"  # what a bound without a path means
+
+
+def parse(given: str) -> tuple[str, float]:
+    """`PATH=BOUND`, or a bare number for accuracy.
+
+    Raises:
+        ToolkitError: the bound is no number.
+    """
+    path, equals, bound = given.rpartition("=")
+    try:
+        return (path if equals else BARE), float(bound)
+    except ValueError as e:
+        raise ToolkitError(f"the gate '{given}' has no number", "write PATH=BOUND, e.g. quality.accuracy=0.9") from e
+
+
+def figure(figures: dict[str, Any], path: str) -> float:
+    """The figure at a dotted path; of one with an interval, its value.
+
+    Raises:
+        ToolkitError: there is no figure of that name.
+    """
+    node: Any = figures
+    for part in path.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    if isinstance(node, dict):
+        node = node.get("value")
+    if isinstance(node, bool) or not isinstance(node, int | float):
+        raise ToolkitError(f"there is no figure '{path}' to judge", "metrics.json shows the paths")
+    return float(node)
+
+
+def judge_bounds(figures: dict[str, Any], least: list[str], most: list[str]) -> list[dict[str, Any]]:
+    """One gate for each bound."""
+    bounds = [(*parse(given), 1.0) for given in least] + [(*parse(given), -1.0) for given in most]
+    out = []
+    for path, bound, sign in bounds:
+        value = figure(figures, path)
+        out.append({"name": path, "bound": bound, "value": value, "passed": sign * value >= sign * bound})
+    return out

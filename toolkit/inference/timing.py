@@ -1,0 +1,66 @@
+"""Speed and memory of predictors, measured side by side: interleaved rounds, medians, warmed up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from toolkit import console
+from toolkit.inference.predictor import LATENCY_ROWS, Predictor
+
+ROUNDS = 5
+
+
+def measure(predictors: dict[str, Predictor], texts: Sequence[str], batch_size: int = 32) -> dict[str, dict[str, Any]]:
+    """Samples a second at `batch_size` and latency (ms) at batch 1 of each predictor on the same texts.
+
+    Rounds of all predictors alternate, so that whatever else the machine does falls on all alike; the median round
+    counts, and `spread` is the range of the rounds over the median.
+    """
+    import numpy as np
+
+    rates: dict[str, list[float]] = {name: [] for name in predictors}
+    delays: dict[str, list[float]] = {name: [] for name in predictors}
+    for predictor in predictors.values():
+        predictor.probabilities(texts, batch_size)  # every shape of the timed run, once
+        predictor.warm_up(texts, batch_size)
+    step = max(1, len(texts) // LATENCY_ROWS)
+    single = list(texts[::step][:LATENCY_ROWS])
+    for round_ in console.track(range(ROUNDS), "timing"):
+        for name, predictor in predictors.items():
+            rates[name].append(predictor.throughput(texts, batch_size))
+            delays[name] += predictor.latencies(single[round_::ROUNDS])
+    return {
+        name: {
+            "samples_per_second": round(median(rates[name]), 1),
+            "spread": round((max(rates[name]) - min(rates[name])) / median(rates[name]), 3),
+            "latency_ms": {
+                "p50": round(float(np.percentile(delays[name], 50)) * 1e3, 3),
+                "p95": round(float(np.percentile(delays[name], 95)) * 1e3, 3),
+            },
+        }
+        for name in predictors
+    }
+
+
+def reset_peak_memory() -> None:
+    """Let the peak be counted anew (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def peak_memory_bytes() -> int:
+    """Peak resident memory of this process, libraries included, since the last reset (where the system can reset)."""
+    import resource
+
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,128 @@
+"""What a command is given: an artifact, a file, a folder, a hub name or a built-in, resolved to content with a digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import console
+from toolkit.artifacts import manifest
+from toolkit.errors import ToolkitError, did_you_mean
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from toolkit.data.options import ColumnOptions
+
+
+@dataclass(frozen=True)
+class Given:
+    """One resolved input. `path` is None for what is no file (a built-in)."""
+
+    name: str
+    given: str
+    kind: str
+    path: Path | None
+    digest: str
+    manifest: dict[str, Any] | None = None
+    files: dict[str, list[Path]] = field(default_factory=dict)  # raw data: split -> files
+
+    def record(self) -> dict[str, Any]:
+        """The input as `artifact.json` keeps it."""
+        out = {"name": self.name, "path": self.given, "kind": self.kind, "digest": self.digest}
+        return out | ({"lineage": manifest.lineage(self.manifest)} if self.manifest else {})
+
+
+def resolve(name: str, kind: str, given: str) -> Given:
+    """Find an input and digest its content, without heavy imports.
+
+    Raises:
+        ToolkitError: it is not there, or is something else than the `kind` that is wanted.
+    """
+    path = Path(given)
+    try:
+        exists = path.exists()
+    except OSError:  # longer than a file name may be
+        exists = False
+    found = manifest.read(path) if exists and path.is_dir() else None
+    if found:
+        if kind not in ("artifact", found["kind"]):
+            raise ToolkitError(f"{given} is a {found['kind']}, not a {kind}", f"it was made by 'toolkit {found['command']}'")
+        manifest.check_files(path, found)
+        return Given(name, given, found["kind"], path, found["digest"], found)
+    if kind == "dataset":
+        return _resolve_data(name, given, path, exists)
+    if kind == "model":
+        return _resolve_model(name, given, path, exists)
+    if not exists:
+        raise ToolkitError(f"no such folder: {given}", f"give the folder of a finished {kind}")
+    raise ToolkitError(f"{given} holds no artifact.json", f"give the folder of a finished {kind}")
+
+
+def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
+    from toolkit.data import sources
+
+    if given.startswith("hf:"):
+        return Given(name, given, "hub dataset", None, manifest.digest_json([given, sources.hub_revision(given[3:])]))
+    if not exists:
+        raise ToolkitError(f"no such file or folder: {given}", "check the path (hf:NAME takes a data set from the hub)")
+    files, passed_over = sources.locate(path)
+    if passed_over:
+        console.note(f"{given}: passed over {', '.join(passed_over)}")
+    digests = {split: [manifest.digest_file(f) for f in paths] for split, paths in files.items()}
+    return Given(name, given, "raw data", path, manifest.digest_json(digests), None, files)
+
+
+def _resolve_model(name: str, given: str, path: Path, exists: bool) -> Given:
+    from toolkit.training import builtin
+
+    if given.startswith("builtin:"):
+        if given not in builtin.NAMES:
+            raise ToolkitError(f"no built-in model '{given}'", did_you_mean(given, builtin.NAMES))
+        return Given(name, given, "built-in model", None, manifest.digest_json([given, builtin.NAMES[given]]))
+    if not exists:
+        path = _from_hub(given)
+    if not (path / "config.json").is_file():
+        raise ToolkitError(f"{given} has no config.json", "give a model artifact or a folder written by save_pretrained")
+    files = sorted(p for p in path.iterdir() if p.is_file() and p.suffix in (".json", ".safetensors", ".txt", ".model"))
+    return Given(name, given, "model folder", path, manifest.digest_json([[p.name, manifest.digest_file(p)] for p in files]))
+
+
+def _from_hub(name: str) -> Path:
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise ToolkitError(f"no such model folder: {name}", "check the path, or use a built-in such as builtin:text-tiny")
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as e:
+        raise ToolkitError(
+            f"no model '{name}': no such folder here, and the hub does not give it ({type(e).__name__})",
+            "give a folder, or a built-in such as builtin:text-tiny",
+        ) from e
+
+
+def load_dataset(
+    source: Given, options: ColumnOptions, *, complete: bool = True, need_label: bool = True
+) -> DatasetDict:
+    """The rows of a dataset input, its columns under their standard names.
+
+    `complete` demands a text and a label in every row and gives a ClassLabel; without it (`clean`) labels stay as they
+    are. Without `need_label` (`predict`) there may be no label column.
+    """
+    from toolkit.artifacts import dataset
+    from toolkit.data import columns, sources
+
+    if source.manifest:
+        assert source.path is not None
+        tables = dataset.read_tables(source.path)
+    elif source.path is None:
+        tables = sources.read_hub(source.given[3:])
+    else:
+        tables = sources.read(source.files)
+    tables, choice = columns.choose(tables, options, source.given, need_label=need_label)
+    if choice:
+        console.note(f"{source.given}: {choice}")
+    return columns.to_dataset(tables, source.given, complete=complete and need_label)

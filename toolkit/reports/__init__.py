@@ -1,0 +1,1 @@
+"""The one HTML report that every step writes, and its figures."""

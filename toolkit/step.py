@@ -1,0 +1,244 @@
+"""A step's life: resolve inputs, stamp, up-to-date check, plan, stage, run, judge, publish.
+
+A command module declares a `Step`; everything that all commands share happens here, once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typer.models import ArgumentInfo
+
+from toolkit import config as configs
+from toolkit import console, inputs
+from toolkit.artifacts import manifest, staging
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+Gate = dict[str, Any]  # {"name", "bound", "value", "passed"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a step gives back: the artifact's folder and the figures that matter."""
+
+    artifact: Path
+    kind: str
+    status: str  # "created", "up-to-date" or "planned"
+    seconds: float
+    metrics: dict[str, Any]
+    gates: list[Gate] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return all(gate["passed"] for gate in self.gates)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "artifact": str(self.artifact),
+            "kind": self.kind,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+            "metrics": self.metrics,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A subcommand: `run` does the work in `job.folder`; its docstring is the help.
+
+    `version` goes up when the same options and inputs give another result. `plan` checks what can be checked before any
+    work and returns what `--dry-run` prints. `judge` turns the stored figures into gates, so that a call that finds the
+    artifact up-to-date judges as the first one did.
+    """
+
+    name: str
+    kind: str
+    config: type
+    run: Callable[[Job], None]
+    plan: Callable[[Job], dict[str, Any]]
+    judge: Callable[[Any, dict[str, Any]], list[Gate]] | None = None
+    version: int = 1
+    resumable: bool = False
+    enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) is all of it
+
+    def __call__(self, *sources: Any, out: Any, force: bool = False, dry_run: bool = False, **options: Any) -> Result:
+        return execute(self, with_sources(self.config, sources, options), Path(out), force=force, dry_run=dry_run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A subcommand that only looks: `run` returns what `--json` prints, `show` prints it for a person."""
+
+    name: str
+    config: type
+    run: Callable[[Any], dict[str, Any]]
+    show: Callable[[dict[str, Any]], str]
+
+    def __call__(self, *sources: Any, **options: Any) -> dict[str, Any]:
+        return self.run(configs.build(self.config, with_sources(self.config, sources, options)))
+
+
+@dataclass
+class Job:
+    """One run of a step, as its command sees it."""
+
+    step: Step
+    config: Any
+    inputs: dict[str, inputs.Given]
+    folder: Path = Path()  # where the artifact's files go
+    work: Path = Path()  # where the engine may keep what it needs to resume
+    resumed: bool = False
+    previous: Path | None = None  # the finished artifact that this run goes on from
+    metrics: dict[str, Any] = field(default_factory=dict)  # the summary
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """Tell the user, and keep it in the manifest."""
+        self.warnings.append(text)
+        console.warn(text)
+
+    @cached_property
+    def dataset(self) -> DatasetDict:
+        """The rows of the dataset input, complete and checked (read once)."""
+        return self.read_dataset()
+
+    def read_dataset(self, *, complete: bool = True, need_label: bool = True) -> DatasetDict:
+        """The rows of the dataset input; see `inputs.load_dataset`."""
+        source = self.inputs.get("data") or self.inputs["source"]
+        return inputs.load_dataset(source, self.config.columns, complete=complete, need_label=need_label)
+
+
+def with_sources(cls: type, sources: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """Positional Python arguments joined to the named ones."""
+    names = [leaf.name for leaf in configs.leaves(cls) if isinstance(leaf.cli, ArgumentInfo)]
+    if len(sources) > len(names):
+        raise ToolkitError(f"{len(sources)} sources given", f"this command takes {len(names)}: {', '.join(names)}")
+    return dict(zip(names, map(str, sources), strict=False)) | options
+
+
+def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = False, dry_run: bool = False) -> Result:
+    """Run a step, or find that its result is there already.
+
+    Raises:
+        ToolkitError: the input or the environment is at fault; nothing is left behind but what a resume needs.
+    """
+    started = time.monotonic()
+    config = configs.build(step.config, values)
+    given = _resolve_inputs(step, config)
+    out = _checked_out(out, given)
+    stamp = _stamp(step, config, given)
+    staging.recover(out)
+    finished, previous = manifest.read(out), None
+    if finished and finished["stamp"] == stamp and not force:
+        if not step.enough or step.enough(config, finished["metrics"]):
+            return _up_to_date(step, config, out, finished, dry_run, time.monotonic() - started)
+        previous = out
+    if not force and not previous and out.exists() and (finished or not out.is_dir() or any(out.iterdir())):
+        raise ToolkitError(f"{out} is there already, {_difference(finished, step, config, given)}", "add --force to replace it, or choose another --out")
+
+    job = Job(step, config, given, previous=previous)
+    plan = step.plan(job)
+    if dry_run:
+        return Result(out, step.kind, "planned", time.monotonic() - started, plan)
+    with staging.stage(out, stamp, resumable=step.resumable, force=force) as place:
+        if not place.finished:
+            job.folder, job.work, job.resumed = place.folder, place.work, place.resumed
+            step.run(job)
+            _write_manifest(job, stamp, started)
+    written = manifest.read(out)
+    assert written
+    return Result(out, step.kind, "created", written["seconds"], written["metrics"], written["gates"])
+
+
+def _resolve_inputs(step: Step, config: Any) -> dict[str, inputs.Given]:
+    kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
+    return {
+        name: inputs.resolve(name, kinds[name].kind, value)
+        for name, value in _input_values(step, config)
+        if value is not None and not re.fullmatch(kinds[name].literal, value)
+    }
+
+
+def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
+    return [(leaf.name, getattr(config, leaf.name)) for leaf in configs.leaves(step.config) if leaf.input]
+
+
+def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
+    here = out.absolute()
+    if not here.name or out.name in (".", ".."):
+        raise ToolkitError(f"--out {out} has no name of its own", "give a folder that does not exist yet")
+    for source in given.values():
+        there = source.path.absolute() if source.path else None
+        if there and (here.is_relative_to(there) or there.is_relative_to(here)):
+            raise ToolkitError(f"--out {out} and the input {source.given} lie inside each other", "choose another --out")
+    return out
+
+
+def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
+    deciding = configs.as_dict(config, only_deciding=True)
+    # an input decides by its content; one whose value is a literal, by that
+    digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
+    return manifest.digest_json([step.name, step.version, deciding, digests])
+
+
+def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
+    if not finished:
+        return "and is not an artifact"
+    if finished["command"] != step.name:
+        return f"made by 'toolkit {finished['command']}'"
+    before, now = finished["config"], configs.as_dict(config)
+    changed = [k for k in now if before.get(k) != now[k]]
+    digests = {i["name"]: i["digest"] for i in finished["inputs"]}
+    changed += [name for name, source in given.items() if digests.get(name) != source.digest]
+    return f"made with another {', '.join(dict.fromkeys(changed))}" if changed else "made by another version"
+
+
+def _up_to_date(
+    step: Step, config: Any, out: Path, finished: dict[str, Any], dry_run: bool, seconds: float
+) -> Result:
+    manifest.check_files(out, finished)
+    gates = step.judge(config, manifest.figures_of(out, finished)) if step.judge else []
+    if not dry_run:
+        if gates != finished["gates"]:
+            manifest.write_json(out / manifest.NAME, finished | {"gates": gates})
+        os.utime(out / manifest.NAME)  # so that make agrees that it is newer than its inputs
+    return Result(out, step.kind, "up-to-date", seconds, finished["metrics"], gates)
+
+
+def _write_manifest(job: Job, stamp: str, started: float) -> None:
+    outputs = manifest.outputs_of(job.folder)
+    outputs = [o for o in outputs if not o["path"].startswith((f"{staging.WORK}/", "stamp.json", ".lock"))]
+    seconds = time.monotonic() - started
+    written = {
+        "schema_version": manifest.SCHEMA_VERSION,
+        "kind": job.step.kind,
+        "command": job.step.name,
+        "stamp": stamp,
+        "digest": manifest.content_digest(outputs),
+        "config": configs.as_dict(job.config),
+        "seed": job.config.seed,
+        "inputs": [source.record() for source in job.inputs.values()],
+        "outputs": outputs,
+        "metrics": job.metrics,
+        "gates": [],
+        "warnings": job.warnings,
+        "started": datetime.fromtimestamp(time.time() - seconds, UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "versions": manifest.versions(),
+        "machine": manifest.machine(),
+    }
+    if job.step.judge:
+        written["gates"] = job.step.judge(job.config, manifest.figures_of(job.folder, written))
+    manifest.write_json(job.folder / manifest.NAME, written)

@@ -1,0 +1,75 @@
+"""Built-in architectures, trained from scratch: what makes the whole chain run without any network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit import console
+
+# name -> version of its recipe (it goes into the stamp)
+NAMES = {"builtin:text-tiny": 1}
+
+VOCABULARY = 4000
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+MAX_POSITIONS = 512
+
+
+def build(name: str, texts: list[str], labels: list[str], seed: int) -> tuple[Any, Any]:
+    """A randomly initialised model and a tokenizer trained on `texts`.
+
+    Args:
+        name: one of `NAMES`.
+        texts: the rows of train; the BPE merges (Sennrich et al., 2016) are learned on them alone.
+        labels: class names in the order of the model's outputs.
+    """
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    assert name in NAMES
+    console.note(f"{name}: learning a BPE vocabulary from {len(texts)} texts")
+    tokenizer = train_tokenizer(texts)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=MAX_POSITIONS,
+        pad_token_id=tokenizer.pad_token_id,
+        id2label=dict(enumerate(labels)),
+        label2id={name: i for i, name in enumerate(labels)},
+    )
+    return BertForSequenceClassification(config), tokenizer
+
+
+def train_tokenizer(texts: list[str]) -> Any:
+    """A BPE tokenizer for both languages: Latin words and Chinese runs are cut into pieces that the texts repeat."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from toolkit.data.text import CJK
+
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.Split(Regex(f"[{CJK}]+"), "isolated"),
+        ]
+    )
+    # A piece must be seen a few times, or its vector is never trained.
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, min_frequency=4, special_tokens=SPECIAL, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    cls, sep = (tokenizer.token_to_id(t) for t in ("[CLS]", "[SEP]"))
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=MAX_POSITIONS,
+    )

@@ -1,0 +1,48 @@
+"""One label a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+MULTIPLE = 8  # lengths are padded up to this: matrix kernels like it, and fewer shapes occur
+
+
+def encode(tokenizer: Any, rows: Any, max_length: int) -> list[dict[str, Any]]:
+    """Token ids (and the label, where there is one) of each row; nothing is padded yet.
+
+    Args:
+        rows: a Dataset with `text` and perhaps `label`.
+        max_length: tokens kept of a text, special ones included.
+    """
+    ids = tokenizer(list(rows["text"]), truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+    if "label" not in rows.column_names:
+        return [{"input_ids": i} for i in ids]
+    return [{"input_ids": i, "labels": label} for i, label in zip(ids, rows["label"], strict=True)]
+
+
+def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = None) -> dict[str, Any]:
+    """Rows as tensors (batch, length), padded to the longest or to `length`."""
+    import numpy as np
+    import torch
+
+    longest = length or -(-max(len(row["input_ids"]) for row in rows) // MULTIPLE) * MULTIPLE
+    ids = np.full((len(rows), longest), pad_id, dtype=np.int64)
+    mask = np.zeros((len(rows), longest), dtype=np.int64)
+    for i, row in enumerate(rows):
+        n = len(row["input_ids"])
+        ids[i, :n] = row["input_ids"]
+        mask[i, :n] = 1
+    batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    if "labels" in rows[0]:
+        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+    return batch | {key: torch.stack([row[key] for row in rows]) for key in rows[0] if key not in ("input_ids", "labels")}
+
+
+def max_tokens(model: Any, tokenizer: Any, wanted: int) -> int:
+    """The length that the model's positions and the tokenizer allow, at most `wanted`."""
+    config = model.config
+    positions = getattr(config, "max_position_embeddings", None) or wanted
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions start after the padding id
+        positions -= config.pad_token_id + 1
+    return int(min(wanted, positions, tokenizer.model_max_length))

@@ -1,0 +1,298 @@
+"""The one training engine: transformers' Trainer, with our batches, best weights and checkpoints.
+
+finetune, tune, distill and the recovery after pruning all train here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+
+from toolkit import console
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import metrics
+from toolkit.training import precision
+from toolkit.training.config import EPOCHS, LR, TrainConfig
+from toolkit.training.sampling import LengthGroupedBatches
+from toolkit.training.tasks import text_classification as task
+
+COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
+Rows = list[dict[str, Any]]
+Loss = Callable[[Any, dict[str, Any]], tuple[torch.Tensor, Any]]  # (model, batch) -> loss, model outputs
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    rows: Rows,
+    validation: Rows,
+    config: TrainConfig,
+    work: Path,
+    *,
+    seed: int,
+    scratch: bool = False,
+    loss: Loss | None = None,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> dict[str, Any]:
+    """Train `model` in place and leave the weights in it that were best on validation.
+
+    Args:
+        rows: encoded rows (`tasks.*.encode`); `validation` likewise.
+        work: where checkpoints, best weights and logs go; a run that finds checkpoints there resumes.
+        scratch: whether the weights are new, which decides the default rate and epochs.
+        loss: takes the place of the model's own loss (distillation).
+        report: called with the validation figures after each epoch (a search that prunes raises from it).
+
+    Returns:
+        `{"validation": {...}, "train": {"samples_per_second", "seconds", "epochs", ...}}`
+
+    Raises:
+        ToolkitError: the loss or a gradient is no longer finite.
+    """
+    started = "scratch" if scratch else "pretrained"
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
+    device = precision.resolve_device(config.device)
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and precision.has_bf16(device))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        engine = Engine(
+            model=model,
+            args=_arguments(config, work, started, device, bf16, seed),
+            train_dataset=rows,  # type: ignore[arg-type]
+            eval_dataset=sorted(validation, key=lambda row: len(row["input_ids"])),  # type: ignore[arg-type]
+            data_collator=partial(task.collate, tokenizer.pad_token_id),
+            compute_metrics=_validation_figures,
+            config=config,
+            loss=loss,
+        )
+        watch = Watch(engine, config, report)
+        engine.add_callback(watch)
+        engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
+        checkpoint = last_checkpoint(work)
+        if checkpoint:
+            console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
+        console.note(f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}")
+        engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    watch.restore_best()
+    return watch.figures()
+
+
+def validate(model: Any, tokenizer: Any, validation: Rows) -> dict[str, Any]:
+    """Validation figures of a model as it is."""
+    batches = [validation[i : i + 64] for i in range(0, len(validation), 64)]
+    model.eval()
+    with torch.inference_mode():
+        logits = [model(**task.collate(tokenizer.pad_token_id, batch)).logits.numpy() for batch in batches]
+    labels = np.array([row["labels"] for row in validation])
+    return metrics.summary(labels, metrics.softmax(np.concatenate(logits).astype(np.float64))) | {"rows": len(validation)}
+
+
+def set_dropout(model: Any, p: float) -> None:
+    """Set every dropout of the model, in its modules and in its config."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = p
+    for key in vars(model.config):
+        if "dropout" in key and isinstance(getattr(model.config, key), float):
+            setattr(model.config, key, p)
+
+
+def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16: bool, seed: int) -> TrainingArguments:
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return TrainingArguments(
+        output_dir=str(work / "checkpoints"),
+        num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=max(config.batch_size, 64),
+        learning_rate=LR[started] if config.optim.lr is None else config.optim.lr,
+        weight_decay=config.optim.weight_decay,
+        adam_beta1=config.optim.beta1,
+        adam_beta2=config.optim.beta2,
+        max_grad_norm=config.optim.max_grad_norm,
+        optim="adamw_torch_fused",
+        lr_scheduler_type=config.schedule.scheduler,
+        warmup_steps=config.schedule.warmup,
+        bf16=bf16,
+        use_cpu=device == "cpu",
+        eval_strategy="epoch",
+        save_strategy="no",  # `Watch` says when
+        logging_steps=config.log_every,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to=[],
+        seed=seed,
+        data_seed=seed,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+    )
+
+
+def _validation_figures(prediction: Any) -> dict[str, float]:
+    return metrics.summary(prediction.label_ids, metrics.softmax(prediction.predictions.astype(np.float64)))
+
+
+def _writer(folder: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The newest checkpoint that was written to its end."""
+    found = [p for p in (work / "checkpoints").glob("checkpoint-*") if (p / COMPLETE).is_file()]
+    return max(found, key=lambda p: int(p.name.split("-")[1]), default=None)
+
+
+class Engine(Trainer):
+    """transformers' Trainer with reproducible batches, an exchangeable loss and checkpoints that are whole or absent."""
+
+    def __init__(self, *args: Any, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keep, self.loss = config.keep, loss
+        # The default printer would write to stdout, which carries the result alone.
+        self.callback_handler.callbacks = [
+            c for c in self.callback_handler.callbacks if type(c).__name__ not in ("PrinterCallback", "ProgressCallback")
+        ]
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        lengths = [len(row["input_ids"]) for row in self.train_dataset]  # type: ignore[union-attr]
+        batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed)
+        loader = DataLoader(self.train_dataset, batch_sampler=batches, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        self.batches = batches
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+        if self.loss is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss, outputs = self.loss(model, inputs)
+        return (loss, outputs) if return_outputs else loss
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(Path(self.args.output_dir) / "writing")
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write aside, mark, rename, then drop the oldest."""
+        aside = Path(self._get_output_dir(trial))
+        shutil.rmtree(aside, ignore_errors=True)
+        super()._save_checkpoint(model, trial)
+        name = f"checkpoint-{self.state.global_step}"
+        (aside / name / COMPLETE).touch()
+        final = Path(self.args.output_dir) / name
+        shutil.rmtree(final, ignore_errors=True)
+        (aside / name).rename(final)
+        kept = sorted(final.parent.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+        for old in kept[: -self.keep]:
+            shutil.rmtree(old)
+
+
+class Watch(TrainerCallback):
+    """Progress, logs, health, best weights, early stopping and the moment of saving.
+
+    Everything it must remember over a resume stands in the Trainer's own history.
+    """
+
+    def __init__(self, engine: Engine, config: TrainConfig, report: Callable[[dict[str, float]], None] | None) -> None:
+        self.engine, self.config, self.report = engine, config, report
+        self.work = Path(engine.args.output_dir).parent
+        self.sign = -1.0 if config.metric == "loss" else 1.0
+        self.seconds = 0.0  # of training steps: evaluation and saving are left out
+        self.steps = 0
+        self.note = ""
+
+    def evaluations(self) -> list[dict[str, float]]:
+        return [entry for entry in self.engine.state.log_history if "eval_accuracy" in entry]
+
+    def best(self) -> dict[str, float]:
+        """The first of the best evaluations."""
+        return max(self.evaluations(), key=lambda e: self.sign * e[f"eval_{self.config.metric}"])
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress = console.progress("training", state.max_steps)
+        self.advance = self.progress.__enter__()
+        self.advance(state.global_step)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.engine.batches.set_epoch(int(state.epoch or 0))
+        self.mark = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.seconds += time.perf_counter() - self.mark
+        self.mark = time.perf_counter()
+        self.steps += 1
+        self.advance(1, self.note)
+        if state.global_step % self.config.save_every == 0:
+            control.should_save = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_save = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+        unsound = [k for k in ("loss", "grad_norm") if k in logs and not np.isfinite(logs[k])]
+        if unsound:
+            raise ToolkitError(f"{unsound[0]} is {logs[unsound[0]]} at step {state.global_step}", "use a smaller --lr")
+        self.note = " ".join(f"{k} {logs[k]:.3g}" for k in ("loss", "eval_accuracy", "grad_norm") if k in logs)
+        with (self.work / "logs" / "metrics.jsonl").open("a") as f:
+            f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        history = self.evaluations()
+        since = len(history) - 1 - history.index(self.best())
+        if since == 0:
+            self._keep_weights()
+        if self.config.patience and since >= self.config.patience:
+            control.should_training_stop = True
+        if self.report:
+            self.report({k.removeprefix("eval_"): v for k, v in history[-1].items()})
+        self.mark = time.perf_counter()
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.mark = time.perf_counter()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress.__exit__(None, None, None)
+
+    def _keep_weights(self) -> None:
+        from safetensors.torch import save_model
+
+        aside = self.work / "best.new"
+        save_model(self.engine.model, str(aside))
+        aside.rename(self.work / "best.safetensors")
+
+    def restore_best(self) -> None:
+        from safetensors.torch import load_model
+
+        self.engine.model.to("cpu")
+        load_model(self.engine.model, self.work / "best.safetensors")
+        self.engine.model.eval()
+
+    def figures(self) -> dict[str, Any]:
+        """What `metrics.json` says of a training."""
+        best, rows = self.best(), len(self.engine.train_dataset)  # type: ignore[arg-type]
+        seen = min(self.steps * self.config.batch_size, round(self.engine.state.epoch * rows))
+        return {
+            "validation": {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")} | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
+            "train": {
+                "samples_per_second": round(seen / self.seconds, 1) if self.seconds else None,
+                "seconds": round(self.seconds, 2),
+                "epochs": self.engine.state.epoch,
+                "best_epoch": best["epoch"],
+                "steps": self.engine.state.global_step,
+                "rows": rows,
+            },
+        }
