@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit._version import __version__
 from toolkit.commands import COMMANDS
 from toolkit.errors import ToolkitError
 
-from toolkit._version import __version__
 __all__ = ["ToolkitError", "__version__", *(name.replace("-", "_") for name in COMMANDS)]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import inspect
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +18,7 @@ import typer
 from toolkit import __version__, console
 from toolkit import config as configs
 from toolkit.commands import COMMANDS, step
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, of_system
 from toolkit.step import Result, Step, View, execute
 
 FAILED_GATE = 3
@@ -67,17 +70,21 @@ def _callback(command: Step | View) -> Callable[..., None]:
             print(json.dumps(found, ensure_ascii=False, indent=2) if as_json else command.show(found))
             return
         out, force, dry_run = values.pop("out"), values.pop("force"), values.pop("dry_run")
-        values.pop("config")
-        given = {name: value for name, value in values.items() if name != "set" and value is not None}
-        merged = (context.obj or {}) | given | configs.assignments(command.config, values["set"] or [])
-        result = execute(command, merged, Path(out), force=force, dry_run=dry_run)
+        del values["config"]
+        assigned = values.pop("set") or []
+        given = {name: value for name, value in values.items() if _is_given(context, name)}
+        merged = (context.obj or {}) | given | configs.assignments(command.config, assigned)
+        with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints: stdout carries the result alone
+            result = execute(command, merged, Path(out), force=force, dry_run=dry_run)
         _tell(result, as_json)
         if not result.passed:
             raise typer.Exit(FAILED_GATE)
 
     parameters = [_parameter("context", typer.Context)]
     parameters += [
-        _parameter(leaf.name, Annotated[leaf.type, _shown(leaf)], inspect.Parameter.empty if leaf.required else leaf.default)
+        _parameter(
+            leaf.name, Annotated[leaf.type, _shown(leaf)], inspect.Parameter.empty if leaf.required else leaf.default
+        )
         for leaf in configs.leaves(command.config)
         if leaf.cli
     ]
@@ -87,15 +94,22 @@ def _callback(command: Step | View) -> Callable[..., None]:
     return callback
 
 
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the command line says it; what only the config file says is checked and named as the file's."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _shown(leaf: configs.Leaf) -> Any:
-    """The leaf's option, in the help panel of its group."""
-    if len(leaf.path) > 1 and leaf.cli and not leaf.cli.rich_help_panel:
-        leaf.cli.rich_help_panel = leaf.path[0].capitalize()
-    return leaf.cli
+    """The leaf's option, in the help panel of its group; a copy, since configs share options."""
+    option = copy.copy(leaf.cli)
+    if len(leaf.path) > 1 and option and not option.rich_help_panel:
+        option.rich_help_panel = leaf.path[0].capitalize()
+    return option
 
 
 def _view_options() -> list[inspect.Parameter]:
@@ -103,11 +117,13 @@ def _view_options() -> list[inspect.Parameter]:
 
 
 def _step_options(cls: type) -> list[inspect.Parameter]:
+    required = [leaf for leaf in configs.leaves(cls) if leaf.required]
+
     def load(context: typer.Context, given: str | None) -> str | None:
         if given:
-            loaded = configs.load(cls, given)
-            context.default_map = loaded  # options on the command line win over it
-            context.obj = loaded  # what has no option of its own
+            context.obj = found = configs.load(cls, given)
+            # what is required may stand there; the rest is merged, and checked, by `configs.build`
+            context.default_map = {leaf.name: found[leaf.name] for leaf in required if leaf.name in found}
         return given
 
     def option(*names: str, **kwargs: Any) -> Any:
@@ -123,8 +139,16 @@ def _step_options(cls: type) -> list[inspect.Parameter]:
             ],
             None,
         ),
-        _parameter("set", Annotated[list[str] | None, option("--set", metavar="KEY=VALUE", help="Any key of the config.")], None),
-        _parameter("force", Annotated[bool, option("--force", help="Replace what is at --out.")], False),
+        _parameter(
+            "set",
+            Annotated[list[str] | None, option("--set", metavar="KEY=VALUE", help="Any key of the config.")],
+            None,
+        ),
+        _parameter(
+            "force",
+            Annotated[bool, option("--force", help="Replace what is at --out, if it is something else.")],
+            False,
+        ),
         _parameter("dry_run", Annotated[bool, option("--dry-run", help="Check everything, print the plan.")], False),
         _parameter("json", Annotated[bool, option("--json", help="Print the result as one JSON object.")], False),
         _parameter("quiet", Annotated[bool, option("--quiet", "-q", help="Print errors only.")], False),
@@ -150,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
         argv = [*argv[1:], "--help"]
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # they are for who writes code
     try:
         build_app()(args=argv, prog_name="toolkit")
     except SystemExit as e:
@@ -161,6 +187,8 @@ def main(argv: list[str] | None = None) -> int:
             raise
         console.error(_one_line(e))
         return e.code if isinstance(e, ToolkitError) else 1
+    finally:
+        console.disable()
     return 0
 
 
@@ -168,8 +196,7 @@ def _one_line(e: Exception) -> str:
     if isinstance(e, ToolkitError):
         return str(e)
     if isinstance(e, OSError) and e.strerror:
-        where = f" ({e.filename})" if e.filename else ""
-        return f"{e.strerror}{where}: check the disk's space and the folder's permissions"
+        return str(of_system(e))
     if isinstance(e, MemoryError):
         return "no memory left: use a smaller --batch-size or less data"
     what = " ".join(str(e).split())[:300]

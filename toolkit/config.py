@@ -121,9 +121,9 @@ def _checked(leaf: Leaf, value: Any) -> Any:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, float) and not math.isfinite(item):
             raise ToolkitError(f"{leaf.flag} is {item}", "give a finite number")
-        if low is not None and item is not None and item < low or high is not None and item is not None and item > high:
-            bounds = f"{'' if low is None else f'at least {low}'}{'' if high is None else f' at most {high}'}".strip()
-            raise ToolkitError(f"{leaf.flag} is {item}", f"it must be {bounds}")
+        if item is not None and ((low is not None and item < low) or (high is not None and item > high)):
+            bounds = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
+            raise ToolkitError(f"{leaf.flag} is {item}", f"it must be {' and '.join(bounds)}")
     return value
 
 
@@ -156,18 +156,26 @@ def as_dict(config: Any, only_deciding: bool = False) -> dict[str, Any]:
     for leaf in leaves(type(config)):
         if isinstance(leaf.cli, ArgumentInfo) or (only_deciding and not leaf.decides):
             continue
-        node: Any = config
-        for part in leaf.path:
-            node = getattr(node, part)
         group = out
         for part in leaf.path[:-1]:
             group = group.setdefault(part, {})
-        group[leaf.name] = node
+        group[leaf.name] = value_of(config, leaf)
     return out
 
 
-def flatten(cls: type, mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
+def value_of(config: Any, leaf: Leaf) -> Any:
+    """A config's value of a leaf."""
+    for part in leaf.path:
+        config = getattr(config, part)
+    return config
+
+
+def flatten(cls: type, mapping: Mapping[str, Any], where: str, inside: tuple[str, ...] = ()) -> dict[str, Any]:
     """A config file's mapping as flat values: groups nested or not, dashes or underscores, `optim.lr` or `lr`.
+
+    Args:
+        where: what an error names as the place of the mapping.
+        inside: the groups that the mapping stands in.
 
     Raises:
         ToolkitError: a key that this command does not have.
@@ -177,9 +185,9 @@ def flatten(cls: type, mapping: Mapping[str, Any], where: str) -> dict[str, Any]
     out: dict[str, Any] = {}
     for key, value in mapping.items():
         *parents, name = str(key).replace("-", "_").split(".")
-        if name in groups and not parents and isinstance(value, Mapping):
-            out |= flatten(cls, value, where)
-        elif name in known and all(p in known[name].path for p in parents):
+        if name in groups and isinstance(value, Mapping):
+            out |= flatten(cls, value, where, (*inside, *parents, name))
+        elif name in known and {*inside, *parents} <= set(known[name].path[:-1]):
             out[name] = value
         else:
             raise ToolkitError(f"{where}: unknown key '{key}'", did_you_mean(name, {*known, *groups}))
@@ -195,7 +203,7 @@ def load(cls: type, given: str) -> dict[str, Any]:
     if path.is_dir():
         path = next((path / n for n in ("best.json", "artifact.json") if (path / n).is_file()), path / "artifact.json")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
         raise ToolkitError(f"cannot read the config {given}", str(getattr(e, "strerror", None) or e)) from e
     try:
@@ -225,7 +233,8 @@ def _parsed(suffix: str, text: str) -> Any:
 
 
 def assignments(cls: type, pairs: list[str]) -> dict[str, Any]:
-    """`--set optim.beta2=0.98` as flat values; the right side is JSON where it parses, else a string."""
+    """`--set optim.beta2=0.98` as flat values; the right side is JSON unless it does not parse or is a text's."""
+    texts = {leaf.name for leaf in leaves(cls) if leaf.type in (str, str | None)}
     out: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -235,5 +244,6 @@ def assignments(cls: type, pairs: list[str]) -> dict[str, Any]:
             parsed = json.loads(value)
         except ValueError:
             parsed = value
-        out |= flatten(cls, {key: parsed}, "--set")
+        for name, found in flatten(cls, {key: parsed}, "--set").items():
+            out[name] = value if name in texts and not isinstance(found, str | None) else found
     return out

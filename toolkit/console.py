@@ -25,7 +25,7 @@ def enable() -> None:
     global _console
     from rich.console import Console
 
-    _console = Console(stderr=True, highlight=False, soft_wrap=False)
+    _console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def disable() -> None:
@@ -53,11 +53,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    out = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    out = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         out.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
         out.add_row(*(_escaped(str(cell)) for cell in row))
+    _console.print(f"\n[bold]{_escaped(title)}[/]", soft_wrap=True)
     _console.print(out)
 
 
@@ -131,4 +132,4 @@ def error(text: str) -> None:
     """The one line of a failure; the only thing that `--quiet` leaves."""
     from rich.console import Console
 
-    Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {_escaped(text)}", soft_wrap=True)
+    Console(stderr=True, highlight=False, emoji=False).print(f"[bold red]error:[/] {_escaped(text)}", soft_wrap=True)

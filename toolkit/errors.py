@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -20,10 +21,16 @@ class ToolkitError(Exception):
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
 
-class UsageError(ToolkitError):
-    """The command line itself is wrong (exit code 2)."""
-
-    code = 2
+def of_system(e: OSError) -> ToolkitError:
+    """What the system refused, with what to do about it."""
+    if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = "free some space, or choose another --out"
+    elif e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = "give this user the right to it, or choose another folder"
+    else:
+        hint = "check the path and the disk"
+    where = f" ({e.filename})" if e.filename else ""
+    return ToolkitError(f"{e.strerror}{where}", hint)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from toolkit.errors import ToolkitError
@@ -13,13 +14,16 @@ def parse(given: str) -> tuple[str, float]:
     """`PATH=BOUND`, or a bare number for accuracy.
 
     Raises:
-        ToolkitError: the bound is no number.
+        ToolkitError: the bound is no finite number.
     """
-    path, equals, bound = given.rpartition("=")
+    path, _, bound = given.rpartition("=")
     try:
-        return (path if equals else BARE), float(bound)
-    except ValueError as e:
-        raise ToolkitError(f"the gate '{given}' has no number", "write PATH=BOUND, e.g. quality.accuracy=0.9") from e
+        number = float(bound)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ToolkitError(f"the gate '{given}' has no number", "write PATH=BOUND, e.g. quality.accuracy=0.9")
+    return path.strip() or BARE, number
 
 
 def figure(figures: dict[str, Any], path: str) -> float:

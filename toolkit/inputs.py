@@ -1,4 +1,4 @@
-"""What a command is given: an artifact, a file, a folder, a hub name or a built-in, resolved to content with a digest."""
+"""What a command is given: an artifact, a file, a folder, a hub name or a built-in, resolved to a content digest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from toolkit.data.options import ColumnOptions
+
+MODEL_FILES = (
+    ".json",
+    ".safetensors",
+    ".txt",
+    ".model",
+    ".xml",
+    ".bin",
+    ".onnx",
+)  # what a model folder's digest covers
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ def resolve(name: str, kind: str, given: str) -> Given:
     Raises:
         ToolkitError: it is not there, or is something else than the `kind` that is wanted.
     """
+    if not given.strip():
+        raise ToolkitError(f"the {name} is an empty string", "give a path or a name")
     path = Path(given)
     try:
         exists = path.exists()
@@ -48,7 +60,8 @@ def resolve(name: str, kind: str, given: str) -> Given:
     found = manifest.read(path) if exists and path.is_dir() else None
     if found:
         if kind not in ("artifact", found["kind"]):
-            raise ToolkitError(f"{given} is a {found['kind']}, not a {kind}", f"it was made by 'toolkit {found['command']}'")
+            hint = f"give the folder of a {kind}; this one was made by 'toolkit {found['command']}'"
+            raise ToolkitError(f"{given} holds a {found['kind']}, not a {kind}", hint)
         manifest.check_files(path, found)
         return Given(name, given, found["kind"], path, found["digest"], found)
     if kind == "dataset":
@@ -84,14 +97,17 @@ def _resolve_model(name: str, given: str, path: Path, exists: bool) -> Given:
     if not exists:
         path = _from_hub(given)
     if not (path / "config.json").is_file():
-        raise ToolkitError(f"{given} has no config.json", "give a model artifact or a folder written by save_pretrained")
-    files = sorted(p for p in path.iterdir() if p.is_file() and p.suffix in (".json", ".safetensors", ".txt", ".model"))
-    return Given(name, given, "model folder", path, manifest.digest_json([[p.name, manifest.digest_file(p)] for p in files]))
+        hint = "give a model artifact, or a folder written by save_pretrained"
+        raise ToolkitError(f"{given} has no config.json", hint)
+    files = sorted(p for p in path.iterdir() if p.is_file() and p.suffix in MODEL_FILES)
+    digest = manifest.digest_json([[p.name, manifest.digest_file(p)] for p in files])
+    return Given(name, given, "model folder", path, digest)
 
 
 def _from_hub(name: str) -> Path:
     if name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise ToolkitError(f"no such model folder: {name}", "check the path, or use a built-in such as builtin:text-tiny")
+        hint = "check the path, or use a built-in such as builtin:text-tiny"
+        raise ToolkitError(f"no such model folder: {name}", hint)
     from huggingface_hub import snapshot_download
 
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]

@@ -5,6 +5,7 @@ A command module declares a `Step`; everything that all commands share happens h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -20,7 +21,7 @@ from typer.models import ArgumentInfo
 from toolkit import config as configs
 from toolkit import console, inputs
 from toolkit.artifacts import manifest, staging
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, of_system
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -71,7 +72,7 @@ class Step:
     judge: Callable[[Any, dict[str, Any]], list[Gate]] | None = None
     version: int = 1
     resumable: bool = False
-    enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) is all of it
+    enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
 
     def __call__(self, *sources: Any, out: Any, force: bool = False, dry_run: bool = False, **options: Any) -> Result:
         return execute(self, with_sources(self.config, sources, options), Path(out), force=force, dry_run=dry_run)
@@ -134,32 +135,58 @@ def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = Fals
     Raises:
         ToolkitError: the input or the environment is at fault; nothing is left behind but what a resume needs.
     """
+    try:
+        return _execute(step, values, out, force, dry_run)
+    except OSError as e:
+        if e.strerror is None:  # a library's own, not the system's
+            raise
+        raise of_system(e) from e
+
+
+def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run: bool) -> Result:
     started = time.monotonic()
     config = configs.build(step.config, values)
     given = _resolve_inputs(step, config)
     out = _checked_out(out, given)
     stamp = _stamp(step, config, given)
-    staging.recover(out)
-    finished, previous = manifest.read(out), None
-    if finished and finished["stamp"] == stamp and not force:
+    if not dry_run:
+        staging.recover(out)
+    finished, previous = _finished(out, force), None
+    if finished and finished["stamp"] == stamp:
         if not step.enough or step.enough(config, finished["metrics"]):
             return _up_to_date(step, config, out, finished, dry_run, time.monotonic() - started)
         previous = out
-    if not force and not previous and out.exists() and (finished or not out.is_dir() or any(out.iterdir())):
-        raise ToolkitError(f"{out} is there already, {_difference(finished, step, config, given)}", "add --force to replace it, or choose another --out")
+    replace = force or previous is not None
+    if not replace and staging.is_taken(out):
+        raise ToolkitError(
+            f"{out} is there already, {_difference(finished, step, config, given)}",
+            "add --force to replace it, or choose another --out",
+        )
 
     job = Job(step, config, given, previous=previous)
     plan = step.plan(job)
     if dry_run:
         return Result(out, step.kind, "planned", time.monotonic() - started, plan)
-    with staging.stage(out, stamp, resumable=step.resumable, force=force) as place:
+    with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
         if not place.finished:
             job.folder, job.work, job.resumed = place.folder, place.work, place.resumed
             step.run(job)
             _write_manifest(job, stamp, started)
     written = manifest.read(out)
     assert written
+    if place.finished and step.enough and not step.enough(config, written["metrics"]):
+        return _execute(step, values, out, force, dry_run)  # it was finished for a smaller call than this one
     return Result(out, step.kind, "created", written["seconds"], written["metrics"], written["gates"])
+
+
+def _finished(out: Path, force: bool) -> dict[str, Any] | None:
+    """The manifest of the finished artifact at `out`, if there is one; a damaged one counts as none under `--force`."""
+    if force:
+        return manifest.whole(out)
+    finished = manifest.read(out)
+    if finished:
+        manifest.check_files(out, finished)
+    return finished
 
 
 def _resolve_inputs(step: Step, config: Any) -> dict[str, inputs.Given]:
@@ -176,13 +203,15 @@ def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
 
 
 def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
-    here = out.absolute()
-    if not here.name or out.name in (".", ".."):
+    if out.name in ("", ".."):
         raise ToolkitError(f"--out {out} has no name of its own", "give a folder that does not exist yet")
+    if out.is_symlink():
+        out = out.resolve()
+    here = out.resolve()
     for source in given.values():
-        there = source.path.absolute() if source.path else None
+        there = source.path.resolve() if source.path else None
         if there and (here.is_relative_to(there) or there.is_relative_to(here)):
-            raise ToolkitError(f"--out {out} and the input {source.given} lie inside each other", "choose another --out")
+            raise ToolkitError(f"--out {out} and the input {source.given} lie in each other", "choose another --out")
     return out
 
 
@@ -194,32 +223,34 @@ def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
 
 
 def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
+    """In what the artifact that is there differs from the one that is asked for."""
     if not finished:
         return "and is not an artifact"
     if finished["command"] != step.name:
         return f"made by 'toolkit {finished['command']}'"
-    before, now = finished["config"], configs.as_dict(config)
-    changed = [k for k in now if before.get(k) != now[k]]
     digests = {i["name"]: i["digest"] for i in finished["inputs"]}
-    changed += [name for name, source in given.items() if digests.get(name) != source.digest]
-    return f"made with another {', '.join(dict.fromkeys(changed))}" if changed else "made by another version"
+    changed = [f"another {name}" for name, source in given.items() if digests.get(name) != source.digest]
+    for leaf in configs.leaves(step.config):
+        before, now = finished["config"], configs.value_of(config, leaf)
+        for part in leaf.path:
+            before = before.get(part) if isinstance(before, dict) else None
+        if before != now and (leaf.decides or (leaf.input and leaf.name not in given)):
+            changed.append(f"{leaf.name} {before}, not {now}")
+    return f"made with {'; '.join(changed)}" if changed else "made by another version"
 
 
-def _up_to_date(
-    step: Step, config: Any, out: Path, finished: dict[str, Any], dry_run: bool, seconds: float
-) -> Result:
-    manifest.check_files(out, finished)
+def _up_to_date(step: Step, config: Any, out: Path, finished: dict[str, Any], dry_run: bool, seconds: float) -> Result:
     gates = step.judge(config, manifest.figures_of(out, finished)) if step.judge else []
     if not dry_run:
-        if gates != finished["gates"]:
-            manifest.write_json(out / manifest.NAME, finished | {"gates": gates})
-        os.utime(out / manifest.NAME)  # so that make agrees that it is newer than its inputs
+        with contextlib.suppress(OSError):  # another user's artifact, or a read-only disk's, is as good
+            if gates != finished["gates"]:
+                manifest.write_json(out / manifest.NAME, finished | {"gates": gates})
+            os.utime(out / manifest.NAME)  # so that make agrees that it is newer than its inputs
     return Result(out, step.kind, "up-to-date", seconds, finished["metrics"], gates)
 
 
 def _write_manifest(job: Job, stamp: str, started: float) -> None:
-    outputs = manifest.outputs_of(job.folder)
-    outputs = [o for o in outputs if not o["path"].startswith((f"{staging.WORK}/", "stamp.json", ".lock"))]
+    outputs = [o for o in manifest.outputs_of(job.folder) if not o["path"].startswith(staging.UNPUBLISHED)]
     seconds = time.monotonic() - started
     written = {
         "schema_version": manifest.SCHEMA_VERSION,

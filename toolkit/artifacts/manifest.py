@@ -16,6 +16,19 @@ SCHEMA_VERSION = 1
 # What reports on an artifact, or takes another value at each run (times), is not its content: two runs with the same
 # inputs, config and seed have the same content digest.
 NOT_CONTENT = ("README.md", "report.json", "report.html", "metrics.json", "trainer_state.json", "logs/", "figures/")
+KEYS = (
+    "schema_version",
+    "kind",
+    "command",
+    "stamp",
+    "digest",
+    "config",
+    "seed",
+    "inputs",
+    "outputs",
+    "metrics",
+    "gates",
+)
 PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "rensa", "nlpaug")
 
 
@@ -53,16 +66,29 @@ def content_digest(outputs: list[dict[str, Any]]) -> str:
 def read(folder: Path) -> dict[str, Any] | None:
     """The manifest of an artifact folder, or None where there is none."""
     try:
-        text = (folder / NAME).read_text(encoding="utf-8")
+        text = (folder / NAME).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        manifest = json.loads(text)
+        manifest: dict[str, Any] = json.loads(text)
         if manifest["schema_version"] > SCHEMA_VERSION:
             raise ToolkitError(f"{folder} was written by a newer toolkit", "update this one")
-        manifest["stamp"], manifest["kind"], manifest["outputs"], manifest["digest"]  # noqa: B018
+        missing = [key for key in KEYS if key not in manifest]
     except (ValueError, KeyError, TypeError) as e:
         raise ToolkitError(f"{folder / NAME} is damaged", "make the artifact again with --force") from e
+    if missing:
+        raise ToolkitError(f"{folder / NAME} has no {missing[0]}", "make the artifact again with --force")
+    return manifest
+
+
+def whole(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder that is a whole artifact, None for anything else."""
+    try:
+        manifest = read(folder)
+        if manifest:
+            check_files(folder, manifest)
+    except ToolkitError:
+        return None
     return manifest
 
 
@@ -84,13 +110,17 @@ def check_files(folder: Path, manifest: dict[str, Any]) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either the old or the new one, never half."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     aside = path.with_name(f".{path.name}.new")
-    with aside.open("w", encoding="utf-8") as f:
-        json.dump(value, f, indent=2, ensure_ascii=False, allow_nan=False)
-        f.write("\n")
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(aside, path)
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as f:
+            f.write(f"{text}\n")
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def figures_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:
-        raise ToolkitError(f"{folder} has no config.json that parses", "give a folder written by save_pretrained") from e
+        raise ToolkitError(
+            f"{folder} has no config.json that parses", "give a folder written by save_pretrained"
+        ) from e
     return config
 
 
@@ -77,7 +79,9 @@ def load_tokenizer(folder: Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise ToolkitError(f"the tokenizer of {folder} has no token to pad with", "set pad_token in its tokenizer_config.json")
+        raise ToolkitError(
+            f"the tokenizer of {folder} has no token to pad with", "set pad_token in its tokenizer_config.json"
+        )
     return tokenizer
 
 
@@ -94,16 +98,24 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
     own = labels(folder)
     extra: dict[str, Any] = {}
     if names is not None and own != names:
-        extra = {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
+        extra = {
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {n: i for i, n in enumerate(names)},
+        }
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForSequenceClassification.from_pretrained(folder, ignore_mismatched_sizes=bool(extra), **extra)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder, ignore_mismatched_sizes=bool(extra), **extra
+            )
     except Exception as e:
         what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again") from e
+        raise ToolkitError(
+            f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again"
+        ) from e
     return model.float(), load_tokenizer(folder)
 
 
@@ -172,5 +184,9 @@ def parameters(folder: Path) -> int:
                         size *= n
                     total += size
         return total
-    stored = json.loads((folder / "metrics.json").read_text())["model"]["parameters"] if (folder / "metrics.json").is_file() else 0
+    stored = (
+        json.loads((folder / "metrics.json").read_text())["model"]["parameters"]
+        if (folder / "metrics.json").is_file()
+        else 0
+    )
     return int(stored)

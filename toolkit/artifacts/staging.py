@@ -20,6 +20,10 @@ from toolkit.artifacts import manifest
 from toolkit.errors import ToolkitError
 
 WORK = "work"  # what the engine keeps while it runs (checkpoints, caches); never published
+STAMP = "stamp.json"
+LOCK = ".lock"
+UNPUBLISHED = (f"{WORK}/", STAMP, LOCK)  # what stands in a work folder and is no part of the artifact
+NO_SPACE = 1 << 20  # bytes free on a disk that counts as full
 
 
 def partial_of(out: Path) -> Path:
@@ -37,16 +41,51 @@ def recover(out: Path) -> None:
         return
     if out.exists():
         shutil.rmtree(retired, ignore_errors=True)
-    else:
-        os.rename(retired, out)
-        console.note(f"{out}: brought back; a replacement of it had been interrupted")
+        return
+    lock = None
+    with contextlib.suppress(FileNotFoundError):  # no work folder: the process that swapped was killed long ago
+        lock = _lock(partial_of(out), out)
+    os.rename(retired, out)
+    _unlock(lock)
+    console.note(f"{out}: brought back; a replacement of it had been interrupted")
+
+
+def _lock(folder: Path, out: Path) -> int | None:
+    """Lock a work folder until the process dies or `_unlock`; None where the system has no such locks.
+
+    Raises:
+        ToolkitError: another process has it.
+        FileNotFoundError: there is no such folder.
+    """
+    try:
+        import fcntl
+    except ImportError:  # two runs at once are the user's own risk
+        return None
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken = os.path.samestat(os.fstat(handle), os.stat(folder / LOCK))  # else it was published meanwhile
+    except (BlockingIOError, FileNotFoundError):
+        taken = False
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return None
+    if not taken:
+        os.close(handle)
+        raise ToolkitError(f"another process is writing {out}", "wait for it, or choose another --out")
+    return handle
+
+
+def _unlock(handle: int | None) -> None:
+    if handle is not None:
+        os.close(handle)
 
 
 class Staging:
     """The work folder of one run. `resumed` says whether an earlier run's work is in it."""
 
-    def __init__(self, out: Path, stamp: str, resumable: bool, force: bool) -> None:
-        self.out, self.stamp, self.resumable, self.force = out, stamp, resumable, force
+    def __init__(self, out: Path, stamp: str, *, resumable: bool, force: bool, replace: bool) -> None:
+        self.out, self.stamp, self.resumable, self.force, self.replace = out, stamp, resumable, force, replace
         self.folder = partial_of(out)
         self.resumed = False
         self.finished = False  # an earlier run wrote everything and died before the rename
@@ -63,30 +102,40 @@ class Staging:
         while not parent.exists():
             self._made.append(parent)
             parent = parent.parent
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
         try:
-            left_behind = manifest.read(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder, self.out)
+            if not self.replace and is_taken(self.out):
+                raise ToolkitError(f"{self.out} has appeared meanwhile", "call it again, or choose another --out")
+            left_behind = manifest.whole(self.folder)
             if left_behind and left_behind["stamp"] == self.stamp:
-                manifest.check_files(self.folder, left_behind)
                 self.finished = True
                 return
             self._settle_leftovers()
+            self.work.mkdir(exist_ok=True)
+            manifest.write_json(self.folder / STAMP, {"stamp": self.stamp, "started": time.time()})
         except BaseException:
-            self._release()
+            self._undo_open()
             raise
-        self.work.mkdir(exist_ok=True)
-        manifest.write_json(self.folder / "stamp.json", {"stamp": self.stamp, "started": time.time()})
+
+    def _undo_open(self) -> None:
+        """Leave what was there before `open`."""
+        if self._lock is not None:
+            (self.folder / LOCK).unlink(missing_ok=True)
+        for folder in (self.work, self.folder, *self._made):
+            with contextlib.suppress(OSError):  # not empty: not from here
+                folder.rmdir()
+        self._release()
 
     def _settle_leftovers(self) -> None:
-        left = [p for p in self.folder.iterdir() if p.name != ".lock"]
+        left = [p for p in self.folder.iterdir() if p.name != LOCK]
         if not left:
             return
         same = self._left_stamp() == self.stamp
         has_work = self.work.is_dir() and any(self.work.iterdir())
-        if same and self.resumable and has_work and not self.force:
+        if same and self.resumable and has_work:
             self.resumed = True
-            left = [p for p in left if p not in (self.work, self.folder / "stamp.json")]
+            left = [p for p in left if p not in (self.work, self.folder / STAMP)]
         elif has_work and not self.force:
             raise ToolkitError(
                 f"{self.folder} holds unfinished work of a run with other options or inputs",
@@ -99,48 +148,46 @@ class Staging:
 
     def _left_stamp(self) -> str | None:
         try:
-            return str(json.loads((self.folder / "stamp.json").read_text())["stamp"])
+            return str(json.loads((self.folder / STAMP).read_text())["stamp"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _take_lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # no flock on this system: two runs at once are the user's own risk
-            return
-        self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            os.close(self._lock)
-            self._lock = None
-            raise ToolkitError(f"another process is writing {self.out}", "wait for it, or choose another --out") from e
-
     def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        _unlock(self._lock)
+        self._lock = None
 
     def publish(self) -> None:
-        """Move the finished folder to its final name."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        (self.folder / "stamp.json").unlink(missing_ok=True)
-        (self.folder / ".lock").unlink(missing_ok=True)
-        _sync(self.folder)
-        replaced: Path | None = None
-        if self.out.exists():
-            if manifest.read(self.out) is not None:
-                replaced = retired_of(self.out)
-            elif any(self.out.iterdir()):  # not ours to delete
-                replaced = self.out.with_name(f"{self.out.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
-                console.warn(f"{self.out} was no artifact: kept as {replaced}")
-            if replaced:
-                os.rename(self.out, replaced)
-        os.rename(self.folder, self.out)
-        _sync(self.out.parent)
-        if replaced == retired_of(self.out):
-            shutil.rmtree(replaced, ignore_errors=True)
-        self._release()
+        """Move the finished folder to its final name; the lock goes with it, so that no other process comes between."""
+        try:
+            shutil.rmtree(self.work, ignore_errors=True)
+            (self.folder / STAMP).unlink(missing_ok=True)
+            _sync(self.folder)
+            replaced = self._make_way()
+            try:
+                os.rename(self.folder, self.out)
+            except OSError:
+                if replaced:
+                    os.rename(replaced, self.out)
+                raise
+            _sync(self.out.parent)
+            (self.out / LOCK).unlink(missing_ok=True)
+            if replaced == retired_of(self.out):
+                shutil.rmtree(replaced, ignore_errors=True)
+        finally:
+            self._release()
+
+    def _make_way(self) -> Path | None:
+        """Move what is at `out` aside, and say where; only what is an artifact is ever removed."""
+        if not is_taken(self.out):
+            return None
+        if is_artifact(self.out):
+            aside = retired_of(self.out)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside = self.out.with_name(f"{self.out.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}")
+            console.warn(f"{self.out} was no artifact: kept as {aside}")
+        os.rename(self.out, aside)
+        return aside
 
     def abandon(self) -> bool:
         """After a failure: keep the folder if a later call can resume from it (True), else leave nothing behind."""
@@ -152,6 +199,18 @@ class Staging:
                     parent.rmdir()
         self._release()
         return keep
+
+
+def is_taken(path: Path) -> bool:
+    """Whether something stands there that a new folder must not take the place of: all but an empty folder."""
+    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+
+
+def is_artifact(path: Path) -> bool:
+    try:
+        return manifest.read(path) is not None
+    except ToolkitError:
+        return False
 
 
 def _sync(folder: Path) -> None:
@@ -166,21 +225,36 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
+def _is_full(folder: Path, e: Exception) -> bool:
+    """Whether a failure came from a full disk; libraries tell it in errors of their own."""
+    if isinstance(e, OSError) and e.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    with contextlib.suppress(OSError):
+        return "No space left" in str(e) or shutil.disk_usage(folder).free < NO_SPACE
+    return False
+
+
 @contextlib.contextmanager
-def stage(out: Path, stamp: str, *, resumable: bool, force: bool) -> Iterator[Staging]:
-    """Open a staging folder, and publish it unless the body fails."""
-    staging = Staging(out, stamp, resumable, force)
-    try:
-        staging.open()
-    except ToolkitError:
-        raise
-    except OSError:
-        staging.abandon()
-        raise
+def stage(out: Path, stamp: str, *, resumable: bool, force: bool, replace: bool) -> Iterator[Staging]:
+    """Open a staging folder, and publish it unless the body fails.
+
+    Args:
+        force: discard what a run with another stamp left unfinished.
+        replace: something is at `out` and may be replaced.
+    """
+    staging = Staging(out, stamp, resumable=resumable, force=force, replace=replace)
+    staging.open()
     try:
         yield staging
     except BaseException as e:
-        if staging.abandon() and isinstance(e, ToolkitError):
-            e.hint = f"{e.hint}; " * bool(e.hint) + f"its work so far is kept in {staging.folder}, the same call resumes"
+        full = isinstance(e, Exception) and not isinstance(e, ToolkitError) and _is_full(staging.folder, e)
+        kept = staging.abandon()
+        how = f"its work so far is kept in {staging.folder}, the same call resumes" if kept else ""
+        if full:
+            raise ToolkitError(f"the disk of {out} is full", "; ".join(filter(None, ("free some space", how)))) from e
+        if isinstance(e, ToolkitError):
+            e.hint = "; ".join(filter(None, (e.hint, how)))
+        elif how:
+            console.note(how)
         raise
     staging.publish()

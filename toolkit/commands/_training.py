@@ -73,13 +73,13 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
     from datasets import ClassLabel
 
     from toolkit.commands._models import labels_in_order
+    from toolkit.data.columns import with_column
 
     feature = ClassLabel(names=names)
     out = type(data)()
     for split, rows in data.items():
         codes = labels_in_order(rows, names, source)
-        order = rows.column_names
-        out[split] = rows.remove_columns("label").add_column("label", codes, feature=feature).select_columns(order)
+        out[split] = with_column(rows, "label", codes, feature)
     return out
 
 
@@ -100,7 +100,9 @@ def publish(job: Job, model: Any, tokenizer: Any, figures: dict[str, Any], title
         manifest.write_json(job.folder / "trainer_state.json", state)
     names = list(model.config.id2label.values())
     flat = {f"{group}.{key}": value for group, values in figures.items() for key, value in values.items()}
-    lines = ["Load it with `AutoModelForSequenceClassification.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."]
+    lines = [
+        "Load it with `AutoModelForSequenceClassification.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."
+    ]
     (job.folder / "README.md").write_text(models.card(title, names, flat, lines), encoding="utf-8")
     job.metrics |= {
         "accuracy": figures["validation"]["accuracy"],

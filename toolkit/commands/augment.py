@@ -20,7 +20,9 @@ class AugmentConfig(Config):
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     copies: Annotated[int, Option(help="New rows a row of train, at most.", min=1, max=100)] = 1
     alpha: Annotated[float, Option(help="Share of a text's words that an operation changes.", min=0.0, max=1.0)] = 0.1
-    method: Annotated[list[str] | None, Option(help="A method to draw from (repeat for several).", show_default="all")] = None
+    method: Annotated[
+        list[str] | None, Option(help="A method to draw from (repeat for several).", show_default="all")
+    ] = None
 
 
 def plan(job: Job) -> dict[str, Any]:
@@ -64,36 +66,30 @@ def augment(job: Job) -> None:
     manifest.write_json(job.folder / "report.json", result)
     report.write(job.folder, page(job, result, texts, made))
     (job.folder / "README.md").write_text(
-        dataset.card("Augmented dataset", grown, ["Rows with a `parent_id` are changed copies of that row."]), encoding="utf-8"
+        dataset.card("Augmented dataset", grown, ["Rows with a `parent_id` are changed copies of that row."]),
+        encoding="utf-8",
     )
     job.metrics |= {"train_in": len(train), "train_out": len(grown["train"])}
     table = [(name, c["made"], c["unchanged"], c["repeated"]) for name, c in counts.items()]
-    console.table(f"train: {len(train)} rows in, {len(grown['train'])} out", ("method", "made", "unchanged", "repeated"), table)
+    console.table(
+        f"train: {len(train)} rows in, {len(grown['train'])} out", ("method", "made", "unchanged", "repeated"), table
+    )
 
 
 def with_children(rows: Any, made: list[dict[str, Any]]) -> Any:
     """The rows and their children after them; columns that a child does not change come from its parent."""
-    import pyarrow as pa
-    from datasets import Dataset, concatenate_datasets
+    from datasets import concatenate_datasets
 
-    def tagged(part: Any, parents: list[Any], methods: list[Any]) -> Any:
-        table = part.with_format("arrow")[:].replace_schema_metadata()
-        table = table.append_column("parent_id", pa.array(parents, pa.string()))
-        out = Dataset(table.append_column("method", pa.array(methods, pa.string())))
-        return out.cast_column("label", rows.features["label"])
+    from toolkit.data.columns import with_column
 
-    originals = tagged(rows, [None] * len(rows), [None] * len(rows))
-    if not made:
-        return originals
-    copies = rows.select([child["row"] for child in made])
-    order = copies.column_names
-    replaced = {name: [child[name] for child in made] for name in ("id", "text")}
-    copies = copies.remove_columns(list(replaced))
-    for name, values in replaced.items():
-        copies = copies.add_column(name, values)
     ids = list(rows["id"])
-    parents = [ids[child["row"]] for child in made]
-    return concatenate_datasets([originals, tagged(copies.select_columns(order), parents, [c["method"] for c in made])])
+    copies = rows.select([child["row"] for child in made])
+    for name in ("id", "text", "method"):
+        copies = with_column(copies, name, [child[name] for child in made])
+    copies = with_column(copies, "parent_id", [ids[child["row"]] for child in made])
+    for name in ("method", "parent_id"):
+        rows = with_column(rows, name, [None] * len(rows))
+    return concatenate_datasets([rows, copies])
 
 
 def page(job: Job, result: dict[str, Any], texts: list[str], made: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from toolkit.step import Job, Step
 
 @dataclass(frozen=True, kw_only=True)
 class CleanConfig(Config):
-    source: Annotated[str, Argument(metavar="SOURCE", help="File, folder of splits, artifact or hf:NAME."), Input("dataset")]
+    source: Annotated[
+        str, Argument(metavar="SOURCE", help="File, folder of splits, artifact or hf:NAME."), Input("dataset")
+    ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     min_length: Annotated[int, Option(help="Characters that a Latin text needs.", min=0)] = 10
     min_length_cjk: Annotated[int, Option(help="Characters that a Chinese text needs.", min=0)] = 4
@@ -105,11 +107,15 @@ def page(job: Job, result: dict[str, Any], rows: Any) -> dict[str, Any]:
     share = 1 - counts["out"] / counts["in"]
     examples = [[s, r, d, rows.ids[i], rows.texts[i]] for i, s, r, d in _few_of_each(rows.rejects)]
     changed = [[c["id"], c["before"], c["after"]] for c in rows.changes[:20]]
-    shares = {"before": [before["labels"].get(n, 0) for n in names], "after": [after["labels"].get(n, 0) for n in names]}
+    shares = {
+        "before": [before["labels"].get(n, 0) for n in names],
+        "after": [after["labels"].get(n, 0) for n in names],
+    }
     return {
         "title": "Cleaning report",
         "kicker": "toolkit clean",
-        "lead": f"{counts['in'] - counts['out']} of {counts['in']} rows ({share:.1%}) were removed, {len(rows.changes)} texts repaired.",
+        "lead": f"{counts['in'] - counts['out']} of {counts['in']} rows ({share:.1%}) were removed, "
+        f"{len(rows.changes)} texts repaired.",
         "lang": "en",
         "cards": [
             {"label": "rows in", "value": counts["in"], "note": ""},

@@ -28,11 +28,18 @@ def diff(config: DiffConfig) -> dict[str, Any]:
         "made by": [{"command": m["command"], "kind": m["kind"]} for m in manifests],
         "config": [flat(m["config"]) for m in manifests],
         "inputs": [{i["name"]: f"{i['path']} ({i['digest'][:8]})" for i in m["inputs"]} for m in manifests],
-        "figures": [flat(manifest.figures_of(Path(p), m)) for p, m in zip((config.a, config.b), manifests, strict=True)],
+        "figures": [
+            flat(manifest.figures_of(Path(p), m)) for p, m in zip((config.a, config.b), manifests, strict=True)
+        ],
         "versions": [m["versions"] for m in manifests],
     }
     same = manifests[0]["digest"] == manifests[1]["digest"]
-    return {"a": config.a, "b": config.b, "same_content": same, "differences": {k: changed(*v) for k, v in parts.items()}}
+    return {
+        "a": config.a,
+        "b": config.b,
+        "same_content": same,
+        "differences": {k: changed(*v) for k, v in parts.items()},
+    }
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

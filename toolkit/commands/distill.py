@@ -48,7 +48,8 @@ def plan(job: Job) -> dict[str, Any]:
         structure.check(config["model_type"])
         if not 1 <= int(count[1]) <= structure.depth(config):
             raise ToolkitError(
-                f"--student {job.config.student}: the teacher has {structure.depth(config)} layers", "ask for 1 to that many"
+                f"--student {job.config.student}: the teacher has {structure.depth(config)} layers",
+                "ask for 1 to that many",
             )
     else:
         _training.check_model(job.inputs["student"])

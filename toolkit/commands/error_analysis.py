@@ -19,14 +19,19 @@ STANDARD = ("id", "text", "label", "predicted", "confidence", "parent_id", "meth
 class ErrorAnalysisConfig(Config):
     source: Annotated[str, Argument(metavar="EVALUATION", help="What 'toolkit evaluate' wrote."), Input("evaluation")]
     by: Annotated[
-        list[str] | None, Option(help="A column to divide the rows by (repeat for several).", show_default="all that can")
+        list[str] | None,
+        Option(help="A column to divide the rows by (repeat for several).", show_default="all that can"),
     ] = None
     examples: Annotated[int, Option(help="Errors shown in the report.", min=0)] = 50
 
 
 def plan(job: Job) -> dict[str, Any]:
     table = predictions(job)
-    return {"rows": len(table), "errors": int((table["label"] != table["predicted"]).sum()), "columns": divisible(job, table)}
+    return {
+        "rows": len(table),
+        "errors": int((table["label"] != table["predicted"]).sum()),
+        "columns": divisible(job, table),
+    }
 
 
 def predictions(job: Job) -> Any:
@@ -72,9 +77,11 @@ def error_analysis(job: Job) -> None:
     wrong = (table["label"] != table["predicted"]).to_numpy()
     texts = [str(text) for text in table["text"]]
     word_sets = [{word.lower() for word in words(text) if len(word) > 1} for text in console.track(texts, "words")]
-    columns = {name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)}
+    columns: dict[str, list[dict[str, Any]]] = {
+        name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)
+    }
     columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
-    found = {
+    found: dict[str, Any] = {
         "rows": len(table),
         "errors": int(wrong.sum()),
         "confidence": errors.by_confidence(wrong, table["confidence"].to_numpy()),
@@ -97,7 +104,10 @@ def error_analysis(job: Job) -> None:
         console.table(
             "Most confused",
             ("label -> predicted", "errors", "share of label"),
-            [(f"{c['label']} -> {c['predicted']}", c["errors"], f"{c['share_of_label']:.1%}") for c in found["confusions"][:8]],
+            [
+                (f"{c['label']} -> {c['predicted']}", c["errors"], f"{c['share_of_label']:.1%}")
+                for c in found["confusions"][:8]
+            ],
         )
 
 
@@ -122,7 +132,7 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
     sections: list[dict[str, Any]] = [
         {
             "title": "By confidence",
-            "text": "Errors of high confidence are wrong labels or blind spots; those of low confidence want more data.",
+            "text": "Errors of high confidence are wrong labels or blind spots; those of low confidence want data.",
             "table": slices("confidence", found["confidence"]),
             "figures": [
                 {
@@ -153,7 +163,12 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
             "table": {
                 "columns": ["label", "predicted", "errors", "share of label"],
                 "rows": [
-                    [c["label"], c["predicted"], c["errors"], {"share": c["share_of_label"], "text": f"{c['share_of_label']:.1%}"}]
+                    [
+                        c["label"],
+                        c["predicted"],
+                        c["errors"],
+                        {"share": c["share_of_label"], "text": f"{c['share_of_label']:.1%}"},
+                    ]
                     for c in found["confusions"]
                 ],
             },
@@ -181,7 +196,8 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
     return {
         "title": "Error analysis",
         "kicker": "toolkit error-analysis",
-        "lead": f"{found['errors']} of {found['rows']} rows are wrong; of {sure['rows']} that the model is sure of, {sure['errors']} are.",
+        "lead": f"{found['errors']} of {found['rows']} rows are wrong; "
+        f"of {sure['rows']} that the model is sure of, {sure['errors']} are.",
         "lang": "en",
         "cards": [
             {"label": "rows", "value": found["rows"], "note": ""},

@@ -135,8 +135,16 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
         f"(95% interval {accuracy['low']:.1%} to {accuracy['high']:.1%}).",
         "lang": "en",
         "cards": [
-            {"label": "accuracy", "value": accuracy["value"], "note": f"{accuracy['low']:.3f} to {accuracy['high']:.3f}"},
-            {"label": "samples a second", "value": efficiency["samples_per_second"], "note": f"batch {job.config.batch_size}"},
+            {
+                "label": "accuracy",
+                "value": accuracy["value"],
+                "note": f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+            },
+            {
+                "label": "samples a second",
+                "value": efficiency["samples_per_second"],
+                "note": f"batch {job.config.batch_size}",
+            },
             {"label": "latency p50", "value": f"{efficiency['latency_ms']['p50']:.2f} ms", "note": "batch 1"},
             {"label": "size", "value": f"{efficiency['size_bytes'] / 1e6:.1f} MB", "note": "what inference loads"},
         ],
@@ -149,18 +157,25 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                 "title": "Classes",
                 "table": {
                     "columns": ["class", "precision", "recall", "F1", "rows"],
-                    "rows": [[n, f["precision"], f["recall"], f["f1"], f["support"]] for n, f in figures["per_class"].items()],
+                    "rows": [
+                        [n, f["precision"], f["recall"], f["f1"], f["support"]] for n, f in figures["per_class"].items()
+                    ],
                 },
             },
             {
                 "title": "Confusion",
                 "figures": [
-                    {"name": "confusion", "caption": "True class down, predicted across", "figure": draw.confusion(matrix, names)},
+                    {
+                        "name": "confusion",
+                        "caption": "True class down, predicted across",
+                        "figure": draw.confusion(matrix, names),
+                    },
                     {
                         "name": "confidence",
                         "caption": "Confidence of right and wrong predictions",
                         "figure": draw.histogram(
-                            {"right": confidence[right].tolist(), "wrong": confidence[~right].tolist()}, xlabel="confidence"
+                            {"right": confidence[right].tolist(), "wrong": confidence[~right].tolist()},
+                            xlabel="confidence",
                         ),
                     },
                 ],

@@ -55,9 +55,7 @@ def finetune(job: Job) -> None:
     length = task.max_tokens(model, tokenizer, config.max_length)
     rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
     scratch = job.inputs["model"].path is None
-    figures = trainer.train(
-        model, tokenizer, rows, validation, config, job.work, seed=job.config.seed, scratch=scratch
-    )
+    figures = trainer.train(model, tokenizer, rows, validation, config, job.work, seed=job.config.seed, scratch=scratch)
     _training.publish(job, model, tokenizer, figures, f"{job.config.model}, fine-tuned", length)
     best = figures["validation"]
     console.note(f"validation accuracy {best['accuracy']:.4f}, macro F1 {best['f1_macro']:.4f}")

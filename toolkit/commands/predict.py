@@ -17,7 +17,9 @@ from toolkit.training.config import Device
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(Config):
     source: Annotated[str, Argument(metavar="MODEL", help="The model to ask."), Input("model")]
-    data: Annotated[str, Option(help="Rows with a text; a label is passed through.", show_default=False), Input("dataset")]
+    data: Annotated[
+        str, Option(help="Rows with a text; a label is passed through.", show_default=False), Input("dataset")
+    ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     split: Annotated[str | None, Option(help="The split to predict.", show_default="all")] = None
     batch_size: Annotated[int, Option(help="Rows a batch.", min=1)] = 32
@@ -36,14 +38,14 @@ def chosen_rows(job: Job) -> Any:
     from datasets import concatenate_datasets
 
     from toolkit.commands import _models
+    from toolkit.data.columns import with_column
 
     data = job.read_dataset(need_label=False)
     if job.config.split:
         return _models.choose_split(data, job.config.split, job.config.data)
     if len(data) == 1:
         return next(iter(data.values()))
-    parts = [rows.add_column("split", [name] * len(rows)) for name, rows in data.items() if "split" not in rows.column_names]
-    return concatenate_datasets(parts or list(data.values()))
+    return concatenate_datasets([with_column(rows, "split", [name] * len(rows)) for name, rows in data.items()])
 
 
 def predict(job: Job) -> None:
@@ -58,7 +60,8 @@ def predict(job: Job) -> None:
     predicted = probabilities.argmax(1)
     counts = {name: int((predicted == i).sum()) for i, name in enumerate(predictor.names)}
     (job.folder / "README.md").write_text(
-        f"# Predictions of {job.config.source}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n", encoding="utf-8"
+        f"# Predictions of {job.config.source}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n",
+        encoding="utf-8",
     )
     job.metrics |= {"rows": len(rows), "predicted": counts}
     ranked = sorted(counts.items(), key=lambda item: -item[1])[:20]

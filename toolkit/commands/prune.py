@@ -20,7 +20,9 @@ CALIBRATION_BATCHES = 16
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig(Config):
     source: Annotated[str, Argument(metavar="MODEL", help="The model to make smaller."), Input("model")]
-    data: Annotated[str, Option(help="Rows to measure importance and train back on.", show_default=False), Input("dataset")]
+    data: Annotated[
+        str, Option(help="Rows to measure importance and train back on.", show_default=False), Input("dataset")
+    ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     ffn: Annotated[float, Option(help="Share of the feed-forward neurons to remove.", min=0.0, max=0.95)] = 0.5
     layers: Annotated[int | None, Option(help="Layers to keep.", min=1, show_default="all")] = None
@@ -48,11 +50,15 @@ def plan(job: Job) -> dict[str, Any]:
     data = _training.splits(job)
     for rows in data.values():
         _models.labels_in_order(rows, names, config.data)
-    return {"rows": {s: len(r) for s, r in data.items()}, "layers": [depth, config.layers or depth], "ffn_removed": config.ffn}
+    return {
+        "rows": {s: len(r) for s, r in data.items()},
+        "layers": [depth, config.layers or depth],
+        "ffn_removed": config.ffn,
+    }
 
 
 def prune(job: Job) -> None:
-    """Remove whole layers and feed-forward neurons by measured importance, then train back with the original as teacher.
+    """Remove whole layers and feed-forward neurons by measured importance, then train back, the original as teacher.
 
     The result is physically smaller and reloads with the stock `from_pretrained`.
     """

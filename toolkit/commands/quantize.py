@@ -19,13 +19,17 @@ from toolkit.training.config import Device
 class QuantizeConfig(Config):
     source: Annotated[str, Argument(metavar="MODEL", help="The model to quantize."), Input("model")]
     data: Annotated[
-        str, Option(help="Rows: train calibrates, validation (else test) measures.", show_default=False), Input("dataset")
+        str,
+        Option(help="Rows: train calibrates, validation (else test) measures.", show_default=False),
+        Input("dataset"),
     ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     calibration_rows: Annotated[int, Option(help="Rows that show the activations' ranges.", min=1)] = 300
     batch_size: Annotated[int, Option(help="Rows a batch when timing.", min=1)] = 32
     max_drop: Annotated[float | None, Option(help="Gate: accuracy that may be lost, e.g. 0.005.", min=0.0), GATE] = None
-    min_speedup: Annotated[float | None, Option(help="Gate: times the input model's samples a second.", min=0.0), GATE] = None
+    min_speedup: Annotated[
+        float | None, Option(help="Gate: times the input model's samples a second.", min=0.0), GATE
+    ] = None
     device: Device = "auto"
 
 
@@ -36,7 +40,14 @@ def judge(config: QuantizeConfig, figures: dict[str, Any]) -> list[Gate]:
         found.append({"name": "max_drop", "bound": config.max_drop, "value": drop, "passed": drop <= config.max_drop})
     if config.min_speedup is not None:
         speedup = figures["comparison"]["speedup"]
-        found.append({"name": "min_speedup", "bound": config.min_speedup, "value": speedup, "passed": speedup >= config.min_speedup})
+        found.append(
+            {
+                "name": "min_speedup",
+                "bound": config.min_speedup,
+                "value": speedup,
+                "passed": speedup >= config.min_speedup,
+            }
+        )
     return found
 
 
@@ -62,7 +73,8 @@ def chosen_splits(job: Job) -> tuple[str, str]:
     measured = next((s for s in ("validation", "test") if s in data), None)
     if "train" not in data or measured is None:
         raise ToolkitError(
-            f"{job.config.data} has only {', '.join(data)}", "give train to calibrate on and validation or test to measure on"
+            f"{job.config.data} has only {', '.join(data)}",
+            "give train to calibrate on and validation or test to measure on",
         )
     return "train", measured
 
@@ -115,7 +127,10 @@ def quantize(job: Job) -> None:
     (job.folder / "README.md").write_text(models.card(f"{given.given}, INT8", names, flat, lines), encoding="utf-8")
     report.write(job.folder, page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
-    job.metrics |= {"accuracy": figures["quantized"]["accuracy"], "accuracy_drop": figures["comparison"]["accuracy_drop"]["value"]}
+    job.metrics |= {
+        "accuracy": figures["quantized"]["accuracy"],
+        "accuracy_drop": figures["comparison"]["accuracy_drop"]["value"],
+    }
     job.metrics |= figures["model"]
 
 
@@ -182,8 +197,8 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": "Quantization report",
         "kicker": "toolkit quantize",
-        "lead": f"{comparison['speedup']:.2f} times the samples a second at {comparison['size_ratio']:.0%} of the size; "
-        f"accuracy lost: {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
+        "lead": f"{comparison['speedup']:.2f} times the samples a second, {comparison['size_ratio']:.0%} of the size, "
+        f"accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
         "lang": "en",
         "cards": [
             {"label": "speed-up", "value": f"{comparison['speedup']:.2f}×", "note": f"batch {job.config.batch_size}"},

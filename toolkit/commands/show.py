@@ -28,14 +28,16 @@ def as_text(found: dict[str, Any]) -> str:
     """The manifest for a person."""
     size = sum(output["bytes"] for output in found["outputs"])
     lines = [
-        f"{found['artifact']}: {found['kind']} by 'toolkit {found['command']}', {found['started']}, {found['seconds']:.1f} s",
+        f"{found['artifact']}: {found['kind']} by 'toolkit {found['command']}'",
+        f"{found['started']}, took {found['seconds']:.1f} s",
         f"{len(found['outputs'])} files, {size:,} bytes, content {found['digest']}",
         "",
         "Figures",
         *(f"  {name}: {_figure(value)}" for name, value in found["metrics"].items()),
     ]
     for gate in found["gates"]:
-        lines.append(f"  gate {gate['name']}: {gate['value']:.4g}, bound {gate['bound']:.4g}: {'met' if gate['passed'] else 'NOT MET'}")
+        verdict = "met" if gate["passed"] else "NOT MET"
+        lines.append(f"  gate {gate['name']}: {gate['value']:.4g}, bound {gate['bound']:.4g}: {verdict}")
     lines += [f"  warning: {text}" for text in found["warnings"]]
     return "\n".join([*lines, "", "Lineage", f"  {found['command']}", *_tree(found["inputs"], "  ")])
 
@@ -51,7 +53,9 @@ def _tree(given: list[dict[str, Any]], indent: str) -> list[str]:
         last = i == len(given) - 1
         parent = source.get("lineage")
         how = f"toolkit {parent['command']}" if parent else source["kind"]
-        lines.append(f"{indent}{'└─' if last else '├─'} {source['name']}: {source['path']} ({how}, {source['digest'][:8]})")
+        lines.append(
+            f"{indent}{'└─' if last else '├─'} {source['name']}: {source['path']} ({how}, {source['digest'][:8]})"
+        )
         lines += _tree(parent["inputs"], indent + ("   " if last else "│  ")) if parent else []
     return lines
 

@@ -53,7 +53,9 @@ def _check_classes(data: DatasetDict, config: SplitConfig) -> None:
         columns.check_labels(data, config.source)
     if len(counts) < 2:
         only = ", ".join(names[i] for i in counts)
-        raise ToolkitError(f"{config.source} has one class only ({only})", "a classifier needs rows of two classes or more")
+        raise ToolkitError(
+            f"{config.source} has one class only ({only})", "a classifier needs rows of two classes or more"
+        )
     needed = len(shares(data, config))
     few = sorted(names[i] for i, n in counts.items() if n < needed)
     if few:
@@ -73,7 +75,8 @@ def split(job: Job) -> None:
     from datasets import DatasetDict, concatenate_datasets
 
     from toolkit.artifacts import dataset, manifest, report
-    from toolkit.data import near, split as splitting
+    from toolkit.data import near
+    from toolkit.data import split as splitting
 
     data = job.dataset
     splitting.check_children(data, job.config.source)
@@ -120,7 +123,10 @@ def _measured(data: DatasetDict) -> dict[str, Any]:
     splits = {}
     for name, rows in data.items():
         labels = list(rows["label"])
-        splits[name] = {"rows": len(labels), "classes": {n: labels.count(i) / max(len(labels), 1) for i, n in enumerate(names)}}
+        splits[name] = {
+            "rows": len(labels),
+            "classes": {n: labels.count(i) / max(len(labels), 1) for i, n in enumerate(names)},
+        }
     return {
         "splits": splits,
         "leakage": {"threshold": near.THRESHOLD, "pairs_checked": checked, "near_duplicate_pairs_across": across},
@@ -130,11 +136,14 @@ def _measured(data: DatasetDict) -> dict[str, Any]:
 def page(job: Job, result: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """The report: sizes, class shares, the proof."""
     splits, leakage = result["splits"], result["leakage"]
-    table = [[n, *({"share": part["classes"][n], "text": f"{part['classes'][n]:.1%}"} for part in splits.values())] for n in names]
+    table = [
+        [n, *({"share": part["classes"][n], "text": f"{part['classes'][n]:.1%}"} for part in splits.values())]
+        for n in names
+    ]
     return {
         "title": "Split report",
         "kicker": "toolkit split",
-        "lead": f"No near-duplicate pair stands on two sides ({leakage['pairs_checked']} candidate pairs were checked).",
+        "lead": f"No near-duplicate pair stands on two sides ({leakage['pairs_checked']} candidate pairs checked).",
         "lang": "en",
         "cards": [{"label": name, "value": part["rows"], "note": "rows"} for name, part in splits.items()],
         "sections": [{"title": "Class shares", "table": {"columns": ["class", *splits], "rows": table}}],

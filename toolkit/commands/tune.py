@@ -17,7 +17,9 @@ from toolkit.training.config import TrainConfig
 @dataclass(frozen=True, kw_only=True)
 class TuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
-    model: Annotated[str, Option(help="Model artifact, folder, hub name or builtin:NAME."), Input("model")] = "builtin:text-tiny"
+    model: Annotated[str, Option(help="Model artifact, folder, hub name or builtin:NAME."), Input("model")] = (
+        "builtin:text-tiny"
+    )
     columns: ColumnOptions = field(default_factory=ColumnOptions)
     total_trials: Annotated[
         int, Option(help="Trials in the study; one that has fewer goes on to this number.", min=1), RUNTIME
@@ -90,15 +92,19 @@ def tune(job: Job) -> None:
     }
     manifest.write_json(job.folder / "best.json", best)
     shutil.copy(job.work / "study.db", job.folder / "study.db")
-    study.trials_dataframe(("number", "value", "params", "state", "duration")).to_csv(job.folder / "trials.csv", index=False)
+    study.trials_dataframe(("number", "value", "params", "state", "duration")).to_csv(
+        job.folder / "trials.csv", index=False
+    )
     report.write(job.folder, page(job, study, found))
     (job.folder / "README.md").write_text(
-        "# Study\n\n`optuna-dashboard sqlite:///study.db` opens it; `toolkit finetune … --config best.json` takes its best.\n",
+        "# Study\n\n`optuna-dashboard sqlite:///study.db` opens it; `finetune … --config DIR` takes its best.\n",
         encoding="utf-8",
     )
     job.metrics |= {"trials": len(found), "best": study.best_value, "metric": config.train.metric, **study.best_params}
     rows = [(key, f"{value:.4g}") for key, value in study.best_params.items()]
-    console.table(f"best of {len(found)} trials: {config.train.metric} {study.best_value:.4f}", ("option", "value"), rows)
+    console.table(
+        f"best of {len(found)} trials: {config.train.metric} {study.best_value:.4f}", ("option", "value"), rows
+    )
 
 
 def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
@@ -113,31 +119,43 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
         best.append(value if not best else sign * max(sign * value, sign * best[-1]))
     names = list(study.best_params)
     ranked = sorted(found, key=lambda t: -sign * t.value)[:20]
-    importance = search.importance(study)
+    importance, metric = search.importance(study), job.config.train.metric
     return {
         "title": "Search report",
         "kicker": "toolkit tune",
-        "lead": f"The best of {len(found)} trials reaches {job.config.train.metric} {study.best_value:.4f} on validation.",
+        "lead": f"The best of {len(found)} trials reaches {metric} {study.best_value:.4f} on validation.",
         "lang": "en",
         "cards": [
-            {"label": "trials", "value": len(found), "note": f"{sum(t.state.name == 'PRUNED' for t in found)} stopped early"},
+            {
+                "label": "trials",
+                "value": len(found),
+                "note": f"{sum(t.state.name == 'PRUNED' for t in found)} stopped early",
+            },
             {"label": f"best {job.config.train.metric}", "value": study.best_value, "note": "on validation"},
         ],
         "sections": [
             {
                 "title": "History",
-                "figures": [{"name": "history", "caption": "Each trial and the best so far", "figure": figures.history(values, best)}],
+                "figures": [
+                    {
+                        "name": "history",
+                        "caption": "Each trial and the best so far",
+                        "figure": figures.history(values, best),
+                    }
+                ],
             },
             {
                 "title": "Best trials",
                 "table": {
                     "columns": ["trial", job.config.train.metric, "state", *names],
-                    "rows": [[t.number, t.value, t.state.name.lower(), *(t.params.get(n) for n in names)] for t in ranked],
+                    "rows": [
+                        [t.number, t.value, t.state.name.lower(), *(t.params.get(n) for n in names)] for t in ranked
+                    ],
                 },
             },
             {
                 "title": "What mattered",
-                "text": "Share of the figure's variance that an option explains (fANOVA); a guess where trials are few.",
+                "text": "Share of the figure's variance that an option explains (fANOVA); a guess if trials are few.",
                 "table": {"columns": ["option", "importance"], "rows": [[n, v] for n, v in importance.items()]},
             },
         ],

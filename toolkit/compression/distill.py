@@ -44,7 +44,10 @@ def loss(temperature: float, alpha: float) -> Any:
         outputs = model(**batch)
         student = outputs.logits.float()
         soft = F.kl_div(
-            F.log_softmax(student / temperature, -1), F.log_softmax(teacher / temperature, -1), log_target=True, reduction="batchmean"
+            F.log_softmax(student / temperature, -1),
+            F.log_softmax(teacher / temperature, -1),
+            log_target=True,
+            reduction="batchmean",
         )
         return alpha * temperature**2 * soft + (1 - alpha) * outputs.loss, outputs
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from toolkit import console
-
-CALIBRATION_ROWS = 300
 
 
 def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
@@ -42,7 +43,8 @@ def to_openvino(model: Any) -> Any:
 
     example = torch.ones(2, 16, dtype=torch.int64)
     example_input = {"input_ids": example, "attention_mask": example}
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's remarks on shapes
         converted = openvino.convert_model(Logits().eval(), example_input=example_input)
     for port, name in zip(converted.inputs, ("input_ids", "attention_mask"), strict=True):
         port.get_node().set_friendly_name(name)
@@ -65,10 +67,7 @@ def int8(model: Any, batches: list[dict[str, Any]]) -> Any:
 
     nncf.set_log_level(logging.ERROR)
     console.note(f"calibrating on {len(batches)} rows")
-    return nncf.quantize(
-        model,
-        nncf.Dataset(batches),
-        subset_size=len(batches),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.MIXED,
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars would go where the result goes
+        return nncf.quantize(
+            model, nncf.Dataset(batches), subset_size=len(batches), model_type=nncf.ModelType.TRANSFORMER
+        )

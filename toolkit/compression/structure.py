@@ -1,4 +1,4 @@
-"""Where the layers and feed-forward matrices of an encoder sit, and how they are cut so that the stock class reloads it."""
+"""Where an encoder's layers and feed-forward matrices sit, and how to cut them so that the stock class reloads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from toolkit.errors import ToolkitError
 # model_type -> (path of the list of layers, first and second FFN matrix in a layer, config keys of depth and FFN width)
 ARCHITECTURES = {
     "bert": ("bert.encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size"),
-    "roberta": ("roberta.encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size"),
+    "roberta": (
+        "roberta.encoder.layer",
+        "intermediate.dense",
+        "output.dense",
+        "num_hidden_layers",
+        "intermediate_size",
+    ),
     "distilbert": ("distilbert.transformer.layer", "ffn.lin1", "ffn.lin2", "n_layers", "hidden_dim"),
 }
 
@@ -75,7 +81,7 @@ def evenly(depth: int, count: int) -> list[int]:
 
 
 def student(teacher: Any, count: int) -> Any:
-    """A copy of the teacher with `count` of its layers, evenly spaced (as DistilBERT's initialisation, Sanh et al., 2019)."""
+    """A copy of the teacher with `count` of its layers, evenly spaced (as in Sanh et al., 2019)."""
     out = copy.deepcopy(teacher)
     keep_layers(out, evenly(len(layers(teacher)), count))
     return out

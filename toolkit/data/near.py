@@ -37,7 +37,9 @@ class Grams:
         first = np.ones(len(owner), dtype=bool)
         first[1:] = (owner[1:] != owner[:-1]) | (value[1:] != value[:-1])
         self.values = value[first]
-        self.offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[first], minlength=len(folded)))]).astype(np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(np.bincount(owner[first], minlength=len(folded)))]).astype(
+            np.int64
+        )
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -46,7 +48,9 @@ class Grams:
         """Similarities of the pairs (left[i], right[i]); arrays of row numbers, result float64 of that length."""
         sizes = np.diff(self.offsets)
         values = np.concatenate([self._gather(left), self._gather(right)])
-        pair = np.concatenate([np.repeat(np.arange(len(left)), sizes[left]), np.repeat(np.arange(len(right)), sizes[right])])
+        pair = np.concatenate(
+            [np.repeat(np.arange(len(left)), sizes[left]), np.repeat(np.arange(len(right)), sizes[right])]
+        )
         order = np.lexsort((values, pair))
         pair, values = pair[order], values[order]
         shared = np.bincount(pair[1:][(pair[1:] == pair[:-1]) & (values[1:] == values[:-1])], minlength=len(left))
@@ -63,7 +67,9 @@ def _hashed(folded: Sequence[str], rows: Any, gram: int) -> tuple[Any, Any]:
     lengths = np.fromiter((len(folded[i]) for i in rows), dtype=np.int64, count=len(rows))
     points = np.frombuffer("".join(folded[i] for i in rows).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
     points = np.concatenate([points + np.uint64(1), np.zeros(gram, dtype=np.uint64)])
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64) if len(rows) else np.zeros(0, dtype=np.int64)
+    starts = (
+        np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64) if len(rows) else np.zeros(0, dtype=np.int64)
+    )
     counts = np.maximum(lengths - gram + 1, 1)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     position = np.repeat(starts, counts) + within
@@ -77,13 +83,13 @@ def _hashed(folded: Sequence[str], rows: Any, gram: int) -> tuple[Any, Any]:
 
 
 def pairs(texts: Sequence[str], label: str = "near-duplicates") -> tuple[list[tuple[int, int]], int]:
-    """All near-duplicate pairs (i < j) of the texts, and how many candidates were checked.
+    """The near-duplicate pairs (i < j) of the texts, and how many candidates were checked.
 
-    Texts that fold to the same form are near-duplicates too; texts that fold to nothing are none of anything.
+    Of texts that fold to the same form the first stands for all: each later one is paired with it, and with no other.
+    A text without any character is near nothing.
     """
-    folded = [fold(text) for text in texts]
     first: dict[str, int] = {}
-    same = [(first.setdefault(t, i), i) for i, t in enumerate(folded) if t]
+    same = [(first.setdefault(folded, i), i) for i, folded in enumerate(map(fold, texts)) if folded]
     found = [(a, b) for a, b in same if a != b]
     unique = np.array(sorted(first.values()), dtype=np.int64)
     if len(unique) < 2:

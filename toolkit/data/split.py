@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.columns import with_column
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
@@ -16,47 +17,65 @@ if TYPE_CHECKING:
 def assign(labels: Sequence[int], clusters: Sequence[int], shares: dict[str, float], seed: int) -> list[str]:
     """A split's name for each row: each class by its shares, whole clusters on one side.
 
-    Large clusters are placed first, each where its classes are most wanting; rows of one fill the gaps, so that the
-    shares come out as exactly as whole rows allow.
+    Large clusters are placed first, each where its classes are most wanting; single rows fill the gaps. What is left of
+    a class when no split wants a whole row of it goes where rows of any class are wanting, so that classes and splits
+    both come out as exactly as whole rows allow. Of every class the largest split has a row.
 
     Args:
         labels: class of each row.
         clusters: rows with the same number stay together.
         shares: split name -> share; they sum to 1.
     """
-    label_array, cluster_array = np.asarray(labels), np.asarray(clusters)
-    rng = np.random.default_rng(seed)
+    label_array = np.asarray(labels)
     names, share = list(shares), np.array(list(shares.values()))
-    classes = int(label_array.max()) + 1
+    classes, largest = int(label_array.max()) + 1, int(share.argmax())
     wanted = np.outer(share, np.bincount(label_array, minlength=classes)).astype(float)  # (split, class) still to fill
+    wanted[share == 0] = -np.inf
     members: dict[int, list[int]] = {}
-    for row, cluster in enumerate(cluster_array.tolist()):
+    for row, cluster in enumerate(np.asarray(clusters).tolist()):
         members.setdefault(cluster, []).append(row)
     groups = list(members.values())
-    order = rng.permutation(len(groups))
     out = np.zeros(len(label_array), dtype=int)
-    for g in sorted(order.tolist(), key=lambda g: -len(groups[g])):
-        rows = groups[g]
-        counts = np.bincount(label_array[rows], minlength=classes)
-        need = np.where(share > 0, (wanted * counts).sum(1) / counts.sum() + 1e-9 * wanted.sum(1), -np.inf)
-        best = int(need.argmax())
-        wanted[best] -= counts
+    seen: set[int] = set()  # classes of which the largest split has a row
+    left = []
+    order = np.random.default_rng(seed).permutation(len(groups)).tolist()
+    for rows in sorted((groups[g] for g in order), key=len, reverse=True):
+        own, counts = np.unique(label_array[rows], return_counts=True)
+        need = (wanted[:, own] * counts).sum(1) / counts.sum()
+        unseen = len(rows) == 1 and own[0] not in seen
+        if len(rows) == 1 and not unseen and need.max() < 1 - 1e-9:
+            left.append(rows[0])
+            continue
+        best = largest if unseen else int(need.argmax())
+        wanted[best, own] -= counts
         out[rows] = best
+        if best == largest:
+            seen.update(own.tolist())
+    for row in left:
+        label = label_array[row]
+        best = int(np.where(wanted[:, label] > 1e-9, wanted.sum(1), -np.inf).argmax())
+        wanted[best, label] -= 1
+        out[row] = best
     return [names[i] for i in out.tolist()]
 
 
 def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
-    """A copy of `data` whose validation split is a stratified `share` of train; augmented rows follow their parents."""
+    """A copy of `data` whose validation split is a stratified `share` of train's own rows.
+
+    Augmented rows are no part of it, and those whose parent is leave train.
+    """
     from datasets import DatasetDict
 
     train = data["train"]
-    ids, parents = train["id"], train["parent_id"] if "parent_id" in train.column_names else [None] * len(train)
-    own = {name: i for i, name in enumerate(ids)}
-    clusters = [own.get(parent, i) if parent else i for i, parent in enumerate(parents)]
-    where = assign(train["label"], clusters, {"train": 1 - share, "validation": share}, seed)
-    rows = {s: [i for i, w in enumerate(where) if w == s and (s == "train" or not parents[i])] for s in ("train", "validation")}
-    taken = {s: train.select(rows[s]) for s in rows}
-    return DatasetDict(taken | {split: part for split, part in data.items() if split not in taken})
+    ids, labels = list(train["id"]), list(train["label"])
+    parents = list(train["parent_id"]) if "parent_id" in train.column_names else [None] * len(ids)
+    own = [i for i, parent in enumerate(parents) if not parent]
+    where = assign([labels[i] for i in own], range(len(own)), {"train": 1 - share, "validation": share}, seed)
+    held = [i for i, split in zip(own, where, strict=True) if split == "validation"]
+    out = {ids[i] for i in held}
+    rest = [i for i in range(len(ids)) if ids[i] not in out and parents[i] not in out]
+    others = {split: rows for split, rows in data.items() if split not in ("train", "validation")}
+    return DatasetDict({"train": train.select(rest), "validation": train.select(held)} | others)
 
 
 def check_children(data: DatasetDict, source: str) -> None:
@@ -69,14 +88,17 @@ def check_children(data: DatasetDict, source: str) -> None:
     for split, rows in data.items():
         found = [p for p in rows["parent_id"] if p] if "parent_id" in rows.column_names else []
         if found and split != "train":
-            raise ToolkitError(f"{source}: {split} holds {len(found)} augmented rows", "split first, augment train after")
+            raise ToolkitError(
+                f"{source}: {split} holds {len(found)} augmented rows", "split first, augment train after"
+            )
         children += found
     if children:
         for split, rows in data.items():
             across = set(rows["id"]) & set(children) if split != "train" else set()
             if across:
                 raise ToolkitError(
-                    f"{source}: {len(across)} augmented rows of train have their parent in {split}", "split first, augment after"
+                    f"{source}: {len(across)} augmented rows of train have their parent in {split}",
+                    "split first, augment after",
                 )
 
 
@@ -91,10 +113,7 @@ def unique_ids(pool: Any, fixed: Any) -> Any:
             unique = f"{name}-{n}"
         taken.add(unique)
         ids.append(unique)
-    if ids == list(pool["id"]):
-        return pool
-    order = pool.column_names
-    return pool.remove_columns("id").add_column("id", ids).select_columns(order)
+    return with_column(pool, "id", ids)
 
 
 def group_links(pool: Any, fixed: Any) -> list[tuple[int, int]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"  # kana, Han, Hangul
+# kana, Han (々〇 and the rare characters beyond the first plane too), Hangul
+CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
 _CJK_CHAR = re.compile(f"[{CJK}]")
 _NON_WORD = re.compile(r"[\W_]+")
 _LETTER = re.compile(r"[^\W\d_]")
-_TOKEN = re.compile(rf"[{CJK}]+|[^\W{CJK}]+(?:['’-][^\W{CJK}]+)*|[^\w\s]", re.UNICODE)
+_WORD = rf"[^\W{CJK}]+(?:(?:['’-]|(?<=\d)[.,:](?=\d))[^\W{CJK}]+)*"  # let's, e-mail and 3.50 are one
+_TOKEN = re.compile(rf"\s+|[{CJK}]+|{_WORD}|.", re.DOTALL)
 
 
 def is_cjk(text: str) -> bool:
@@ -22,17 +24,21 @@ def is_cjk(text: str) -> bool:
 
 
 def language(text: str) -> str:
-    """"zh" or "en": which rules a text falls under."""
+    """ "zh" or "en": which rules a text falls under."""
     return "zh" if is_cjk(text) else "en"
 
 
 def fold(text: str) -> str:
-    """What two texts are compared by: NFKC, lower case, runs of non-word characters as one space."""
-    return _NON_WORD.sub(" ", unicodedata.normalize("NFKC", text).lower()).strip()
+    """What two texts are compared by: NFKC, lower case, runs of non-word characters as one space.
+
+    A text of signs alone (emoji, "?!") keeps them, or all such texts would be the same.
+    """
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return _NON_WORD.sub(" ", plain).strip() or plain.strip()
 
 
 def tokens(text: str) -> list[str]:
-    """Words and punctuation marks in order; Chinese runs are cut by jieba."""
+    """Words, signs and white space in order: joined, they are the text again. Chinese runs are cut by jieba."""
     out: list[str] = []
     for token in _TOKEN.findall(text):
         out += chinese_words(token) if _CJK_CHAR.match(token) else [token]
@@ -52,21 +58,3 @@ def chinese_words(text: str) -> list[str]:
 
     jieba.setLogLevel(logging.ERROR)
     return [str(word) for word in jieba.cut(text)]
-
-
-def join(parts: list[str]) -> str:
-    """Tokens back to a text: spaces between Latin words, none around Chinese, none before closing punctuation."""
-    out = ""
-    for part in parts:
-        if out and _spaced(out[-1], part[0]):
-            out += " "
-        out += part
-    return out
-
-
-def _spaced(before: str, after: str) -> bool:
-    if _CJK_CHAR.match(before) or _CJK_CHAR.match(after):
-        return False
-    if after in ".,;:!?)]}%…'’”。，；：！？、）】》" or before in "([{$£€“‘（【《。，；：！？、":
-        return False
-    return True

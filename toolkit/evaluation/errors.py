@@ -19,7 +19,7 @@ def interval(errors: int, rows: int, z: float = 1.959964) -> tuple[float, float]
         return 0.0, 1.0
     rate, square = errors / rows, z * z / rows
     centre, half = rate + square / 2, z * np.sqrt(rate * (1 - rate) / rows + square / rows / 4)
-    return float((centre - half) / (1 + square)), float((centre + half) / (1 + square))
+    return max(0.0, float((centre - half) / (1 + square))), min(1.0, float((centre + half) / (1 + square)))
 
 
 def slice_of(column: str, value: str, wrong: Any, member: Any) -> dict[str, Any]:
@@ -50,12 +50,20 @@ def by_confidence(wrong: Any, confidence: Any) -> list[dict[str, Any]]:
 
 def by_column(wrong: Any, column: str, values: Any) -> list[dict[str, Any]]:
     """A slice a value, the highest error rate first; a column with too many values gives none."""
-    texts = np.array(["(missing)" if v is None or v != v else str(v) for v in values])
-    names = np.unique(texts)
+    texts = ["(missing)" if _missing(value) else str(value) for value in values]
+    names = sorted(set(texts))
     if not 2 <= len(names) <= MOST_VALUES:
         return []
-    slices = [slice_of(column, str(name), wrong, texts == name) for name in names]
+    index = {name: i for i, name in enumerate(names)}
+    codes = np.array([index[text] for text in texts])
+    slices = [slice_of(column, name, wrong, codes == i) for i, name in enumerate(names)]
     return sorted(slices, key=lambda s: -s["error_rate"]["value"])
+
+
+def _missing(value: Any) -> bool:
+    import pandas as pd
+
+    return pd.isna(value) is True  # of a list it gives an array
 
 
 def keywords(wrong: Any, word_sets: list[set[str]], most: int = 30) -> list[dict[str, Any]]:

@@ -15,13 +15,13 @@ _CELLS_AT_ONCE = 20_000_000
 
 
 def estimate(value: float, resampled: Any) -> dict[str, float | None]:
-    """`{"value", "low", "high"}`; a figure that is undefined is None, not a number."""
+    """`{"value", "low", "high"}`, the value never outside; a figure that is undefined is None, not a number."""
     if value is None or not np.isfinite(value):
         return {"value": None, "low": None, "high": None}
     tail = (1 - LEVEL) / 2
     sound = np.asarray(resampled)[np.isfinite(resampled)]
     low, high = np.quantile(sound, [tail, 1 - tail]) if len(sound) else (value, value)
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
 
 
 def from_confusion(matrix: Any, figures: dict[str, Callable[[Any], Any]], seed: int) -> dict[str, dict[str, Any]]:

@@ -28,10 +28,15 @@ def torch_backend(model: Any, device: str) -> Run:
 
 
 def openvino_backend(model: Any, device: str) -> Run:
-    """An OpenVINO model compiled for the processor, all cores on one request."""
+    """An OpenVINO model compiled for the processor, all cores on one request.
+
+    What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding between
+    the quantizers flipped 3% of an INT8 classifier's predictions where float32 flipped 0.2%.
+    """
     import openvino
 
-    compiled = openvino.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
     names = {port.get_any_name() for port in compiled.inputs}
     output = compiled.outputs[0]
 

@@ -41,7 +41,11 @@ class Predictor:
 
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         encoded = self.tokenizer(
-            list(texts), truncation=True, max_length=self.max_length, return_attention_mask=False, return_token_type_ids=False
+            list(texts),
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+            return_token_type_ids=False,
         )
         ids: list[list[int]] = encoded["input_ids"]
         return ids

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from toolkit.reports.numbers import number
+from toolkit.reports.numbers import aligned, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ INK, MUTED, RULE, PAPER = (THEME[name][0] for name in ("ink", "muted", "rule", "
 SERIES = tuple(light for name, (light, _) in THEME.items() if name.startswith("c"))
 MARKERS = "osD^vPX*"
 SIZE = 10.0  # of texts, in points
-WIDTH = 6.0  # of a figure, in inches
+WIDTH = 5.4  # of a figure, in inches
 LINE = 0.21  # height of a line of text, in inches
 CJK_FONTS = (  # the best first
     "Noto Sans CJK SC",
@@ -71,12 +71,11 @@ def styled(make: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def _settings(*, cjk: bool = False) -> Iterator[None]:
+def _settings() -> Iterator[None]:
     import matplotlib
 
     ours = {
-        "font.family": "sans-serif",  # a generic name, looked up when the figure is saved
-        "font.sans-serif": ["DejaVu Sans", *(_cjk_fonts() if cjk else ())],
+        "font.family": ["DejaVu Sans"],  # comes with matplotlib
         "font.size": SIZE,
         "text.parse_math": False,  # a class may be called "$cash$"
         "text.color": INK,
@@ -112,8 +111,16 @@ def _cjk_fonts() -> tuple[str, ...]:
 
 def save_png(figure: Any, path: Path) -> None:
     """Write the figure on white at 150 dots an inch, the same bytes each time."""
-    with _settings(cjk=True):
+    from matplotlib.text import Text
+
+    with _settings():
+        figure.draw_without_rendering()  # makes the ticks' labels
+        families = [(text, text.get_fontfamily()) for text in figure.findobj(Text)]
+        for text, family in families:
+            text.set_fontfamily([*family, *_cjk_fonts()])
         figure.savefig(path, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+        for text, family in families:
+            text.set_fontfamily(family)
 
 
 def svg(figure: Any) -> str:
@@ -178,16 +185,27 @@ def empty() -> Figure:
     return figure
 
 
-def values_axis(axis: Any, *, log: bool = False, low: float = 0.0, high: float = 1.0, form: Any = number) -> None:
-    """Number the axis plainly and draw its hairlines; `low` and `high` are its ends where it is logarithmic."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+def values_axis(axis: Any, *, log: bool = False, low: float = 0.0, high: float = 1.0, form: Any = None) -> None:
+    """Number the axis plainly and draw its hairlines; `low` and `high` are its ends where it is logarithmic.
+
+    `form` writes one number; without it the numbers of the axis get the same decimals.
+    """
+    from matplotlib.ticker import Formatter, LogLocator, MaxNLocator, NullLocator
+
+    class Plain(Formatter):  # type: ignore[misc]
+        def __call__(self, value: float, position: int | None = None) -> str:
+            return str(form(float(value))) if form else number(float(value))
+
+        def format_ticks(self, values: Iterable[float]) -> list[str]:
+            plain = [float(f"{value:.10g}") for value in values]
+            return [self(value) for value in plain] if form or log else aligned(plain)
 
     if log:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 200 * low else (1.0,)))
         axis.set_minor_locator(NullLocator())
     else:
         axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: form(float(value))))
+    axis.set_major_formatter(Plain())
     axis.grid(True, color=RULE, linewidth=0.7)
 
 

@@ -18,7 +18,8 @@ from toolkit.reports.numbers import number, percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LABEL = 1.9  # inches that a class name may take
+LABEL = 1.9  # inches that the name of a bar may take
+NAME = 1.5  # and of a line or column of a matrix
 MOST_BARS = 60
 MOST_CLASSES = 20
 
@@ -47,7 +48,7 @@ def bars(
         return canvas.empty()
     names = [canvas.clipped(label, LABEL) for label in labels[:MOST_BARS]]
     shown = {name: values[:MOST_BARS] for name, values in known.items()}
-    fits = max(canvas.width(name) for name in names) * len(names) + 0.12 * len(names) < 5.2
+    fits = max(canvas.width(name) for name in names) * len(names) + 0.12 * len(names) < canvas.WIDTH - 0.7
     if not horizontal and not (fits and len(names) <= 30):
         horizontal, xlabel, ylabel = True, ylabel, xlabel
     figure, axes = canvas.new()
@@ -73,7 +74,7 @@ def _bars_across(axes: Any, names: list[str], series: dict[str, list[float]]) ->
     axes.set_ylim(len(names) - 0.5, -0.5)
     low, high = _ends(series)
     room = max(canvas.width(number(v), canvas.SIZE - 1) for values in series.values() for v in values) + 0.08
-    share = (high - low) * room / (5.6 - max(canvas.width(name) for name in names) - 2 * room)
+    share = (high - low) * room / (canvas.WIDTH - 0.4 - max(canvas.width(name) for name in names) - 2 * room)
     axes.set_xlim(low - (share if low < 0 else 0), high + (share if high > 0 else 0))
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
@@ -83,7 +84,7 @@ def _bars_across(axes: Any, names: list[str], series: dict[str, list[float]]) ->
 def _bars_upright(axes: Any, names: list[str], series: dict[str, list[float]]) -> None:
     places, thick = range(len(names)), 0.72 / len(series)
     low, high = _ends(series)
-    room = 5.2 / len(names) * thick
+    room = (canvas.WIDTH - 0.8) / len(names) * thick
     told = max(canvas.width(number(v), canvas.SIZE - 1) for values in series.values() for v in values) < room
     for i, values in enumerate(series.values()):
         at = [place - 0.36 + thick * (i + 0.5) for place in places]
@@ -126,7 +127,7 @@ def histogram(values_by_name: Mapping[str, Sequence[float]], *, xlabel: str, yla
         return canvas.empty()
     everything = np.concatenate(filled)
     highest, tail = float(everything.max()), float(np.quantile(everything, 0.995))
-    cut = highest > tail + 2 * (tail - float(everything.min())) > tail
+    cut = highest > tail + 0.6 * (tail - float(everything.min())) > tail
     edges = _bin_edges(everything[everything <= tail] if cut else everything)
     figure, axes = canvas.new()
     several = len(groups) > 1
@@ -141,7 +142,9 @@ def histogram(values_by_name: Mapping[str, Sequence[float]], *, xlabel: str, yla
     canvas.values_axis(axes.yaxis, form=percent if several else number)
     canvas.values_axis(axes.xaxis)
     axes.grid(False, axis="x")
-    note = f"> {number(float(f'{edges[-1]:.4g}'))}: {number(int((everything > edges[-1]).sum()))}" if cut else ""
+    whole = np.array_equal(everything, np.round(everything))
+    last = number(math.floor(edges[-1]) if whole else float(edges[-1]))
+    note = f"> {last}: {number(int((everything > edges[-1]).sum()))}" if cut else ""
     canvas.finish(figure, axes, xlabel=xlabel, ylabel=ylabel, legend=_squares(groups), height=2.4, note=note)
     return figure
 
@@ -167,7 +170,7 @@ def confusion(
     *,
     words: tuple[str, str, str] = ("label", "predicted", "most confused classes"),
 ) -> Figure:
-    """Counts in their cells, shaded by the share of their row; errors in another colour than the diagonal.
+    """Counts in their cells, shaded by the share of their row: hits evenly, errors (another colour) by its root.
 
     Args:
         matrix: n x n counts of rows; line = true class, column = predicted class.
@@ -190,14 +193,15 @@ def confusion(
     figure, axes = canvas.new()
     for (i, j), value in np.ndenumerate(counts):
         _confusion_cell(axes, i, j, float(value), float(share[i, j]), small)
-    room = _confusion_names(axes, labels, side, small)
+    widest = max(canvas.width(canvas.clipped(name, NAME, small), small) for name in labels) + 0.12
+    across = widest if side < widest < 4.6 / n else side  # wider cells where that keeps the names upright
+    above, right = _confusion_names(axes, labels, across, small)
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
     axes.spines["bottom"].set_visible(False)
     note = f"{words[2]}: {n} / {len(names)}" if n < len(names) else ""
     lines = f"{words[0]} ↓   {words[1]} →"
-    above, right = room
-    span = n * side
-    canvas.finish(figure, axes, ylabel=lines, note=note, height=span, plot_width=span, above=above, right=right)
+    size: dict[str, Any] = {"height": n * side, "plot_width": n * across}
+    canvas.finish(figure, axes, ylabel=lines, note=note, **size, above=above, right=right)
     return figure
 
 
@@ -205,10 +209,9 @@ def _confusion_cell(axes: Any, i: int, j: int, value: float, share: float, size:
     from matplotlib.patches import Rectangle
 
     shade = canvas.color(0 if i == j else 1)
-    strength = 0.08 + 0.92 * share if value else 0.0
-    axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, facecolor=canvas.RULE, alpha=0.3, linewidth=0))
-    if strength:
-        axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, facecolor=shade, alpha=strength, linewidth=0))
+    strength = 0.06 + 0.94 * (share if i == j else math.sqrt(share)) if value else 0.0  # errors are few: show them
+    color, alpha = (shade, strength) if value else (canvas.RULE, 0.3)
+    axes.add_patch(Rectangle((j - 0.48, i - 0.48), 0.96, 0.96, linewidth=0, facecolor=color, alpha=alpha))
     text = f"{value / 1000:.3g}k" if value >= 10000 else number(value)
     ink = canvas.PAPER if strength > 0.55 else canvas.INK if value else canvas.MUTED
     axes.text(j, i, text if value or i == j else "", ha="center", va="center_baseline", fontsize=size, color=ink)
@@ -216,7 +219,7 @@ def _confusion_cell(axes: Any, i: int, j: int, value: float, share: float, size:
 
 def _confusion_names(axes: Any, names: list[str], side: float, size: float) -> tuple[float, float]:
     """Write the class names to the left and on top; returns the room they take on top and to the right, in inches."""
-    short = [canvas.clipped(name, 1.5, size) for name in names]
+    short = [canvas.clipped(name, NAME, size) for name in names]
     widest = max(canvas.width(name, size) for name in short)
     upright = widest <= side - 0.06
     for j, name in enumerate(short):
@@ -241,7 +244,7 @@ def line(
 
     Args:
         x: n places. On a logarithmic axis those that are not above zero are left out.
-        series: name -> n values in one unit; NaN leaves a gap.
+        series: name -> n values in one unit; the line passes over NaN (a loss that is measured now and then).
     """
     places = [_finite(v) for v in x]
     if log_x:
@@ -251,9 +254,10 @@ def line(
     if not known:
         return canvas.empty()
     figure, axes = canvas.new()
-    styles = [_line_style(i, len(known) <= 40 * len(drawn)) for i in range(len(drawn))]
+    styles = [_line_style(i, sum(map(math.isfinite, values)) <= 25) for i, values in enumerate(drawn.values())]
     for values, style in zip(drawn.values(), styles, strict=True):
-        axes.plot(places, values, **style, clip_on=False)
+        there = [(place, value) for place, value in zip(places, values, strict=True) if not math.isnan(place + value)]
+        axes.plot([place for place, _ in there], [value for _, value in there], **style, clip_on=False)
     _number_axes(axes, known, log_x)
     legend = [{"name": name} | style for name, style in zip(drawn, styles, strict=True)] if len(drawn) > 1 else []
     canvas.finish(figure, axes, xlabel=xlabel, ylabel=ylabel, legend=legend)
@@ -331,13 +335,19 @@ def history(
     if not known:
         return canvas.empty()
     figure, axes = canvas.new()
-    dot = {"marker": "o", "markersize": 5, "color": canvas.MUTED, "linestyle": "none", "markeredgewidth": 0}
+    dot = {
+        "marker": "o",
+        "markersize": 5,
+        "color": canvas.color(0),
+        "alpha": 0.65,
+        "linestyle": "none",
+        "markeredgewidth": 0,
+    }
     step = {"color": canvas.color(1), "linewidth": 2.0, "linestyle": "-"}
     cross = {"marker": "x", "markersize": 4.5, "color": canvas.MUTED, "linestyle": "none"}
-    axes.plot(range(len(tried)), tried, **dot, alpha=0.75)
-    axes.step(range(len(line_values)), line_values, where="post", **step)
-    if len(line_values) == 1:
-        axes.plot([0], line_values, marker="o", markersize=5, color=canvas.color(1))
+    axes.plot(range(len(tried)), tried, **dot)
+    ends = [*range(len(line_values)), len(line_values) - 0.5]  # so that the last step is seen
+    axes.step(ends, [*line_values, *line_values[-1:]] or [math.nan], where="post", **step)
     low, high = min(known), max(known)
     margin = (high - low) * 0.08 or abs(high) * 0.05 or 1.0
     axes.set_ylim(low - 1.6 * margin, high + margin)
@@ -392,7 +402,14 @@ def reliability(
     legend = [
         {"name": words[0]} | dot,
         {"name": words[1], "color": canvas.color(1), "linewidth": 2.2, "linestyle": "-"},
-        {"name": words[2], "color": canvas.color(6), "alpha": 0.35, "marker": "s", "markeredgewidth": 0},
+        {
+            "name": words[2],
+            "color": canvas.color(6),
+            "alpha": 0.35,
+            "marker": "s",
+            "markersize": 7,
+            "markeredgewidth": 0,
+        },
     ]
     canvas.finish(figure, axes, xlabel=xlabel, ylabel=ylabel, legend=legend, height=3.6, plot_width=3.6, right=1.0)
     return figure
@@ -408,7 +425,7 @@ def _number_axes(axes: Any, xs: Sequence[float], log_x: bool) -> None:
 
 def _squares(names: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The legend of filled shapes; one series needs none."""
-    marks = [{"name": name, "color": canvas.color(i), "marker": "s"} for i, name in enumerate(names)]
+    marks = [{"name": name, "color": canvas.color(i), "marker": "s", "markersize": 7} for i, name in enumerate(names)]
     return marks if len(marks) > 1 else []
 
 

@@ -56,11 +56,12 @@ def render(page: Mapping[str, Any]) -> str:
     words = WORDS[page.get("lang") or "en"]
     sections = page.get("sections") or []
     return _template().render(
-        page=page,
+        title=page["title"],
+        kicker=page.get("kicker"),
         words=words,
         theme=canvas.THEME,
         paragraphs=_paragraphs(page.get("lead")),
-        cards=[{**card, "value": _cell(card.get("value"), words)} for card in page.get("cards") or []],
+        cards=[{"note": "", **card, "value": _cell(card.get("value"), words)} for card in page.get("cards") or []],
         sections=[_section(section, i, words) for i, section in enumerate(sections, start=1)],
         footer={key: _cell(value, words) for key, value in (page.get("footer") or {}).items()},
     )

@@ -8,6 +8,8 @@ from typing import Any
 from toolkit.reports import canvas
 
 MOST_LABELS = 30
+Named = tuple[str, float, float]  # and where its point is, in inches
+Placed = tuple[Named, float, tuple[float, float]]  # with its cost and its way from the point
 Box = tuple[float, float, float, float]  # left, bottom, right, top; inches
 
 
@@ -28,15 +30,30 @@ def write(
         taken.append((left - 0.02, bottom, left + 0.02, top))
     box = axes.get_window_extent()
     frame = (box.x0 / figure.dpi, box.y0 / figure.dpi, figure.get_figwidth() - 0.02, box.y1 / figure.dpi)
-    for name, (x, y) in sorted(zip(names, at, strict=True), key=lambda named: (-named[1][1], named[1][0], named[0])):
-        text = canvas.clipped(name, 2.2, size)
+    named = [(canvas.clipped(name, 2.2, size), x, y) for name, (x, y) in zip(names, at, strict=True)]
+    orders = [sorted(named, key=lambda n: (sign * n[axis], n)) for sign in (-1, 1) for axis in (2, 1)]
+    tries = [_placed(order, taken, frame, size) for order in orders]
+    for (text, x, y), cost, by in min(tries, key=lambda tried: sum(cost for _, cost, _ in tried)):
+        if cost < 5 or len(names) <= MOST_LABELS:
+            _write_name(figure, text, (x, y), by, size)
+
+
+def _placed(order: list[Named], around: list[Box], frame: Box, size: float) -> list[Placed]:
+    """Each name of the order at the place that is the cheapest after those before it."""
+    taken, placed = list(around), []
+    for text, x, y in order:
         wide = canvas.width(text, size)
-        options = [(_cost(_box(x, y, dx, dy, wide), taken, frame) + away, dx, dy) for away, dx, dy in _places()]
+        others = [(a, b) for _, a, b in order if (a, b) != (x, y)]
+        options = []
+        for away, dx, dy in _places():
+            strays = any(math.hypot(x + dx - a, y + dy - b) < math.hypot(dx, dy) for a, b in others)
+            cost = _cost(_box(x, y, dx, dy, wide), taken, frame) + away + (4 if strays else 0)
+            options.append((cost, dx, dy))
         cost, dx, dy = min(options)
-        if cost >= 5 and len(names) > MOST_LABELS:
-            continue
-        taken.append(_box(x, y, dx, dy, wide))
-        _write_name(figure, text, (x, y), (dx, dy), size)
+        if cost < 5 or len(order) <= MOST_LABELS:
+            taken.append(_box(x, y, dx, dy, wide))
+        placed.append(((text, x, y), cost, (dx, dy)))
+    return placed
 
 
 def _places() -> list[tuple[float, float, float]]:

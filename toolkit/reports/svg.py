@@ -11,7 +11,7 @@ COLORS = {light: "currentColor" if name == "ink" else f"var(--{name})" for name,
 COLORS["#000000"] = "currentColor"  # of a figure that somebody made without our settings
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
-ZOOM = 1.35  # how much larger than its points a figure may be shown: 10 pt texts at 13.5 px
+ZOOM = 1.45  # how much larger than its points a figure may be shown: 10 pt texts at 14.5 px
 
 
 def inline(figure: Any, prefix: str, label: str) -> str:
@@ -37,7 +37,7 @@ def inline(figure: Any, prefix: str, label: str) -> str:
     wide, high = (float(side) for side in root.attrib["viewBox"].split()[2:])
     root.attrib.clear()
     root.attrib |= {"viewBox": f"0 0 {wide:g} {high:g}", "role": "img", "aria-label": label}
-    root.set("style", f"max-width:{wide * ZOOM:.0f}px;min-width:min({wide * ZOOM:.0f}px,{wide * 0.78:.0f}px)")
+    root.set("style", f"--width:{wide * ZOOM:.0f}px")
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -62,7 +62,7 @@ def train_tokenizer(texts: list[str]) -> Any:
     # A piece must be seen a few times, or its vector is never trained.
     trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, min_frequency=4, special_tokens=SPECIAL, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
-    cls, sep = (tokenizer.token_to_id(t) for t in ("[CLS]", "[SEP]"))
+    cls, sep = (SPECIAL.index(t) for t in ("[CLS]", "[SEP]"))  # the trainer numbers them first
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

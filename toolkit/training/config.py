@@ -20,9 +20,9 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to 
 class Optim:
     """The optimizer: fused AdamW (Loshchilov & Hutter, 2019)."""
 
-    lr: Annotated[
-        float | None, Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch")
-    ] = None
+    lr: Annotated[float | None, Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch")] = (
+        None
+    )
     weight_decay: Annotated[float, Option(help="Decay of weights; biases and norms have none.", min=0.0)] = 0.01
     beta1: float = 0.9
     beta2: float = 0.999
@@ -41,19 +41,23 @@ class Schedule:
 class TrainConfig:
     """How a model is trained."""
 
-    epochs: Annotated[
-        float | None, Option(help="Passes over train.", min=0.0, show_default="4; 12 from scratch")
-    ] = None
+    epochs: Annotated[float | None, Option(help="Passes over train.", min=0.0, show_default="4; 12 from scratch")] = (
+        None
+    )
     batch_size: Annotated[int, Option(help="Rows a step.", min=1)] = 32
     max_length: Annotated[int, Option(help="Tokens a text is cut to.", min=4)] = 128
     dropout: Annotated[
         float | None, Option(help="Every dropout of the model.", min=0.0, max=0.9, show_default="the model's")
     ] = None
-    patience: Annotated[int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)] = 3
-    metric: Annotated[Literal["accuracy", "f1_macro", "loss"], Option(help="Validation figure that picks the best weights.")] = (
-        "accuracy"
+    patience: Annotated[
+        int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
+    ] = 3
+    metric: Annotated[
+        Literal["accuracy", "f1_macro", "loss"], Option(help="Validation figure that picks the best weights.")
+    ] = "accuracy"
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
+        "auto"
     )
-    precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = "auto"
     optim: Optim = field(default_factory=Optim)
     schedule: Schedule = field(default_factory=Schedule)
     save_every: Annotated[int, Option(help="Steps between checkpoints, besides one an epoch.", min=1), RUNTIME] = 200

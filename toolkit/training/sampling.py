@@ -1,4 +1,4 @@
-"""Batches of like length, in an order that seed and epoch decide, so that a resumed run sees what it would have seen."""
+"""Batches of like length, in an order that seed and epoch decide: a resumed run sees what it would have seen."""
 
 from __future__ import annotations
 

@@ -69,7 +69,11 @@ def search(
         while len(finished(study)) < total:
             # A sampler of its own for each trial: a resumed study draws what an undisturbed one would have.
             study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=WARM_UP_TRIALS)
-            study.optimize(lambda trial: _objective(trial, fresh, base, ranges, work, scratch, seed), n_trials=1, catch=(ToolkitError,))
+            study.optimize(
+                lambda trial: _objective(trial, fresh, base, ranges, work, scratch, seed),
+                n_trials=1,
+                catch=(ToolkitError,),
+            )
             best = study.best_value if any(t.state.name == "COMPLETE" for t in study.trials) else float("nan")
             advance(1, f"best {base.metric} {best:.4f}")
             _stop_if_all_fail(study)

@@ -85,7 +85,9 @@ def train(
         checkpoint = last_checkpoint(work)
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
-        console.note(f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}")
+        console.note(
+            f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
+        )
         engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     watch.restore_best()
     return watch.figures()
@@ -98,7 +100,9 @@ def validate(model: Any, tokenizer: Any, validation: Rows) -> dict[str, Any]:
     with torch.inference_mode():
         logits = [model(**task.collate(tokenizer.pad_token_id, batch)).logits.numpy() for batch in batches]
     labels = np.array([row["labels"] for row in validation])
-    return metrics.summary(labels, metrics.softmax(np.concatenate(logits).astype(np.float64))) | {"rows": len(validation)}
+    return metrics.summary(labels, metrics.softmax(np.concatenate(logits).astype(np.float64))) | {
+        "rows": len(validation)
+    }
 
 
 def set_dropout(model: Any, p: float) -> None:
@@ -159,14 +163,16 @@ def last_checkpoint(work: Path) -> Path | None:
 
 
 class Engine(Trainer):
-    """transformers' Trainer with reproducible batches, an exchangeable loss and checkpoints that are whole or absent."""
+    """transformers' Trainer with reproducible batches, an exchangeable loss, and checkpoints whole or absent."""
 
     def __init__(self, *args: Any, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keep, self.loss = config.keep, loss
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
-            c for c in self.callback_handler.callbacks if type(c).__name__ not in ("PrinterCallback", "ProgressCallback")
+            c
+            for c in self.callback_handler.callbacks
+            if type(c).__name__ not in ("PrinterCallback", "ProgressCallback")
         ]
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -177,7 +183,9 @@ class Engine(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         if self.loss is None or not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss, outputs = self.loss(model, inputs)
@@ -286,7 +294,8 @@ class Watch(TrainerCallback):
         best, rows = self.best(), len(self.engine.train_dataset)  # type: ignore[arg-type]
         seen = min(self.steps * self.config.batch_size, round(self.engine.state.epoch * rows))
         return {
-            "validation": {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")} | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
+            "validation": {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
+            | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
             "train": {
                 "samples_per_second": round(seen / self.seconds, 1) if self.seconds else None,
                 "seconds": round(self.seconds, 2),

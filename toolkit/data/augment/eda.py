@@ -1,4 +1,7 @@
-"""EDA's four operations (Wei & Zou, 2019) on word tokens, for both languages. `alpha` is the share of words changed."""
+"""EDA's four operations (Wei & Zou, 2019) on words, for both languages. `alpha` is the share of words changed, one at least.
+
+Signs and white space stay as they are; `tokens` joined are the text.
+"""
 
 from __future__ import annotations
 
@@ -7,55 +10,62 @@ from functools import cache
 from importlib import resources
 from random import Random
 
-from toolkit.data.text import is_cjk, join
+from toolkit.data.text import is_cjk
 
 
-def _count(words: list[int], alpha: float) -> int:
+def count(words: list[int], alpha: float) -> int:
+    """How many of the words to change."""
     return max(1, round(alpha * len(words)))
 
 
-def _words(tokens: list[str]) -> list[int]:
+def places(tokens: list[str]) -> list[int]:
+    """Where the words are."""
     return [i for i, token in enumerate(tokens) if token[0].isalnum()]
 
 
 def synonym_replacement(tokens: list[str], rng: Random, alpha: float, chinese: bool) -> str:
     """Replace words that have synonyms by one of them."""
-    known = [i for i in _words(tokens) if _synonyms(tokens[i])]
+    known = [i for i in places(tokens) if _synonyms(tokens[i])]
     out = list(tokens)
-    for i in rng.sample(known, min(_count(_words(tokens), alpha), len(known))):
+    for i in rng.sample(known, min(count(places(tokens), alpha), len(known))):
         out[i] = _in_case_of(tokens[i], rng.choice(_synonyms(tokens[i])))
-    return join(out)
+    return "".join(out)
 
 
 def random_insertion(tokens: list[str], rng: Random, alpha: float, chinese: bool) -> str:
     """Insert synonyms of words of the text at random places."""
-    known = [i for i in _words(tokens) if _synonyms(tokens[i])]
-    out = list(tokens)
-    if known:
-        for _ in range(_count(_words(tokens), alpha)):
-            out.insert(rng.randrange(len(out) + 1), rng.choice(_synonyms(tokens[rng.choice(known)])))
-    return join(out)
+    words, out = places(tokens), list(tokens)
+    known = [i for i in words if _synonyms(tokens[i])]
+    for _ in range(count(words, alpha) if known else 0):
+        word, at = rng.choice(_synonyms(tokens[rng.choice(known)])), rng.choice(words)
+        gap = "" if is_cjk(word) else " "
+        out[at] = f"{word}{gap}{out[at]}" if rng.random() < 0.5 else f"{out[at]}{gap}{word}"
+    return "".join(out)
 
 
 def random_swap(tokens: list[str], rng: Random, alpha: float, chinese: bool) -> str:
     """Swap pairs of words."""
-    words, out = _words(tokens), list(tokens)
+    words, out = places(tokens), list(tokens)
     if len(words) > 1:
-        for _ in range(_count(words, alpha)):
+        for _ in range(count(words, alpha)):
             i, j = rng.sample(words, 2)
             out[i], out[j] = out[j], out[i]
-    return join(out)
+    return "".join(out)
 
 
 def random_deletion(tokens: list[str], rng: Random, alpha: float, chinese: bool) -> str:
     """Delete each word with probability alpha; one word stays at least."""
-    words = _words(tokens)
+    words, out = places(tokens), list(tokens)
     if len(words) < 2:
-        return join(tokens)
+        return "".join(tokens)
     gone = {i for i in words if rng.random() < alpha} or {rng.choice(words)}
     if len(gone) == len(words):
         gone.remove(rng.choice(sorted(gone)))
-    return join([token for i, token in enumerate(tokens) if i not in gone])
+    for i in gone:
+        out[i] = ""
+        if i and tokens[i - 1].isspace():
+            out[i - 1] = ""
+    return "".join(out)
 
 
 def _in_case_of(original: str, replacement: str) -> str:

@@ -1,57 +1,57 @@
-"""Character noise by nlpaug: what fingers and scanners do to a text."""
+"""Character noise by nlpaug: what hasty fingers do to a text."""
 
 from __future__ import annotations
 
 import random as global_random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from random import Random
 from typing import Any
 
-from toolkit.data.text import join
+from toolkit.data.augment.eda import count, places
+from toolkit.data.text import is_cjk
+
+SHORTEST, SHORTEST_CJK = 4, 2  # a slip in a shorter word leaves nothing to read
 
 
 def char_noise(tokens: list[str], rng: Random, alpha: float, chinese: bool) -> str:
-    """Typing slips in English words (a neighbouring key, two letters swapped, one lost), lost or swapped characters in
-    Chinese.
-    """
+    """One slip a word: a neighbouring key, two letters swapped or one lost; in Chinese swapped or lost."""
+    words, out = places(tokens), list(tokens)
+    able = [i for i in words if len(tokens[i]) >= (SHORTEST_CJK if is_cjk(tokens[i]) else SHORTEST)]
+    with _seeded(rng.getrandbits(32)):
+        for i in rng.sample(able, min(count(words, alpha), len(able))):
+            slip = rng.choice(_slips()[1 if is_cjk(tokens[i]) else 0])
+            changed = slip.augment(tokens[i], n=1)
+            out[i] = str(changed[0] if isinstance(changed, list) else changed)
+    return "".join(out)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """nlpaug draws from the global generators and has no seed of its own: seed them, and put them back."""
     import numpy as np
 
-    # nlpaug draws from the global generators and has no seed of its own
     state, np_state = global_random.getstate(), np.random.get_state()  # noqa: NPY002
-    seed = rng.getrandbits(32)
     global_random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     try:
-        augmenter = rng.choice(_chinese(alpha) if chinese else _latin(alpha))
-        out = augmenter.augment(join(tokens), n=1)
+        yield
     finally:
         global_random.setstate(state)
         np.random.set_state(np_state)  # noqa: NPY002
-    return str(out[0] if isinstance(out, list) else out)
 
 
 @cache
-def _latin(alpha: float) -> list[Any]:
+def _slips() -> tuple[list[Any], list[Any]]:
+    """nlpaug's augmenters for a Latin and for a Chinese word."""
     from nlpaug.augmenter.char import KeyboardAug, RandomCharAug
 
-    shared = {"aug_word_p": alpha, "aug_char_max": 1, "aug_word_min": 1}
+    one: dict[str, Any] = {"aug_char_max": 1, "tokenizer": lambda word: [word], "reverse_tokenizer": "".join}
     letters = {"include_special_char": False, "include_upper_case": False, "include_numeric": False}
-    return [
-        KeyboardAug(**shared, **letters),
-        RandomCharAug(action="swap", **shared),
-        RandomCharAug(action="delete", **shared),
-    ]
-
-
-@cache
-def _chinese(alpha: float) -> list[Any]:
-    from nlpaug.augmenter.char import RandomCharAug
-
-    shared = {"aug_word_p": alpha, "aug_char_max": 1, "aug_word_min": 1, "min_char": 2}
-    whole = {"tokenizer": _phrases, "reverse_tokenizer": "".join}
-    return [RandomCharAug(action=action, **shared, **whole) for action in ("swap", "delete")]
-
-
-def _phrases(text: str) -> list[str]:
-    """Chinese text in pieces of four characters: what nlpaug takes for words."""
-    return [text[i : i + 4] for i in range(0, len(text), 4)]
+    keyboard = KeyboardAug(**one, **letters, min_char=SHORTEST)
+    latin, cjk = (
+        [RandomCharAug(action=action, **one, min_char=least) for action in ("swap", "delete")]
+        for least in (SHORTEST, SHORTEST_CJK)
+    )
+    return [keyboard, *latin], cjk

@@ -20,7 +20,8 @@ def children(
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, int]]]:
     """Up to `copies` children a text, and per method how many were made, unchanged or repeated.
 
-    Each row has a generator of its own (seed, id), so the result depends neither on order nor on workers.
+    Each row has a generator of its own (seed, id), and of two rows that draw the same text the first by id gets it: the
+    result does not depend on the order of the rows.
 
     Args:
         taken: folded texts that no child may equal (every text of every split).
@@ -28,7 +29,7 @@ def children(
     made: list[dict[str, Any]] = []
     counts = {name: {"made": 0, "unchanged": 0, "repeated": 0} for name in methods}
     taken = set(taken)
-    for row in console.track(range(len(ids)), "augmenting"):
+    for row in console.track(sorted(range(len(ids)), key=ids.__getitem__), "augmenting"):
         rng = Random(xxhash.xxh3_64_intdigest(f"{seed}:{ids[row]}".encode()))
         words, chinese = tokens(texts[row]), is_cjk(texts[row])
         for copy in range(copies):
@@ -38,7 +39,7 @@ def children(
                 taken.add(fold(text))
                 counts[method]["made"] += 1
                 made.append({"row": row, "id": f"{ids[row]}+{copy + 1}", "text": text, "method": method})
-    return made, counts
+    return sorted(made, key=lambda child: child["row"]), counts
 
 
 def _child(

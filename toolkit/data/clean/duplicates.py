@@ -10,11 +10,10 @@ from toolkit.data.text import fold
 
 
 def same_text(rows: Rows) -> list[list[int]]:
-    """Groups of two or more living rows whose folded texts agree; a text of signs alone is compared as it is."""
+    """Groups of two or more living rows whose folded texts agree."""
     groups: dict[str, list[int]] = {}
     for i in rows.living():
-        text = rows.texts[i] or ""
-        groups.setdefault(fold(text) or text, []).append(i)
+        groups.setdefault(fold(rows.texts[i] or ""), []).append(i)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -29,18 +28,17 @@ def exact(rows: Rows, config: Any) -> None:
 
 def near(rows: Rows, config: Any) -> None:
     """Row by row, the best first: a row goes when a kept one of its label is near, so no near pair remains."""
-    living = rows.living()
-    pairs, _ = near_duplicates.pairs([rows.texts[i] or "" for i in living])
-    neighbours: dict[int, list[int]] = {}
-    for a, b in pairs:
-        i, j = living[a], living[b]
-        if rows.labels[i] == rows.labels[j]:
-            neighbours.setdefault(i, []).append(j)
-            neighbours.setdefault(j, []).append(i)
-    kept: set[int] = set()
-    for i in rows.best_first(neighbours):
-        original = next((j for j in neighbours[i] if j in kept), None)
+    folded = {i: fold(rows.texts[i] or "") for i in rows.living()}
+    texts = list(dict.fromkeys(folded.values()))
+    neighbours: dict[str, list[str]] = {text: [text] for text in texts}
+    for a, b in near_duplicates.pairs(texts)[0]:
+        neighbours[texts[a]].append(texts[b])
+        neighbours[texts[b]].append(texts[a])
+    kept: dict[tuple[str, str | None], int] = {}
+    for i in rows.best_first(folded):
+        near_by = [(text, rows.labels[i]) for text in neighbours[folded[i]]]
+        original = next((kept[key] for key in near_by if key in kept), None)
         if original is not None:
             rows.reject(i, "near-duplicate", f"of {rows.ids[original]} in {rows.splits[original]}")
         if rows.alive[i]:
-            kept.add(i)
+            kept.setdefault(near_by[0], i)

@@ -53,5 +53,9 @@ def _ftfy_config() -> Any:
     import ftfy
 
     return ftfy.TextFixerConfig(
-        unescape_html=True, uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=True, normalization="NFC"
+        unescape_html=True,
+        uncurl_quotes=False,
+        fix_character_width=False,
+        fix_latin_ligatures=True,
+        normalization="NFC",
     )

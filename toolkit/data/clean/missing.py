@@ -9,6 +9,8 @@ from toolkit.data.clean.rows import Rows
 
 def run(rows: Rows, config: Any) -> None:
     for i in rows.living():
-        absent = [name for name, values in (("text", rows.texts), ("label", rows.labels)) if not (values[i] or "").strip()]
+        absent = [
+            name for name, values in (("text", rows.texts), ("label", rows.labels)) if not (values[i] or "").strip()
+        ]
         if absent:
             rows.reject(i, "missing value", " and ".join(absent), unusable=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.columns import label_text
+from toolkit.data.columns import label_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,16 +77,8 @@ def from_dataset(data: DatasetDict) -> Rows:
     filled = np.concatenate([_filled(table) for table in tables.values()])
     protected = np.array([split == "test" for split in splits]) & (len(tables) > 1)
     alive = np.ones(len(splits), dtype=bool)
-    labels = _label_texts(data)
+    labels = [label for split_rows in data.values() for label in label_texts(split_rows)]
     return Rows(tables, column("id"), column("text"), labels, splits, filled, alive, protected)
-
-
-def _label_texts(data: Mapping[str, Any]) -> list[str | None]:
-    out: list[str | None] = []
-    for rows in data.values():
-        names = getattr(rows.features["label"], "names", None)
-        out += [names[v] if names and v is not None else label_text(v) for v in rows["label"]]
-    return out
 
 
 def _filled(table: pa.Table) -> Any:

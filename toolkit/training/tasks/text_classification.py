@@ -15,7 +15,9 @@ def encode(tokenizer: Any, rows: Any, max_length: int) -> list[dict[str, Any]]:
         rows: a Dataset with `text` and perhaps `label`.
         max_length: tokens kept of a text, special ones included.
     """
-    ids = tokenizer(list(rows["text"]), truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
+    ids = tokenizer(list(rows["text"]), truncation=True, max_length=max_length, return_attention_mask=False)[
+        "input_ids"
+    ]
     if "label" not in rows.column_names:
         return [{"input_ids": i} for i in ids]
     return [{"input_ids": i, "labels": label} for i, label in zip(ids, rows["label"], strict=True)]
@@ -36,7 +38,9 @@ def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = No
     batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
     if "labels" in rows[0]:
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
-    return batch | {key: torch.stack([row[key] for row in rows]) for key in rows[0] if key not in ("input_ids", "labels")}
+    return batch | {
+        key: torch.stack([row[key] for row in rows]) for key in rows[0] if key not in ("input_ids", "labels")
+    }
 
 
 def max_tokens(model: Any, tokenizer: Any, wanted: int) -> int:
