@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -28,8 +28,14 @@ def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
     return [int(i) for i in np.argsort(rank, kind="stable")[:count]]
 
 
+def _no_telemetry() -> None:
+    """Keep OpenVINO and NNCF from reporting to their makers: without this package both do without, and say nothing."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
+
 def to_openvino(model: Any) -> Any:
     """A transformers text classifier as an `openvino.Model` with dynamic batch and length."""
+    _no_telemetry()
     import openvino
     import torch
 
@@ -62,7 +68,7 @@ def int8(model: Any, batches: list[dict[str, Any]]) -> Any:
     Args:
         batches: `{"input_ids", "attention_mask"}` int64 arrays (1, length) that show the activations' ranges.
     """
-    os.environ.setdefault("NNCF_TELEMETRY", "0")  # nothing here talks to a network
+    _no_telemetry()
     import nncf
 
     nncf.set_log_level(logging.ERROR)

@@ -18,6 +18,7 @@ ARCHITECTURES = {
         "num_hidden_layers",
         "intermediate_size",
     ),
+    "roformer": ("roformer.encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size"),
     "distilbert": ("distilbert.transformer.layer", "ffn.lin1", "ffn.lin2", "n_layers", "hidden_dim"),
 }
 

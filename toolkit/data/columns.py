@@ -40,8 +40,6 @@ def choose(
     Raises:
         ToolkitError: a column that was asked for is not there, or none can be found.
     """
-    from datasets import Dataset
-
     first = next(iter(tables.values()))
     for split, table in tables.items():
         twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
@@ -58,13 +56,21 @@ def choose(
             f"{source}: '{chosen['text']}' cannot be both text and label", "name both with --text and --label"
         )
     renames = {column: role for role, column in chosen.items() if column != role}
-    for role in renames.values():
+    for role in list(renames.values()):
         if role in first.column_names and role not in renames:  # another column already bears the standard name
             renames[role] = _free(f"{role}_original", first.column_names)
     if not renames:
         return dict(tables), ""
-    renamed = {split: Dataset(table).rename_columns(renames).with_format("arrow")[:] for split, table in tables.items()}
+    renamed = {split: _renamed(table, renames) for split, table in tables.items()}
     return renamed, ", ".join(f"{role} is column '{column}'" for column, role in renames.items())
+
+
+def _renamed(table: pa.Table, renames: Mapping[str, str]) -> pa.Table:
+    """The table under other names, with what its schema says of the columns (class names)."""
+    from datasets import Dataset, Features
+
+    features = {renames.get(name, name): feature for name, feature in Dataset(table).features.items()}
+    return table.rename_columns(list(features)).replace_schema_metadata(Features(features).arrow_schema.metadata)
 
 
 def _choose(table: pa.Table, role: str, asked: str | None, source: str) -> str:
@@ -76,7 +82,7 @@ def _choose(table: pa.Table, role: str, asked: str | None, source: str) -> str:
     by_lower = {c.strip().lower(): c for c in columns}
     for name in NAMES[role]:
         if name in by_lower:
-            return by_lower[name]
+            return str(by_lower[name])
     raise ToolkitError(
         f"{source} has no {role} column that can be told", f"name it with --{role}; columns are {', '.join(columns)}"
     )

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def assign(labels: Sequence[int], clusters: Sequence[int], shares: dict[str, float], seed: int) -> list[str]:
     """A split's name for each row: each class by its shares, whole clusters on one side.
 
-    Large clusters are placed first, each where its classes are most wanting; single rows fill the gaps. What is left of
-    a class when no split wants a whole row of it goes where rows of any class are wanting, so that classes and splits
-    both come out as exactly as whole rows allow. Of every class the largest split has a row.
+    Large clusters are placed first, each where its classes are most wanting; single rows fill the gaps. Where that is
+    about equal, the split decides that lacks most rows of any class; and so it does for single rows that no split wants
+    whole, placed last. Classes and splits thus both come out as exactly as whole rows allow. Of every class the largest
+    split has a row.
 
     Args:
         labels: class of each row.
@@ -31,6 +32,7 @@ def assign(labels: Sequence[int], clusters: Sequence[int], shares: dict[str, flo
     classes, largest = int(label_array.max()) + 1, int(share.argmax())
     wanted = np.outer(share, np.bincount(label_array, minlength=classes)).astype(float)  # (split, class) still to fill
     wanted[share == 0] = -np.inf
+    full = np.maximum(wanted.sum(1), 1)
     members: dict[int, list[int]] = {}
     for row, cluster in enumerate(np.asarray(clusters).tolist()):
         members.setdefault(cluster, []).append(row)
@@ -41,12 +43,15 @@ def assign(labels: Sequence[int], clusters: Sequence[int], shares: dict[str, flo
     order = np.random.default_rng(seed).permutation(len(groups)).tolist()
     for rows in sorted((groups[g] for g in order), key=len, reverse=True):
         own, counts = np.unique(label_array[rows], return_counts=True)
-        need = (wanted[:, own] * counts).sum(1) / counts.sum()
-        unseen = len(rows) == 1 and own[0] not in seen
-        if len(rows) == 1 and not unseen and need.max() < 1 - 1e-9:
+        need = (wanted[:, own] * counts).sum(1) / len(rows)
+        if len(rows) == 1 and own[0] not in seen:
+            best = largest
+        elif len(rows) == 1 and need.max() < 1 - 1e-9:
             left.append(rows[0])
             continue
-        best = largest if unseen else int(need.argmax())
+        else:
+            equal = need >= need.max() - len(rows) / 4
+            best = int(np.where(equal, wanted.sum(1) / full, -np.inf).argmax())
         wanted[best, own] -= counts
         out[rows] = best
         if best == largest:

@@ -67,7 +67,10 @@ def _missing(value: Any) -> bool:
 
 
 def keywords(wrong: Any, word_sets: list[set[str]], most: int = 30) -> list[dict[str, Any]]:
-    """Words whose texts are wrong more often than others: one-sided Fisher tests, corrected by Benjamini & Hochberg (1995)."""
+    """Words whose texts are wrong more often than others.
+
+    One-sided Fisher tests, corrected for their number by Benjamini & Hochberg (1995).
+    """
     from scipy.stats import hypergeom
 
     rows, errors = len(wrong), int(wrong.sum())

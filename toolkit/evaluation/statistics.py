@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def estimate(value: float, resampled: Any) -> dict[str, float | None]:
     return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
 
 
-def from_confusion(matrix: Any, figures: dict[str, Callable[[Any], Any]], seed: int) -> dict[str, dict[str, Any]]:
+def from_confusion(matrix: Any, figures: Mapping[str, Callable[[Any], Any]], seed: int) -> dict[str, dict[str, Any]]:
     """Figures of a confusion matrix with intervals.
 
     Resampling rows is resampling the cells of the matrix from a multinomial, which is exact and needs no rows.

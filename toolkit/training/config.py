@@ -11,7 +11,7 @@ from toolkit.config import RUNTIME
 
 # What `None` stands for, by where the weights come from.
 LR = {"pretrained": 5e-5, "scratch": 5e-4}
-EPOCHS = {"pretrained": 4.0, "scratch": 12.0}
+EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME]
 
@@ -41,7 +41,7 @@ class Schedule:
 class TrainConfig:
     """How a model is trained."""
 
-    epochs: Annotated[float | None, Option(help="Passes over train.", min=0.0, show_default="4; 12 from scratch")] = (
+    epochs: Annotated[float | None, Option(help="Passes over train.", min=0.0, show_default="4; 15 from scratch")] = (
         None
     )
     batch_size: Annotated[int, Option(help="Rows a step.", min=1)] = 32

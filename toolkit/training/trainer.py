@@ -29,6 +29,7 @@ from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import text_classification as task
 
+SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
 Rows = list[dict[str, Any]]
 Loss = Callable[[Any, dict[str, Any]], tuple[torch.Tensor, Any]]  # (model, batch) -> loss, model outputs
@@ -129,7 +130,7 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         adam_beta2=config.optim.beta2,
         max_grad_norm=config.optim.max_grad_norm,
         optim="adamw_torch_fused",
-        lr_scheduler_type=config.schedule.scheduler,
+        lr_scheduler_type=SCHEDULERS[config.schedule.scheduler],
         warmup_steps=config.schedule.warmup,
         bf16=bf16,
         use_cpu=device == "cpu",

@@ -1,6 +1,6 @@
-"""EDA's four operations (Wei & Zou, 2019) on words, for both languages. `alpha` is the share of words changed, one at least.
+"""EDA's four operations (Wei & Zou, 2019) on words, for both languages.
 
-Signs and white space stay as they are; `tokens` joined are the text.
+`alpha` is the share of words changed, one at least; signs and white space stay. `tokens` joined are the text.
 """
 
 from __future__ import annotations

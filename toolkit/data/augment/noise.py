@@ -32,14 +32,14 @@ def _seeded(seed: int) -> Iterator[None]:
     """nlpaug draws from the global generators and has no seed of its own: seed them, and put them back."""
     import numpy as np
 
-    state, np_state = global_random.getstate(), np.random.get_state()  # noqa: NPY002
+    state, np_state = global_random.getstate(), np.random.get_state()
     global_random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)
     try:
         yield
     finally:
         global_random.setstate(state)
-        np.random.set_state(np_state)  # noqa: NPY002
+        np.random.set_state(np_state)
 
 
 @cache

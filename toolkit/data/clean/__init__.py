@@ -1,4 +1,4 @@
-"""The cleaning stages. A stage is a file with `run(rows, config)` and a line in `STAGES`, whose order is the default."""
+"""The cleaning stages: a stage is a file with `run(rows, config)` and a line in `STAGES`, which run in that order."""
 
 from __future__ import annotations
 

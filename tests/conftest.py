@@ -1,0 +1,97 @@
+"""What the whole suite shares: a quiet, offline environment, a way to call the command line, and a small chain.
+
+The chain (raw -> split -> model -> evaluation) is made once and shared by all workers: a step that finds its artifact
+says up-to-date, and a file lock keeps two workers from making it at the same time.
+"""
+
+import os
+
+# Before anything imports torch or a hub client.
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "MPLBACKEND": "Agg",
+    "COLUMNS": "100",
+}
+for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "CLICOLOR_FORCE", "TOOLKIT_DEBUG", "TTY_COMPATIBLE"):
+    os.environ.pop(name, None)
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from helpers import Called, raw_rows, write_csv
+
+import toolkit
+from toolkit import cli
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One worker at a time."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (folder / "lock").open("w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def raw(shared: Path) -> Path:
+    """A raw csv: 240 rows, English and Chinese, three classes, nothing to clean."""
+    path = shared / "raw.csv"
+    with _alone(shared):
+        if not path.exists():
+            write_csv(path, raw_rows())
+    return path
+
+
+@pytest.fixture(scope="session")
+def split(shared: Path, raw: Path) -> Path:
+    """A dataset artifact with train, validation and test."""
+    with _alone(shared):
+        return toolkit.split(raw, out=shared / "split", validation=0.15, test=0.15).artifact
+
+
+@pytest.fixture(scope="session")
+def model(shared: Path, split: Path) -> Path:
+    """A model artifact: builtin:text-tiny, two short epochs; better than chance, far from good."""
+    with _alone(shared):
+        options = {"epochs": 2, "batch_size": 16, "lr": 2e-3, "precision": "fp32", "max_length": 48}
+        return toolkit.finetune(split, out=shared / "model", **options).artifact
+
+
+@pytest.fixture(scope="session")
+def evaluation(shared: Path, split: Path, model: Path) -> Path:
+    """An evaluation of the model on the test split."""
+    with _alone(shared):
+        return toolkit.evaluate(model, data=str(split), out=shared / "evaluation").artifact
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Called]:
+    """Call the command line in this process, as a shell would."""
+
+    def run(*argv: object) -> Called:
+        capfd.readouterr()
+        code = cli.main([str(a) for a in argv])
+        captured = capfd.readouterr()
+        return Called(code, captured.out, captured.err)
+
+    return run

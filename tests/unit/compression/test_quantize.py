@@ -1,0 +1,47 @@
+import io
+import sys
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from toolkit.compression import quantize
+from toolkit.inference.backends import BACKENDS
+
+
+@pytest.mark.parametrize("count", [10, 33, 100])
+def test_sample_has_the_shares_of_the_classes(count):
+    labels = [0] * 500 + [1] * 300 + [2] * 200
+    drawn = np.bincount([labels[i] for i in quantize.stratified(labels, count, seed=0)], minlength=3)
+    assert drawn.sum() == count
+    assert np.abs(drawn - count * np.array([0.5, 0.3, 0.2])).max() <= 1
+
+
+def test_sample_is_seeded_and_without_repeats():
+    labels = [0, 1] * 50
+    first = quantize.stratified(labels, 40, seed=1)
+    assert first == quantize.stratified(labels, 40, seed=1)
+    assert first != quantize.stratified(labels, 40, seed=2)
+    assert len(set(first)) == 40
+
+
+def test_openvino_answers_as_torch_does_and_int8_nearly_so(capsys):
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=80, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, num_labels=3
+    )
+    model = BertForSequenceClassification(config).eval()
+    model.classifier.weight.data *= 20  # answers that differ
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, 80, (16, 12))
+    mask = np.ones_like(ids)
+    mask[3, 7:] = 0
+    float_model = quantize.to_openvino(model)
+    expected = BACKENDS["torch"](model, "cpu")(ids, mask)
+    assert np.allclose(BACKENDS["openvino"](float_model, "cpu")(ids, mask), expected, atol=1e-3)
+    batches = [{"input_ids": ids[i : i + 1], "attention_mask": mask[i : i + 1]} for i in range(16)]
+    answered = BACKENDS["openvino"](quantize.int8(float_model, batches), "cpu")(ids, mask)
+    assert np.abs(answered - expected).mean() < 0.1 * np.abs(expected).mean()
+    assert capsys.readouterr().out == ""  # stdout carries the result alone
+    assert not isinstance(sys.stdout, io.StringIO)

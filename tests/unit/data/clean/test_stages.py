@@ -1,0 +1,194 @@
+"""Every stage on small rows, and all of them together."""
+
+import random
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+
+from toolkit.data import columns
+from toolkit.data.clean import STAGES, clean
+from toolkit.data.clean import rows as row_module
+
+CONFIG = SimpleNamespace(min_length=10, min_length_cjk=4, contradictions="majority")
+
+
+def made(*, splits=("train",), **tables):
+    """Rows from `split=[(text, label), ...]`, with ids s0, s1 …, by the calls of the command."""
+    built = {}
+    for split, found in tables.items():
+        ids = [row[2] if len(row) > 2 else f"{split[:2]}{i}" for i, row in enumerate(found)]
+        text, label = (pa.array([row[k] for row in found], pa.string()) for k in (0, 1))
+        built[split] = pa.table({"id": ids, "text": text, "label": label})
+    return row_module.from_dataset(columns.to_dataset(built, "x", complete=False))
+
+
+def run(stage, rows, **config):
+    rows.stage = stage
+    STAGES[stage](rows, SimpleNamespace(**{**vars(CONFIG), **config}))
+    return [rows.ids[i] for i in rows.living()]
+
+
+def rejected(rows):
+    return {rows.ids[row]: (reason, detail) for row, _, reason, detail in rows.rejects}
+
+
+def test_format_changes_and_tells():
+    rows = made(train=[("a &amp; b", "x"), ("plain text", "x"), (None, "x"), ("", "x"), ("Ａ", "x")])
+    assert run("format", rows) == ["tr0", "tr1", "tr2", "tr3", "tr4"]
+    assert rows.texts == ["a & b", "plain text", None, "", "A"]
+    assert [(c["id"], c["before"], c["after"]) for c in rows.changes] == [("tr0", "a &amp; b", "a & b"), ("tr4", "Ａ", "A")]
+
+
+def test_missing():
+    rows = made(train=[("a", "x"), (None, "x"), (" \t", "x"), ("b", None), ("c", " "), (None, None)], test=[("", "x")])
+    assert run("missing", rows) == ["tr0"]
+    assert {i: detail for i, (_, detail) in rejected(rows).items()} == {
+        "tr1": "text", "tr2": "text", "tr3": "label", "tr4": "label", "tr5": "text and label", "te0": "text",
+    }  # fmt: skip
+
+
+def test_low_quality_has_a_bound_for_each_script():
+    rows = made(train=[("123456789", "x"), ("1234567890", "x"), ("好好好", "x"), ("好好好好", "x"), ("iPhone很好", "x")])
+    assert run("low-quality", rows) == ["tr1", "tr3", "tr4"]
+    assert rejected(rows)["tr0"] == ("too short", "9 characters, at least 10")
+    assert run("low-quality", rows, min_length=11, min_length_cjk=9) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "policy", "left"),
+    [
+        ("xxy", "majority", ["tr0", "tr1"]),
+        ("xy", "majority", []),
+        ("xxyyz", "majority", []),
+        ("xxy", "drop", []),
+        ("xxx", "drop", ["tr0", "tr1", "tr2"]),
+    ],
+)
+def test_contradictions(labels, policy, left):
+    looks = ["Same text here", "same text, here!", "ＳＡＭＥ text here", "same  text here", "(same text) here"]
+    rows = made(train=list(zip(looks, labels, strict=False)))
+    assert run("contradictions", rows, contradictions=policy) == left
+    if labels == "xxy" and left:
+        assert rejected(rows) == {"tr2": ("contradictory label", "x 2, y 1")}
+
+
+def test_signs_alone_are_not_one_text():
+    rows = made(train=[("👍", "x"), ("👎", "y"), ("???", "x"), ("!", "y"), ("👍", "y"), ("👎", "y")])
+    assert run("contradictions", rows) == ["tr1", "tr2", "tr3", "tr5"]
+    assert run("exact-duplicates", rows) == ["tr1", "tr2", "tr3"]
+
+
+def test_of_exact_duplicates_the_fullest_stays():
+    rows = made(train=[("same text", "x"), ("Same text!!", "x"), ("same text", "y"), ("other text", "x")])
+    assert run("exact-duplicates", rows) == ["tr1", "tr2", "tr3"]
+    assert rejected(rows) == {"tr0": ("same text", "of tr1 in train")}
+
+
+LONG = "the quick brown fox jumps over the lazy dog near the river bank"
+
+
+def test_near_duplicates_leave_no_near_pair():
+    """b is near a and c, which are not near each other: the longest stays, and what is near it goes."""
+    rows = made(train=[(LONG, "x"), (LONG + " now", "x"), (LONG + "s", "y"), ("something else entirely here", "x")])
+    assert run("near-duplicates", rows) == ["tr1", "tr2", "tr3"]
+    assert rejected(rows) == {"tr0": ("near-duplicate", "of tr1 in train")}
+
+
+def test_near_duplicates_of_equal_texts_with_other_labels():
+    """Equal texts stand for each other whatever their labels: the second y row is near the first."""
+    rows = made(train=[(LONG, "x"), (LONG, "y"), (LONG + " now", "y"), (LONG.upper(), "y")])
+    assert run("near-duplicates", rows) == ["tr0", "tr2"]
+
+
+def test_a_sources_own_test_is_left_whole():
+    rows = made(
+        train=[(LONG, "x"), (LONG + " and on", "x"), ("short text that is", "y"), ("text of train alone", "y")],
+        validation=[("text of train, alone", "y")],
+        test=[(LONG, "x"), ("tiny", "x"), (LONG, "x"), (LONG, "y"), (None, "x"), ("Short text that is", "x")],
+    )
+    clean(rows, CONFIG, [])
+    assert [rows.ids[i] for i in rows.living()] == ["va0", "te0", "te1", "te2", "te3", "te5"]
+    assert rows.spared == {"low-quality": 1, "contradictions": 2, "exact-duplicates": 1}
+
+
+def test_test_alone_is_cleaned_like_any_other():
+    rows = made(test=[("tiny", "x"), (LONG, "x"), (LONG, "x")])
+    clean(rows, CONFIG, [])
+    assert rows.count() == 1
+
+
+def dirty(seed, count=300):
+    """Rows with every kind of dirt, close to each other."""
+    rng = random.Random(seed)
+    stems = [LONG, "我的快递一直没有收到，请帮我查一下", "please send me the invoice again", "这个产品的质量很好我很喜欢", "ok", "👍"]
+    ends = ["", "!", " now", "。", " &amp; more", "ｘ", " soon please", "\u200b", " 谢谢"]
+    found = []
+    for i in range(count):
+        text = rng.choice(stems) + rng.choice(ends) + rng.choice(ends)
+        if rng.random() < 0.3:
+            at = rng.randrange(len(text))
+            text = text[:at] + text[at + 1 :]
+        found.append((rng.choice([text] * 20 + [None, " "]), rng.choice(["x"] * 9 + ["y"] * 3 + [None]), f"i{i}"))
+    return found
+
+
+def survivors(found, **config):
+    rows = made(train=found)
+    report = clean(rows, SimpleNamespace(**{**vars(CONFIG), **config}), [])
+    return rows, report
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_survives_does_not_depend_on_order(seed):
+    found = dirty(seed)
+    rows, _ = survivors(found)
+    shuffled, _ = survivors(random.Random(seed).sample(found, len(found)))
+    kept, again = ({(r.ids[i], r.texts[i], r.labels[i]) for i in r.living()} for r in (rows, shuffled))
+    assert kept == again
+    assert 5 < len(kept) < len(found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_cleaned_is_clean(seed):
+    rows, _ = survivors(dirty(seed))
+    kept = [(rows.texts[i], rows.labels[i], rows.ids[i]) for i in rows.living()]
+    again, report = survivors(kept)
+    assert again.count() == len(kept)
+    assert not again.changes
+    assert all(stage["removed"] == stage["changed"] == 0 for stage in report)
+
+
+def test_no_row_vanishes_without_a_reject():
+    found = dirty(9)
+    rows, report = survivors(found)
+    kept, rejects, changes = row_module.survivors(rows)
+    ids = kept["train"]["id"].to_pylist() + rejects["id"].to_pylist()
+    assert sorted(ids) == sorted(row[2] for row in found)
+    assert sum(stage["removed"] for stage in report) == rejects.num_rows
+    assert [s["name"] for s in report] == list(STAGES)
+    assert set(rejects["stage"].to_pylist()) == {s["name"] for s in report if s["removed"]}
+    came = {row[2]: row[0] for row in found}
+    assert all(came[r["id"]] == r["text"] for r in rejects.to_pylist())  # as they came
+    assert all(came[c["id"]] == c["before"] for c in changes.to_pylist())
+    assert None not in kept["train"]["text"].to_pylist() + kept["train"]["label"].to_pylist()
+
+
+def test_skipped_stages_do_nothing():
+    found = dirty(3)
+    rows = made(train=found)
+    assert clean(rows, CONFIG, list(STAGES)) == []
+    assert rows.count() == len(found)
+
+
+def test_an_emptied_split_stays_as_an_empty_one():
+    rows = made(train=[(LONG, "x"), ("other words in here", "y")], validation=[(LONG, "x"), ("tiny", "x")])
+    clean(rows, CONFIG, [])
+    rows_left = {split: table.num_rows for split, table in row_module.survivors(rows)[0].items()}
+    assert rows_left == {"train": 1, "validation": 1}
+    rows = made(train=[(LONG, "x"), ("other words in here", "y")], validation=[("tiny", "x")])
+    clean(rows, CONFIG, [])
+    kept, rejects, _ = row_module.survivors(rows)
+    assert [table.num_rows for table in kept.values()] == [2, 0]
+    assert rejects["split"].to_pylist() == ["validation"]
+    assert len(columns.to_dataset(kept, "x", complete=True)["validation"]) == 0

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from toolkit.inference.predictor import BUCKETS, Predictor
+
+
+class Words:
+    """A tokenizer whose ids are word lengths."""
+
+    def __call__(self, texts, max_length, **kwargs):
+        return {"input_ids": [[len(word) for word in text.split()][:max_length] for text in texts]}
+
+
+def predictor(shapes):
+    def run(ids, mask):
+        shapes.append(ids.shape)
+        total = (ids * mask).sum(1)
+        return np.stack([total, -total], 1) / 10
+
+    return Predictor(run, Words(), ["more", "less"], max_length=40, pad_id=0)
+
+
+TEXTS = [" ".join(["abc"] * n) for n in (1, 30, 4, 9, 60, 2, 17)]
+
+
+def test_answers_keep_the_order_and_do_not_depend_on_the_batch_size():
+    one_by_one = predictor([]).probabilities(TEXTS, batch_size=1)
+    assert np.allclose(one_by_one, predictor([]).probabilities(TEXTS, batch_size=4))
+    assert np.allclose(one_by_one, [predictor([]).probabilities([text])[0] for text in TEXTS])
+    assert np.allclose(one_by_one.sum(1), 1)
+    assert one_by_one[1, 0] > one_by_one[2, 0]
+
+
+def test_few_shapes_occur():
+    shapes = []
+    predictor(shapes).probabilities(TEXTS * 20, batch_size=8)
+    assert {batch for batch, _ in shapes} == {8}
+    assert {length for _, length in shapes} <= {*BUCKETS, 40}
+
+
+@pytest.mark.parametrize(("length", "padded"), [(1, 8), (8, 8), (9, 16), (33, 40), (40, 40)])
+def test_bucket(length, padded):
+    assert predictor([]).bucket(length) == padded
+
+
+def test_nothing_in_nothing_out():
+    assert predictor([]).probabilities([]).shape == (0, 2)

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+import torch
+
+from toolkit.errors import ToolkitError
+from toolkit.training import builtin, trainer
+from toolkit.training.config import Optim, TrainConfig
+
+LABELS = ["long", "short"]
+
+
+def rows(count, seed=0):
+    """Rows whose class is told by one token."""
+    generator = torch.Generator().manual_seed(seed)
+    out = []
+    for i in range(count):
+        n = int(torch.randint(4, 12, (1,), generator=generator))
+        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
+        ids[0] = 10 + i % 2
+        out.append({"input_ids": ids, "labels": i % 2})
+    return out
+
+
+@pytest.fixture
+def model():
+    texts = [f"word{i % 40} and more of it {i % 7}" for i in range(400)]
+    made, tokenizer = builtin.build("builtin:text-tiny", texts, LABELS, seed=0)
+    made.resize_token_embeddings(128)
+    return made, tokenizer
+
+
+def config(**changes):
+    return TrainConfig(
+        **({"epochs": 3.0, "batch_size": 16, "precision": "fp32", "optim": Optim(lr=1e-3), "device": "cpu"} | changes)
+    )
+
+
+def test_learns_and_keeps_the_best_weights(model, tmp_path):
+    made, tokenizer = model
+    figures = trainer.train(made, tokenizer, rows(256), rows(64, 1), config(), tmp_path, seed=0, scratch=True)
+    assert figures["validation"]["accuracy"] > 0.9
+    assert trainer.validate(made, tokenizer, rows(64, 1))["loss"] == pytest.approx(figures["validation"]["loss"], rel=1e-4)
+    assert figures["train"]["epochs"] == 3
+    assert figures["train"]["samples_per_second"] > 0
+    logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    assert any("eval_accuracy" in entry for entry in logged)
+    assert list((tmp_path / "logs").glob("events.*"))
+
+
+def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_path):
+    made, tokenizer = model
+    start = {k: v.clone() for k, v in made.state_dict().items()}
+    whole = tmp_path / "whole"
+    trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), whole, seed=0)
+    expected = {k: v.clone() for k, v in made.state_dict().items()}
+
+    class Stop(Exception):
+        pass
+
+    def stop(figures):
+        raise Stop
+
+    made.load_state_dict(start)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(Stop):
+        trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0, report=stop)
+    found = trainer.last_checkpoint(stopped)
+    assert found
+    assert found.name == "checkpoint-6"  # inside the first epoch of 8 steps
+    made.load_state_dict(start)
+    trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0)
+    assert all(torch.equal(v, expected[k]) for k, v in made.state_dict().items())
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
+    for step, complete in ((5, True), (10, False)):
+        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        if complete:
+            (folder / trainer.COMPLETE).touch()
+    assert trainer.last_checkpoint(tmp_path).name == "checkpoint-5"
+
+
+def test_keeps_only_the_newest_checkpoints(model, tmp_path):
+    made, tokenizer = model
+    trainer.train(made, tokenizer, rows(96), rows(32, 1), config(epochs=2.0, save_every=2, keep=1), tmp_path, seed=0)
+    assert [p.name for p in (tmp_path / "checkpoints").glob("checkpoint-*")] == ["checkpoint-12"]
+
+
+def test_stops_early(model, tmp_path):
+    made, tokenizer = model
+    frozen = config(epochs=9.0, patience=2, optim=Optim(lr=0.0))
+    figures = trainer.train(made, tokenizer, rows(64), rows(32, 1), frozen, tmp_path, seed=0)
+    assert figures["train"]["epochs"] == 3  # the first, and two without gain
+    assert figures["train"]["best_epoch"] == 1
+
+
+def test_a_diverged_run_stops_and_says_so(model, tmp_path):
+    made, tokenizer = model
+    wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
+    with pytest.raises(ToolkitError, match=r"(loss|grad_norm) is (nan|inf)"):
+        trainer.train(made, tokenizer, rows(128), rows(32, 1), wild, tmp_path, seed=0)
+
+
+def test_dropout_reaches_modules_and_config(model):
+    made, _ = model
+    trainer.set_dropout(made, 0.37)
+    assert {m.p for m in made.modules() if isinstance(m, torch.nn.Dropout)} == {0.37}
+    assert made.config.hidden_dropout_prob == made.config.attention_probs_dropout_prob == 0.37
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "last"), [("linear", 0.0), ("constant", 1e-3)], ids=["linear falls", "constant stays"]
+)
+def test_schedule_is_the_one_that_was_asked_for(model, tmp_path, scheduler, last):
+    from toolkit.training.config import Schedule
+
+    made, tokenizer = model
+    asked = config(epochs=1.0, log_every=1, schedule=Schedule(scheduler=scheduler, warmup=0.25))
+    trainer.train(made, tokenizer, rows(128), rows(32, 1), asked, tmp_path, seed=0)
+    logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    rates = [entry["learning_rate"] for entry in logged if "learning_rate" in entry]
+    assert rates[0] < rates[1]  # it warms up
+    assert rates[-1] == pytest.approx(last, abs=2e-4)
