@@ -21,7 +21,7 @@ def row(name: str, folder: Path) -> list[str]:
     accuracy, efficiency = figures["quality"]["accuracy"], figures["efficiency"]
     return [
         name,
-        f"{efficiency['parameters']:,}",
+        "–" if efficiency["parameters"] is None else f"{efficiency['parameters']:,}",
         f"{efficiency['size_bytes']:,}",
         f"{accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})",
         f"{efficiency['samples_per_second']:,.0f}",

@@ -96,8 +96,8 @@ def test_missing_columns(call: Call, tmp_path: Path, command: str) -> None:
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=says)
     (tmp_path / "bad.csv").write_text("text,bar\nhello there,2\nhow are you,4\n")
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=("has no label column", "--label", "columns are text, bar"))
-    says = ("has no column 'boo'", "did you mean bar")
-    refused(call, tmp_path, command, tmp_path / "bad.csv", "--label", "boo", says=says)
+    says = ("has no column 'baz'", "did you mean bar")
+    refused(call, tmp_path, command, tmp_path / "bad.csv", "--label", "baz", says=says)
 
 
 @pytest.mark.parametrize("command", READERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -170,23 +171,16 @@ def card(title: str, names: list[str], figures: dict[str, Any], lines: list[str]
     )
 
 
-def parameters(folder: Path) -> int:
-    """Numbers in the weights: counted in the safetensors header, or in the constants of an OpenVINO model."""
-    if backend(folder) == "torch":
-        from safetensors import safe_open
+def parameters(folder: Path) -> int | None:
+    """Numbers in the weights: from the safetensors headers, or as `quantize` noted them; None where nothing tells."""
+    if backend(folder) == "openvino":
+        noted = folder / "metrics.json"
+        figures = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
+        return figures.get("model", {}).get("parameters")  # type: ignore[no-any-return]
+    from safetensors import safe_open
 
-        total = 0
-        for path in folder.glob("*.safetensors"):
-            with safe_open(path, framework="np") as f:
-                for key in f.keys():  # noqa: SIM118
-                    size = 1
-                    for n in f.get_slice(key).get_shape():
-                        size *= n
-                    total += size
-        return total
-    stored = (
-        json.loads((folder / "metrics.json").read_text())["model"]["parameters"]
-        if (folder / "metrics.json").is_file()
-        else 0
-    )
-    return int(stored)
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="np") as f:
+            total += sum(math.prod(f.get_slice(key).get_shape()) for key in f.keys())  # noqa: SIM118
+    return total

@@ -14,8 +14,6 @@ from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
 from toolkit.training.config import TrainConfig
 
-CALIBRATION_BATCHES = 16
-
 
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig(Config):
@@ -68,6 +66,7 @@ def prune(job: Job) -> None:
     from toolkit.artifacts import model as models
     from toolkit.commands import _models, _training
     from toolkit.compression import distill
+    from toolkit.compression import prune as pruning
     from toolkit.training import trainer
     from toolkit.training.precision import resolve_device
     from toolkit.training.tasks import text_classification as task
@@ -80,7 +79,7 @@ def prune(job: Job) -> None:
     length = task.max_tokens(original, tokenizer, config.train.max_length)
     rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
     model = copy.deepcopy(original)
-    cut = shrink(model, rows, tokenizer.pad_token_id, config)
+    cut = pruning.shrink(model, rows, tokenizer.pad_token_id, ffn=config.ffn, layers=config.layers)
     before, after = (sum(p.numel() for p in m.parameters()) for m in (original, model))
     console.note(f"parameters {before:,} to {after:,} ({after / before:.0%}); layers kept {cut['layers_kept']}")
     if config.recover:
@@ -102,31 +101,6 @@ def prune(job: Job) -> None:
     models.load(job.folder)  # it reloads with the stock class, or this fails
     manifest.write_json(job.folder / "pruning.json", cut)
     console.note(f"validation accuracy {figures['validation']['accuracy']:.4f}")
-
-
-def shrink(model: Any, rows: Any, pad_id: int, config: PruneConfig) -> dict[str, Any]:
-    """Cut the model in place; says what was cut and by what measure."""
-    from toolkit.compression import importance, structure
-    from toolkit.training.tasks import text_classification as task
-
-    step = max(1, len(rows) // (CALIBRATION_BATCHES * 32))
-    chosen = rows[::step][: CALIBRATION_BATCHES * 32]
-    batches = [task.collate(pad_id, chosen[i : i + 32]) for i in range(0, len(chosen), 32)]
-    depth = len(structure.layers(model))
-    removed = importance.least_important_layers(model, batches, depth - (config.layers or depth))
-    kept_layers = sorted(set(range(depth)) - {n for n, _ in removed})
-    structure.keep_layers(model, kept_layers)
-    width = structure.ffn(model, structure.layers(model)[0])[0].out_features
-    kept = max(8, round(width * (1 - config.ffn) / 8) * 8)  # matrix kernels like multiples of 8
-    if kept < width:
-        scores = importance.ffn_importance(model, batches)
-        structure.keep_ffn(model, [score.argsort(descending=True)[:kept].tolist() for score in scores])
-    return {
-        "layers_kept": kept_layers,
-        "layers_removed": [{"layer": n, "calibration_loss_without": loss} for n, loss in removed],
-        "ffn_width": min(kept, width),
-        "ffn_width_before": width,
-    }
 
 
 STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True)

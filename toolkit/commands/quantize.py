@@ -87,6 +87,7 @@ def quantize(job: Job) -> None:
     from toolkit.artifacts import manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _models
+    from toolkit.compression import measure
     from toolkit.compression import quantize as quantizing
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
@@ -112,7 +113,7 @@ def quantize(job: Job) -> None:
         "input": predictors.build("torch", model, tokenizer, names, resolve_device(config.device)),
         "quantized": predictors.build("openvino", models.load_for_inference(job.folder)[0], tokenizer, names, "cpu"),
     }
-    figures = compare(pair, list(rows["text"]), labels, config.batch_size, config.seed)
+    figures = measure.compare(pair, list(rows["text"]), labels, config.batch_size, config.seed)
     parameters = sum(p.numel() for p in model.parameters())
     sizes = {"input": models.inference_bytes(given.path), "quantized": models.inference_bytes(job.folder)}
     for name, size in sizes.items():
@@ -134,27 +135,6 @@ def quantize(job: Job) -> None:
     job.metrics |= figures["model"]
 
 
-def compare(pair: dict[str, Any], texts: list[str], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
-    """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
-    import numpy as np
-
-    from toolkit.evaluation import statistics
-    from toolkit.inference import timing
-
-    predicted = {name: p.probabilities(texts, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()}
-    right = {name: answers == np.asarray(labels) for name, answers in predicted.items()}
-    speed = timing.measure(pair, texts, batch_size)
-    figures: dict[str, Any] = {name: {"accuracy": float(right[name].mean()), **speed[name]} for name in pair}
-    first, second = pair
-    figures["comparison"] = {
-        "accuracy_drop": statistics.paired_difference(right[second], right[first], seed),
-        "flipped": float((predicted[first] != predicted[second]).mean()),
-        "speedup": speed[second]["samples_per_second"] / speed[first]["samples_per_second"],
-        "latency_ratio": speed[first]["latency_ms"]["p50"] / speed[second]["latency_ms"]["p50"],
-    }
-    return figures
-
-
 def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
     """The comparison as a table's rows: figure, input, quantized."""
     a, b = figures["input"], figures["quantized"]
@@ -168,6 +148,8 @@ def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
 
 
 def tell(job: Job, figures: dict[str, Any]) -> None:
+    from toolkit.compression import measure
+
     comparison = figures["comparison"]
     drop = comparison["accuracy_drop"]
     title = (
@@ -176,18 +158,9 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     )
     console.table(title, ("figure", "input", "quantized"), rows_of(figures))
     if comparison["speedup"] < 1:
-        job.warn(f"INT8 is slower than the input model here ({comparison['speedup']:.2f} times): {slow_reason(job)}")
-
-
-def slow_reason(job: Job) -> str:
-    """Why INT8 may not be faster on this machine."""
-    from pathlib import Path
-
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
-    if not any(flag in flags for flag in ("avx512_vnni", "avx_vnni", "amx_int8")):
-        return "the processor has no VNNI or AMX instructions"
-    return "the model is small, so that the work around its matrix products takes most of the time"
+        job.warn(
+            f"INT8 is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}"
+        )
 
 
 def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from toolkit.errors import ToolkitError
 
-# model_type -> (path of the list of layers, first and second FFN matrix in a layer, config keys of depth and FFN width)
+
+class Parts(NamedTuple):
+    """Names of the parts that can be cut: modules under the base model, modules in a layer, keys of the config."""
+
+    layers: str
+    ffn_in: str
+    ffn_out: str
+    depth_key: str
+    width_key: str
+
+
+BERT = Parts("encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size")
 ARCHITECTURES = {
-    "bert": ("bert.encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size"),
-    "roberta": (
-        "roberta.encoder.layer",
-        "intermediate.dense",
-        "output.dense",
-        "num_hidden_layers",
-        "intermediate_size",
-    ),
-    "roformer": ("roformer.encoder.layer", "intermediate.dense", "output.dense", "num_hidden_layers", "intermediate_size"),
-    "distilbert": ("distilbert.transformer.layer", "ffn.lin1", "ffn.lin2", "n_layers", "hidden_dim"),
+    "bert": BERT,
+    "roberta": BERT,
+    "roformer": BERT,
+    "distilbert": Parts("transformer.layer", "ffn.lin1", "ffn.lin2", "n_layers", "hidden_dim"),
 }
 
 
@@ -35,17 +40,17 @@ def check(model_type: str) -> None:
 
 def layers(model: Any) -> Any:
     """The ModuleList of encoder layers."""
-    return model.get_submodule(ARCHITECTURES[model.config.model_type][0])
+    return model.base_model.get_submodule(ARCHITECTURES[model.config.model_type].layers)
 
 
 def ffn(model: Any, layer: Any) -> tuple[Any, Any]:
     """The two feed-forward matrices (torch.nn.Linear) of a layer: in and out."""
-    _, first, second, _, _ = ARCHITECTURES[model.config.model_type]
-    return layer.get_submodule(first), layer.get_submodule(second)
+    parts = ARCHITECTURES[model.config.model_type]
+    return layer.get_submodule(parts.ffn_in), layer.get_submodule(parts.ffn_out)
 
 
 def depth(config: dict[str, Any]) -> int:
-    return int(config[ARCHITECTURES[config["model_type"]][3]])
+    return int(config[ARCHITECTURES[config["model_type"]].depth_key])
 
 
 def keep_layers(model: Any, kept: Sequence[int]) -> None:
@@ -55,7 +60,7 @@ def keep_layers(model: Any, kept: Sequence[int]) -> None:
     chosen = [found[i] for i in sorted(kept)]
     del found[:]
     found.extend(chosen)
-    setattr(model.config, ARCHITECTURES[model.config.model_type][3], len(chosen))
+    setattr(model.config, ARCHITECTURES[model.config.model_type].depth_key, len(chosen))
 
 
 def keep_ffn(model: Any, kept: Sequence[Sequence[int]]) -> None:
@@ -71,7 +76,7 @@ def keep_ffn(model: Any, kept: Sequence[Sequence[int]]) -> None:
         first.bias = torch.nn.Parameter(first.bias.detach()[index].clone())
         second.weight = torch.nn.Parameter(second.weight.detach()[:, index].clone())
         first.out_features = second.in_features = len(index)
-    setattr(model.config, ARCHITECTURES[model.config.model_type][4], width.pop())
+    setattr(model.config, ARCHITECTURES[model.config.model_type].width_key, width.pop())
 
 
 def evenly(depth: int, count: int) -> list[int]:

@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 
 from toolkit.data.clean.format import _PLAIN, repair
 
-DIRT = st.text(
-    st.sampled_from(["&", "amp;", "lt;", "#38;", "#65286;", "#x27;", "Ã", "©", "â€", "™", "\x99", "é", "\u0301", "＆", "；", "ａ", "Ａ"]
-                    + [" ", "\u3000", "\xa0", "\u200b", "\ufeff", "\x07", "\x1b[1m", "\r\n", "\u2028", "好", "ﬁ", "\ud800", "q", "\x85", "ã", "€"]),
-    max_size=14,
-)  # fmt: skip
+PIECES = [
+    *("&", "amp;", "lt;", "#38;", "#65286;", "#x27;", "＆", "；", "ａ", "Ａ", "Ã", "©", "â€", "™", "\x99", "é", "\u0301"),
+    *(" ", "\u3000", "\xa0", "\u200b", "\ufeff", "\x07", "\x1b[1m", "\r\n", "\u2028", "好", "ﬁ", "q", "\x85", "ã", "€"),
+]
+DIRT = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ DIRT = st.text(
         ("caf&eacute; &#20320;&#x597d;", "café 你好"),
         ("AT&T; R&D", "AT&T; R&D"),
         ("cafÃ© dâ€™Orsay", "café d’Orsay"),
-        ("ä½ å¥½ï¼Œä¸–ç•Œ", "你好，世界"),
+        ("ä½\xa0å¥½ï¼Œä¸–ç•Œ", "你好，世界"),
         ("ＡＢＣ１２３＠ｑｑ．ｃｏｍ", "ABC123@qq．com"),
         ("你好，世界！（真的？）：“是”；……", "你好，世界！（真的？）：“是”；……"),
         ("it’s “quoted”", "it’s “quoted”"),

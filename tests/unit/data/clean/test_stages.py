@@ -109,7 +109,7 @@ def test_a_sources_own_test_is_left_whole():
     )
     clean(rows, CONFIG, [])
     assert [rows.ids[i] for i in rows.living()] == ["va0", "te0", "te1", "te2", "te3", "te5"]
-    assert rows.spared == {"low-quality": 1, "contradictions": 2, "exact-duplicates": 1}
+    assert rows.spared == {"low-quality": 1, "contradictions": 2, "exact-duplicates": 1, "near-duplicates": 1}
 
 
 def test_test_alone_is_cleaned_like_any_other():

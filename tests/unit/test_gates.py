@@ -1,0 +1,58 @@
+import pytest
+
+from toolkit.errors import ToolkitError
+from toolkit.gates import figure, judge_bounds, parse
+
+FIGURES = {
+    "quality": {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}, "auc": {"value": None}, "a=b": 1},
+    "efficiency": {"latency_ms": {"p95": 12}, "size_bytes": 100, "fast": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("0.9", ("quality.accuracy", 0.9)),
+        ("=0.9", ("quality.accuracy", 0.9)),
+        ("efficiency.latency_ms.p95=20", ("efficiency.latency_ms.p95", 20.0)),
+        ("quality.a=b=1e-3", ("quality.a=b", 0.001)),
+        (" quality.f1_macro = .5", ("quality.f1_macro", 0.5)),
+        ("-1", ("quality.accuracy", -1.0)),
+    ],
+)
+def test_parse(given, expected):
+    assert parse(given) == expected
+
+
+@pytest.mark.parametrize("given", ["", "quality.accuracy", "quality.accuracy=", "x=high", "nan", "x=inf", "0.9=x"])
+def test_bounds_that_are_no_numbers(given):
+    with pytest.raises(ToolkitError, match="has no number: write PATH=BOUND"):
+        parse(given)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("quality.accuracy", 0.9),
+        ("quality.accuracy.low", 0.8),
+        ("efficiency.latency_ms.p95", 12.0),
+        ("efficiency.size_bytes", 100.0),
+    ],
+)
+def test_figure(path, value):
+    assert figure(FIGURES, path) == value
+
+
+@pytest.mark.parametrize(
+    "path", ["quality", "quality.f1", "quality.auc", "efficiency.fast", "efficiency.size_bytes.x", "", "quality."]
+)
+def test_figures_that_are_not_there(path):
+    with pytest.raises(ToolkitError, match=f"no figure '{path}'"):
+        figure(FIGURES, path)
+
+
+def test_bounds_hold_at_equality():
+    gates = judge_bounds(FIGURES, ["0.9", "0.91"], ["efficiency.size_bytes=100", "efficiency.size_bytes=99"])
+    assert [gate["passed"] for gate in gates] == [True, False, True, False]
+    assert gates[0] == {"name": "quality.accuracy", "bound": 0.9, "value": 0.9, "passed": True}
+    assert judge_bounds({}, [], []) == []

@@ -1,0 +1,36 @@
+"""A smaller model against the one it came from: accuracy on the same rows, speed in turns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.evaluation import statistics
+from toolkit.inference import timing
+
+
+def compare(pair: dict[str, Any], texts: list[str], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
+    """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
+    predicted = {name: p.probabilities(texts, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()}
+    right = {name: answers == np.asarray(labels) for name, answers in predicted.items()}
+    speed = timing.measure(pair, texts, batch_size)
+    figures: dict[str, Any] = {name: {"accuracy": float(right[name].mean()), **speed[name]} for name in pair}
+    first, second = pair
+    figures["comparison"] = {
+        "accuracy_drop": statistics.paired_difference(right[second], right[first], seed),
+        "flipped": float((predicted[first] != predicted[second]).mean()),
+        "speedup": speed[second]["samples_per_second"] / speed[first]["samples_per_second"],
+        "latency_ratio": speed[first]["latency_ms"]["p50"] / speed[second]["latency_ms"]["p50"],
+    }
+    return figures
+
+
+def slow_reason() -> str:
+    """Why INT8 may not be faster on this machine."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    if not any(flag in flags for flag in ("avx512_vnni", "avx_vnni", "amx_int8")):
+        return "the processor has no VNNI or AMX instructions"
+    return "the model is small, so that the work around its matrix products takes most of the time"
