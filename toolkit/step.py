@@ -110,6 +110,12 @@ class Job:
         self.warnings.append(text)
         console.warn(text)
 
+    def footer(self) -> dict[str, str]:
+        """What a report says of its making."""
+        machine = manifest.machine()
+        made = {"toolkit": manifest.versions()["toolkit"], "machine": f"{machine['cpu']}, {machine['cores']} cores"}
+        return {name: source.given for name, source in self.inputs.items()} | made
+
     @cached_property
     def dataset(self) -> DatasetDict:
         """The rows of the dataset input, complete and checked (read once)."""

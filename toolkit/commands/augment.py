@@ -118,7 +118,7 @@ def page(job: Job, result: dict[str, Any], texts: list[str], made: list[dict[str
             },
             {"title": "Examples", "table": {"columns": ["method", "parent", "child"], "rows": examples}},
         ],
-        "footer": {"source": job.config.source},
+        "footer": job.footer(),
     }
 
 

@@ -153,7 +153,7 @@ def page(job: Job, result: dict[str, Any], rows: Any) -> dict[str, Any]:
                 "table": {"columns": ["id", "before", "after"], "rows": changed},
             },
         ],
-        "footer": {"source": job.config.source},
+        "footer": job.footer(),
     }
 
 

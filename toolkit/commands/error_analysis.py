@@ -205,7 +205,7 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
             {"label": "sure and wrong", "value": sure["errors"], "note": f"confidence above {0.9}"},
         ],
         "sections": sections,
-        "footer": {"evaluation": job.config.source},
+        "footer": job.footer(),
     }
 
 

@@ -181,7 +181,7 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                 ],
             },
         ],
-        "footer": {"model": job.config.source, "data": job.config.data, "split": job.config.split},
+        "footer": job.footer(),
     }
 
 

@@ -185,7 +185,7 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
                 "table": {"columns": ["figure", "input", "quantized"], "rows": rows_of(figures)},
             }
         ],
-        "footer": {"model": job.config.source, "data": job.config.data, "measured on": figures["measured_on"]["split"]},
+        "footer": job.footer(),
     }
 
 

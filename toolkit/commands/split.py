@@ -147,7 +147,7 @@ def page(job: Job, result: dict[str, Any], names: list[str]) -> dict[str, Any]:
         "lang": "en",
         "cards": [{"label": name, "value": part["rows"], "note": "rows"} for name, part in splits.items()],
         "sections": [{"title": "Class shares", "table": {"columns": ["class", *splits], "rows": table}}],
-        "footer": {"source": job.config.source},
+        "footer": job.footer(),
     }
 
 

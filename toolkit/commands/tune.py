@@ -159,7 +159,7 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
                 "table": {"columns": ["option", "importance"], "rows": [[n, v] for n, v in importance.items()]},
             },
         ],
-        "footer": {"data": job.config.source, "model": job.config.model},
+        "footer": job.footer(),
     }
 
 

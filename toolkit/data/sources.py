@@ -150,13 +150,15 @@ def _plausible(text: str, encoding: str) -> bool:
     if encoding == "gb18030":
         han = _HAN.findall(text)
         everyday = sum(c in _everyday() for c in han)
-        return len(_GB_COMMON.findall(text)) >= 0.95 * foreign and everyday >= 0.4 * len(han)
+        return len(_GB_COMMON.findall(text)) >= 0.95 * foreign and everyday >= 0.4 * len(
+            han
+        )  # half, in traditional script
     return len(_WESTERN.findall(text)) >= 0.99 * foreign and foreign <= 0.3 * len(text)
 
 
 @cache
 def _everyday() -> frozenset[str]:
-    """The 3,755 characters of GB 2312's first level: nearly all of a text (traditional: half), a fifth of a wrong one."""
+    """The 3,755 characters of GB 2312's first level: nearly all of a real text, a fifth of a wrong one."""
     pairs = (bytes([high, low]) for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF))
     return frozenset("".join(pair.decode("gb2312", errors="ignore") for pair in pairs))
 

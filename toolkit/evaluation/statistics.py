@@ -60,8 +60,15 @@ def auc(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
     for start in range(0, RESAMPLES, at_once):
         count = min(at_once, RESAMPLES - start)
         weights = rng.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=count)
-        drawn.append(np.nanmean([_weighted_auc(s, weights) for s in sorters], axis=0))
+        drawn.append(_mean_of_finite(np.array([_weighted_auc(s, weights) for s in sorters])))
     return estimate(value, np.concatenate(drawn))
+
+
+def _mean_of_finite(values: Any) -> Any:
+    """Means over the first axis, nan where nothing is finite (`nanmean` would warn)."""
+    finite = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(finite, values, 0).sum(0) / finite.sum(0)
 
 
 def _sorted(positive: Any, score: Any) -> tuple[Any, Any, Any]:

@@ -49,7 +49,7 @@ def build(name: str, texts: list[str], labels: list[str], seed: int) -> tuple[An
 
 
 def train_tokenizer(texts: list[str]) -> Any:
-    """A BPE tokenizer for both languages: Latin words fall into pieces that the texts repeat, Chinese into characters."""
+    """A BPE tokenizer for both languages: Latin words fall into pieces that the texts repeat, Chinese by character."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

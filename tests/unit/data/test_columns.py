@@ -156,7 +156,10 @@ def class_labelled(names, codes):
 def test_class_labels_of_other_orders_are_matched_by_name():
     tables = {"train": class_labelled(["p", "q"], [0, 1]), "test": class_labelled(["q", "p"], [0, 1])}
     data = columns.to_dataset(tables, "x", complete=True)
-    assert [[rows.features["label"].names[i] for i in rows["label"]] for rows in data.values()] == [["p", "q"], ["q", "p"]]
+    assert [[rows.features["label"].names[i] for i in rows["label"]] for rows in data.values()] == [
+        ["p", "q"],
+        ["q", "p"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -192,5 +192,5 @@ def test_folders_that_are_refused(tmp_path, names, message):
 def test_an_empty_split_is_refused(tmp_path):
     (tmp_path / "train.csv").write_bytes(b"text\nx\n")
     (tmp_path / "test.csv").write_bytes(b"")
-    with pytest.raises(ToolkitError, match="test.csv is empty"):
+    with pytest.raises(ToolkitError, match=r"test\.csv is empty"):
         sources.locate(tmp_path)

@@ -12,7 +12,9 @@ def drawn(seed, classes, rows, absent=()):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("classes", "rows", "absent"), [(2, 50, ()), (5, 200, ()), (6, 30, (0, 5)), (3, 2, ()), (9, 12, (1,))])
+@pytest.mark.parametrize(
+    ("classes", "rows", "absent"), [(2, 50, ()), (5, 200, ()), (6, 30, (0, 5)), (3, 2, ()), (9, 12, (1,))]
+)
 def test_figures_are_those_of_scikit_learn(seed, classes, rows, absent):
     labels, probabilities = drawn(seed, classes, rows, absent)
     probabilities[:, list(absent[:1])] = 0  # the first absent class is never predicted either

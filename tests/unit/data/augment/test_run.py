@@ -64,7 +64,11 @@ def test_the_seed_decides():
 def test_what_is_taken_is_not_made_again():
     made, counts = make(["a"], ["good"], methods=["synonym_replacement"], copies=10)
     assert {c["text"] for c in made} == {"fine", "decent"}
-    assert counts["synonym_replacement"] == {"made": 2, "unchanged": 0, "repeated": counts["synonym_replacement"]["repeated"]}
+    assert counts["synonym_replacement"] == {
+        "made": 2,
+        "unchanged": 0,
+        "repeated": counts["synonym_replacement"]["repeated"],
+    }
     assert counts["synonym_replacement"]["repeated"] >= 8 * TRIES
     made, counts = make(["a"], ["good"], taken={"good", "fine", "decent"}, methods=["synonym_replacement"], copies=2)
     assert not made

@@ -5,7 +5,25 @@ from hypothesis import strategies as st
 from toolkit.data.clean.format import _PLAIN, repair
 
 PIECES = [
-    *("&", "amp;", "lt;", "#38;", "#65286;", "#x27;", "＆", "；", "ａ", "Ａ", "Ã", "©", "â€", "™", "\x99", "é", "\u0301"),
+    *(
+        "&",
+        "amp;",
+        "lt;",
+        "#38;",
+        "#65286;",
+        "#x27;",
+        "＆",
+        "；",
+        "ａ",
+        "Ａ",
+        "Ã",
+        "©",
+        "â€",
+        "™",
+        "\x99",
+        "é",
+        "\u0301",
+    ),
     *(" ", "\u3000", "\xa0", "\u200b", "\ufeff", "\x07", "\x1b[1m", "\r\n", "\u2028", "好", "ﬁ", "q", "\x85", "ã", "€"),
 ]
 DIRT = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)

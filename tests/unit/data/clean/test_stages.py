@@ -37,7 +37,10 @@ def test_format_changes_and_tells():
     rows = made(train=[("a &amp; b", "x"), ("plain text", "x"), (None, "x"), ("", "x"), ("Ａ", "x")])
     assert run("format", rows) == ["tr0", "tr1", "tr2", "tr3", "tr4"]
     assert rows.texts == ["a & b", "plain text", None, "", "A"]
-    assert [(c["id"], c["before"], c["after"]) for c in rows.changes] == [("tr0", "a &amp; b", "a & b"), ("tr4", "Ａ", "A")]
+    assert [(c["id"], c["before"], c["after"]) for c in rows.changes] == [
+        ("tr0", "a &amp; b", "a & b"),
+        ("tr4", "Ａ", "A"),
+    ]
 
 
 def test_missing():
@@ -49,7 +52,9 @@ def test_missing():
 
 
 def test_low_quality_has_a_bound_for_each_script():
-    rows = made(train=[("123456789", "x"), ("1234567890", "x"), ("好好好", "x"), ("好好好好", "x"), ("iPhone很好", "x")])
+    rows = made(
+        train=[("123456789", "x"), ("1234567890", "x"), ("好好好", "x"), ("好好好好", "x"), ("iPhone很好", "x")]
+    )
     assert run("low-quality", rows) == ["tr1", "tr3", "tr4"]
     assert rejected(rows)["tr0"] == ("too short", "9 characters, at least 10")
     assert run("low-quality", rows, min_length=11, min_length_cjk=9) == []
@@ -121,7 +126,14 @@ def test_test_alone_is_cleaned_like_any_other():
 def dirty(seed, count=300):
     """Rows with every kind of dirt, close to each other."""
     rng = random.Random(seed)
-    stems = [LONG, "我的快递一直没有收到，请帮我查一下", "please send me the invoice again", "这个产品的质量很好我很喜欢", "ok", "👍"]
+    stems = [
+        LONG,
+        "我的快递一直没有收到，请帮我查一下",
+        "please send me the invoice again",
+        "这个产品的质量很好我很喜欢",
+        "ok",
+        "👍",
+    ]
     ends = ["", "!", " now", "。", " &amp; more", "ｘ", " soon please", "\u200b", " 谢谢"]
     found = []
     for i in range(count):

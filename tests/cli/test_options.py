@@ -1,0 +1,250 @@
+"""Each option changes what it says it changes."""
+
+import json
+from collections import Counter
+
+import pandas as pd
+import pytest
+from helpers import write_csv
+
+import toolkit
+from toolkit.errors import ToolkitError
+
+DIRTY = [
+    {"text": "the parcel is late again", "label": "a", "source": "app"},
+    {"text": "the parcel is late again!", "label": "a", "source": "app"},
+    {"text": "The parcel is late again", "label": "b", "source": "app"},
+    {"text": "an invoice that nobody paid", "label": "b", "source": "app"},
+    {"text": "it is short", "label": "b", "source": "app"},
+    {"text": "退款没到账", "label": "a", "source": "app"},
+    {"text": "屏幕坏了，要换新的", "label": "b", "source": "app"},
+]
+
+
+def rows(folder, split="train"):
+    return pd.read_parquet(folder / "data" / f"{split}.parquet")
+
+
+def report(folder, name="report.json"):
+    return json.loads((folder / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def dirty(tmp_path):
+    return write_csv(tmp_path / "dirty.csv", DIRTY)
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({}, 5),  # the majority's row of the contradiction, without its copy
+        ({"contradictions": "drop"}, 4),
+        ({"min_length": 12}, 4),
+        ({"min_length_cjk": 6}, 4),
+        ({"skip": ["exact-duplicates", "contradictions", "near-duplicates"]}, 7),
+    ],
+    ids=lambda value: str(value),
+)
+def test_clean(dirty, tmp_path, options, left):
+    made = toolkit.clean(dirty, out=tmp_path / "out", **options)
+    assert made.metrics["rows_out"] == left
+    assert len(rows(made.artifact)) == left
+    rejected = pd.read_parquet(made.artifact / "rejected.parquet")
+    assert len(rejected) == len(DIRTY) - left
+    assert set(rejected) >= {"id", "text", "label", "source", "split", "stage", "reason", "detail"}
+
+
+def test_clean_takes_the_columns_that_are_named(tmp_path):
+    source = write_csv(
+        tmp_path / "x.csv", [{"text": "not this", "body": f"but this text {i * 7919}", "y": i % 2} for i in range(8)]
+    )
+    made = toolkit.clean(source, out=tmp_path / "out", text="body", label="y")
+    assert rows(made.artifact)["text"].str.startswith("but this").all()
+    with pytest.raises(ToolkitError, match="no column 'bdy'.*did you mean body"):
+        toolkit.clean(source, out=tmp_path / "other", text="bdy", label="y")
+
+
+def test_split_shares_and_seed(raw, tmp_path):
+    first = toolkit.split(raw, out=tmp_path / "a", validation=0.2, test=0.3)
+    sizes = {name: part["rows"] for name, part in report(first.artifact)["splits"].items()}
+    assert sizes["validation"] == pytest.approx(48, abs=3)
+    assert sizes["test"] == pytest.approx(72, abs=3)
+    other = toolkit.split(raw, out=tmp_path / "b", validation=0.2, test=0.3, seed=1)
+    assert set(rows(other.artifact, "test")["id"]) != set(rows(first.artifact, "test")["id"])
+
+
+def test_split_keeps_a_test_of_its_own_and_moves_out_what_leaks(raw, tmp_path):
+    table = pd.read_csv(raw)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    table[:200].to_csv(folder / "train.csv", index=False)
+    leaked = table[190:195].assign(text=lambda t: t["text"] + "!")
+    pd.concat([table[200:], leaked]).to_csv(folder / "test.csv", index=False)
+    made = toolkit.split(folder, out=tmp_path / "out")
+    assert len(rows(made.artifact, "test")) == 45
+    assert len(pd.read_parquet(made.artifact / "rejected.parquet")) == 5
+    assert report(made.artifact)["leakage"]["near_duplicate_pairs_across"] == 0
+
+
+def test_augment(split, tmp_path):
+    before = rows(split)
+    made = toolkit.augment(split, out=tmp_path / "a", copies=2, method=["random_swap", "random_deletion"], alpha=0.3)
+    after = rows(made.artifact)
+    children = after[after["parent_id"].notna()]
+    assert len(after) - len(children) == len(before)
+    assert 1.5 * len(before) < len(children) <= 2 * len(before)
+    assert set(children["method"]) == {"random_swap", "random_deletion"}
+    labels = before.set_index("id")["label"]
+    assert (labels[children["parent_id"]].to_numpy() == children["label"].to_numpy()).all()
+    assert not after["text"].duplicated().any()
+    assert rows(made.artifact, "test")["text"].tolist() == rows(split, "test")["text"].tolist()
+    gentle = toolkit.augment(split, out=tmp_path / "b", method=["random_deletion"], alpha=0.0)
+    lost = before.set_index("id")["text"].str.len()
+    changed = rows(gentle.artifact).query("parent_id.notna()")
+    assert (lost[changed["parent_id"]].to_numpy() - changed["text"].str.len().to_numpy()).mean() < 8  # one word each
+    with pytest.raises(ToolkitError, match="augmented already"):
+        toolkit.augment(made.artifact, out=tmp_path / "c")
+
+
+def test_children_are_refused_outside_of_train(split, tmp_path):
+    made = toolkit.augment(split, out=tmp_path / "a")
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    grown = rows(made.artifact)
+    grown.to_parquet(folder / "train.parquet")
+    grown.to_parquet(folder / "test.parquet")
+    with pytest.raises(ToolkitError, match="augmented rows"):
+        toolkit.finetune(folder, out=tmp_path / "b", epochs=1)
+
+
+def test_evaluate_split_and_figures(model, split, tmp_path):
+    made = toolkit.evaluate(model, data=str(split), split="validation", batch_size=8, out=tmp_path / "a")
+    figures = report(made.artifact, "metrics.json")
+    assert figures["rows"] == len(rows(split, "validation"))
+    for name in ("accuracy", "f1_macro", "auc"):
+        value, low, high = (figures["quality"][name][k] for k in ("value", "low", "high"))
+        assert 0 <= low <= value <= high <= 1
+    efficiency = figures["efficiency"]
+    assert efficiency["latency_ms"]["p50"] <= efficiency["latency_ms"]["p95"]
+    assert efficiency["peak_memory_bytes"] > 50e6
+    assert efficiency["size_bytes"] < sum(p.stat().st_size for p in model.rglob("*") if p.is_file())
+    predictions = pd.read_parquet(made.artifact / "predictions.parquet")
+    probabilities = predictions[["p_billing", "p_delivery", "p_product"]]
+    assert probabilities.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (probabilities.idxmax(axis=1).str.removeprefix("p_") == predictions["predicted"]).all()
+    assert (predictions["label"] == predictions["predicted"]).mean() == pytest.approx(
+        figures["quality"]["accuracy"]["value"]
+    )
+    assert "source" in predictions
+
+
+def test_error_analysis(evaluation, tmp_path):
+    made = toolkit.error_analysis(evaluation, out=tmp_path / "a", by=["source"], examples=3)
+    found = report(made.artifact, "slices.json")
+    predictions = pd.read_parquet(evaluation / "predictions.parquet")
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    assert found["errors"] == len(wrong) == len(pd.read_parquet(made.artifact / "errors.parquet"))
+    assert set(found["columns"]) == {"source", "language"}
+    counted = {s["value"]: s["rows"] for s in found["columns"]["source"]}
+    assert counted == dict(Counter(predictions["source"]))
+    assert sum(s["rows"] for s in found["confidence"]) == found["rows"]
+    assert sum(c["errors"] for c in found["confusions"]) == found["errors"]
+    pages = [toolkit.error_analysis(evaluation, out=tmp_path / f"n{n}", examples=n).artifact for n in (1, 4)]
+    few, more = ((page / "report.html").read_text(encoding="utf-8").count("<tr") for page in pages)
+    assert more - few == min(4, len(wrong)) - 1
+
+
+def test_predict_needs_no_labels(model, tmp_path):
+    source = write_csv(
+        tmp_path / "new.csv", [{"text": "where is my parcel", "note": "x"}, {"text": "发票的金额不对", "note": "y"}]
+    )
+    made = toolkit.predict(model, data=str(source), out=tmp_path / "a")
+    table = pd.read_parquet(made.artifact / "predictions.parquet")
+    assert table["note"].tolist() == ["x", "y"]
+    assert table["predicted"].isin(["billing", "delivery", "product"]).all()
+    assert "label" not in table
+
+
+def test_predict_split(model, split, tmp_path):
+    one = toolkit.predict(model, data=str(split), split="test", out=tmp_path / "a", batch_size=4)
+    every = toolkit.predict(model, data=str(split), out=tmp_path / "b")
+    assert one.metrics["rows"] == len(rows(split, "test"))
+    assert Counter(pd.read_parquet(every.artifact / "predictions.parquet")["split"]).keys() == {
+        "train",
+        "validation",
+        "test",
+    }
+    with pytest.raises(ToolkitError, match="no tset split"):
+        toolkit.predict(model, data=str(split), split="tset", out=tmp_path / "c")
+
+
+def test_prune_by_hand(model, split, tmp_path):
+    made = toolkit.prune(model, data=str(split), ffn=0.25, layers=2, recover=False, out=tmp_path / "a")
+    config = report(made.artifact, "config.json")
+    assert config["num_hidden_layers"] == 2
+    assert config["intermediate_size"] == 384
+    assert made.metrics["parameters"] < toolkit.show(model)["metrics"]["parameters"]
+    assert "train" not in report(made.artifact, "metrics.json")
+    recovered = toolkit.prune(
+        model, data=str(split), ffn=0.25, layers=2, out=tmp_path / "b", epochs=1, alpha=1.0, temperature=4.0
+    )
+    assert report(recovered.artifact, "metrics.json")["train"]["epochs"] == 1
+    with pytest.raises(ToolkitError, match="nothing to prune"):
+        toolkit.prune(model, data=str(split), ffn=0.0, out=tmp_path / "c")
+    with pytest.raises(ToolkitError, match="the model has 4"):
+        toolkit.prune(model, data=str(split), layers=9, out=tmp_path / "c")
+
+
+@pytest.mark.parametrize(("student", "layers"), [("layers:2", 2), ("builtin:text-tiny", 4)])
+def test_distill_students(model, split, tmp_path, student, layers):
+    made = toolkit.distill(
+        model, data=str(split), student=student, epochs=1, out=tmp_path / "a", temperature=3.0, alpha=0.5
+    )
+    assert report(made.artifact, "config.json")["num_hidden_layers"] == layers
+    with pytest.raises(ToolkitError, match="the teacher has 4 layers"):
+        toolkit.distill(model, data=str(split), student="layers:7", out=tmp_path / "b")
+
+
+def test_quantize_gates_and_order(model, split, tmp_path, call):
+    done = call(
+        "quantize", model, "--data", split, "--out", tmp_path / "q", "--calibration-rows", 20, "--min-speedup", 1e6
+    )
+    assert done.code == 3
+    assert "gate not met: min_speedup" in done.err
+    figures = report(tmp_path / "q", "metrics.json")
+    assert figures["quantized"]["size_bytes"] < 0.6 * figures["input"]["size_bytes"]
+    assert (
+        call(
+            "quantize", model, "--data", split, "--out", tmp_path / "q", "--calibration-rows", 20, "--max-drop", 1
+        ).code
+        == 0
+    )
+    for command in ("prune", "distill"):
+        with pytest.raises(ToolkitError, match="quantized already"):
+            getattr(toolkit, command)(tmp_path / "q", data=str(split), out=tmp_path / "x")
+    evaluated = toolkit.evaluate(tmp_path / "q", data=str(split), out=tmp_path / "e")
+    assert evaluated.metrics["parameters"] == toolkit.show(model)["metrics"]["parameters"]
+
+
+def test_tune_feeds_finetune(split, tmp_path):
+    study = toolkit.tune(split, out=tmp_path / "t", total_trials=2, epochs=1, precision="fp32", max_length=32).artifact
+    best = report(study, "best.json")
+    assert best["trials"] == 2
+    assert len(pd.read_csv(study / "trials.csv")) == 2
+    from toolkit import config
+    from toolkit.commands.finetune import FinetuneConfig
+
+    taken = config.load(FinetuneConfig, str(study))
+    assert taken["lr"] == best["config"]["train"]["optim"]["lr"]
+    assert set(taken) == {"lr", "weight_decay", "batch_size", "dropout"}
+
+
+def test_show_and_diff(split, model, evaluation, call, raw):
+    shown = call("show", evaluation)
+    assert shown.code == 0
+    for part in ("evaluation by 'toolkit evaluate'", "toolkit finetune", "toolkit split", str(raw)):
+        assert part in shown.out
+    assert json.loads(call("show", evaluation, "--json").out)["kind"] == "evaluation"
+    differs = call("diff", split, model).out
+    assert "command: split -> finetune" in differs
+    assert json.loads(call("diff", split, split, "--json").out)["same_content"] is True
