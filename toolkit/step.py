@@ -252,6 +252,7 @@ def _up_to_date(step: Step, config: Any, out: Path, finished: dict[str, Any], dr
             if gates != finished["gates"]:
                 manifest.write_json(out / manifest.NAME, finished | {"gates": gates})
             os.utime(out / manifest.NAME)  # so that make agrees that it is newer than its inputs
+            (out / staging.LOCK).unlink(missing_ok=True)  # of a process that was killed right after publishing
     return Result(out, step.kind, "up-to-date", seconds, finished["metrics"], gates)
 
 

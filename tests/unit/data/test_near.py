@@ -83,6 +83,19 @@ def test_pairs_of_the_sample_are_those_of_the_definition():
     assert min(sides.values()) > 40  # both languages
 
 
+def test_a_candidate_is_checked_once_however_large_the_blocks(monkeypatch):
+    grams = near.Grams(list(dict.fromkeys(map(fold, sample_texts(400)))))
+
+    def proposed():
+        return [pair for left, right in near._candidates(grams, "") for pair in zip(left, right, strict=True)]
+
+    found = proposed()
+    assert len(found) == len(set(found)) > 40
+    assert all(a < b for a, b in found)
+    monkeypatch.setattr(near, "_PAIRS_AT_ONCE", 3)
+    assert set(proposed()) == set(found)
+
+
 def test_pairs_do_not_depend_on_order():
     texts = sample_texts(600)
     order = random.Random(1).sample(range(len(texts)), len(texts))

@@ -48,6 +48,14 @@ def test_order_plays_no_part():
     assert plain == {(c["id"], c["text"], c["method"]) for c in again}
 
 
+@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
+def test_of_rows_that_draw_the_same_the_first_by_id_gets_it(order):
+    made, _ = make(list(order), ["good"] * 3, methods=["synonym_replacement"], copies=2)
+    expected, _ = make(list("abc"), ["good"] * 3, methods=["synonym_replacement"], copies=2)
+    assert {c["id"]: c["text"] for c in made} == {c["id"]: c["text"] for c in expected}
+    assert [c["row"] for c in made] == sorted(c["row"] for c in made)
+
+
 def test_a_row_has_a_generator_of_its_own():
     """What else there is does not change what a row gives."""
     all_made = {c["id"]: c["text"] for c in make(IDS[:4], TEXTS[:4])[0]}

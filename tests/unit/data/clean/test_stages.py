@@ -93,11 +93,13 @@ def test_of_exact_duplicates_the_fullest_stays():
 LONG = "the quick brown fox jumps over the lazy dog near the river bank"
 
 
-def test_near_duplicates_leave_no_near_pair():
-    """b is near a and c, which are not near each other: the longest stays, and what is near it goes."""
-    rows = made(train=[(LONG, "x"), (LONG + " now", "x"), (LONG + "s", "y"), ("something else entirely here", "x")])
-    assert run("near-duplicates", rows) == ["tr1", "tr2", "tr3"]
-    assert rejected(rows) == {"tr0": ("near-duplicate", "of tr1 in train")}
+def test_near_duplicates_leave_no_near_pair_and_take_no_more():
+    """The middle is near both ends, which are not near each other: with the middle gone, both ends stay."""
+    stem = "one message of about fifty characters is what it takes"
+    middle, longest = f"{stem} and again", f"{stem} and again once more"
+    rows = made(train=[(middle, "x"), (stem, "x"), (longest, "x"), (f"{stem}s", "y"), ("something else here", "x")])
+    assert run("near-duplicates", rows) == ["tr1", "tr2", "tr3", "tr4"]
+    assert rejected(rows) == {"tr0": ("near-duplicate", "of tr2 in train")}
 
 
 def test_near_duplicates_of_equal_texts_with_other_labels():
