@@ -30,6 +30,7 @@ from helpers import Called, raw_rows, write_csv
 import toolkit
 from toolkit import cli
 
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One worker at a time."""

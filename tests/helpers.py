@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 THINGS = {
-    "billing": (["invoice", "refund", "charge", "payment", "receipt", "fee"], ["发票", "退款", "扣款", "付款", "收据", "费用"]),
-    "delivery": (["parcel", "courier", "shipping", "address", "tracking", "box"], ["包裹", "快递", "发货", "地址", "物流", "箱子"]),
-    "product": (["battery", "screen", "button", "manual", "size", "colour"], ["电池", "屏幕", "按钮", "说明书", "尺寸", "颜色"]),
+    "billing": ("invoice refund charge payment receipt fee", "发票 退款 扣款 付款 收据 费用"),
+    "delivery": ("parcel courier shipping address tracking box", "包裹 快递 发货 地址 物流 箱子"),
+    "product": ("battery screen button manual size colour", "电池 屏幕 按钮 说明书 尺寸 颜色"),
 }
-NAMES = (["Anna", "Ben", "Chloe", "David", "Emma", "Frank"], ["小王", "老李", "张先生", "刘女士", "陈同学", "赵老师"])
-WHEN = (["today", "yesterday", "on Monday", "last week", "this morning", "in March"], ["今天", "昨天", "周一", "上周", "早上", "三月"])
-WHAT = (["is wrong", "never came", "was lost", "looks odd", "must change", "broke"], ["不对", "没有到", "丢失了", "很奇怪", "要更换", "坏掉了"])
+NAMES = ("Anna Ben Chloe David Emma Frank", "小王 老李 张先生 刘女士 陈同学 赵老师")
+WHEN = ("today yesterday Monday lately now earlier", "今天 昨天 周一 上周 早上 三月")
+WHAT = ("broke vanished stopped failed leaked changed", "不对 没有到 丢失了 很奇怪 要更换 坏掉了")
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,13 @@ def raw_rows(count: int = 240, seed: int = 3) -> list[dict[str, str]]:
     rng, rows, seen = random.Random(seed), [], set()
     while len(rows) < count:
         label, chinese = list(THINGS)[len(rows) % 3], (len(rows) // 3) % 2
-        a, b, c = rng.sample(THINGS[label][chinese], 3)
-        who, when, what = (rng.choice(words[chinese]) for words in (NAMES, WHEN, WHAT))
+        a, b, c = rng.sample(THINGS[label][chinese].split(), 3)
+        who, when, what = (rng.choice(words[chinese].split()) for words in (NAMES, WHEN, WHAT))
         odd = rng.randrange(1000, 9999)
-        text = f"{who}{when}说{a}和{b}{what}，单号{odd}，还有{c}。" if chinese else f"{who} says {when} the {a} and the {b} {what}, no {odd}, also {c}."
+        if chinese:
+            text = f"{who}{when}说{a}和{b}{what}，单号{odd}，还有{c}。"
+        else:
+            text = f"{who} says {when} the {a} and the {b} {what}, no {odd}, also {c}."
         if text not in seen:
             seen.add(text)
             rows.append({"text": text, "label": label, "source": "app" if odd % 2 else "email"})

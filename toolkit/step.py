@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +103,7 @@ class Job:
     previous: Path | None = None  # the finished artifact that this run goes on from
     metrics: dict[str, Any] = field(default_factory=dict)  # the summary
     warnings: list[str] = field(default_factory=list)
+    _read: dict[tuple[bool, bool], DatasetDict] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:
         """Tell the user, and keep it in the manifest."""
@@ -116,15 +116,19 @@ class Job:
         made = {"toolkit": manifest.versions()["toolkit"], "machine": f"{machine['cpu']}, {machine['cores']} cores"}
         return {name: source.given for name, source in self.inputs.items()} | made
 
-    @cached_property
+    @property
     def dataset(self) -> DatasetDict:
-        """The rows of the dataset input, complete and checked (read once)."""
+        """The rows of the dataset input, complete and checked."""
         return self.read_dataset()
 
     def read_dataset(self, *, complete: bool = True, need_label: bool = True) -> DatasetDict:
-        """The rows of the dataset input; see `inputs.load_dataset`."""
-        source = self.inputs.get("data") or self.inputs["source"]
-        return inputs.load_dataset(source, self.config.columns, complete=complete, need_label=need_label)
+        """The rows of the dataset input, read once; see `inputs.load_dataset`."""
+        if (complete, need_label) not in self._read:
+            source = self.inputs.get("data") or self.inputs["source"]
+            self._read[complete, need_label] = inputs.load_dataset(
+                source, self.config.columns, complete=complete, need_label=need_label
+            )
+        return self._read[complete, need_label]
 
 
 def with_sources(cls: type, sources: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,13 @@ def csv_of(folder: Path, rows: list[dict[str, str]], name: str = "bad.csv") -> P
 
 @pytest.mark.parametrize("command", READERS)
 def test_no_such_file(call: Call, tmp_path: Path, command: str) -> None:
-    refused(call, tmp_path, command, tmp_path / "nosuch.csv", says=("no such file or folder", "nosuch.csv", "check the path"))
+    refused(
+        call,
+        tmp_path,
+        command,
+        tmp_path / "nosuch.csv",
+        says=("no such file or folder", "nosuch.csv", "check the path"),
+    )
 
 
 @pytest.mark.parametrize("command", ["evaluate", "prune", "distill", "quantize", "predict"])
@@ -95,7 +101,9 @@ def test_missing_columns(call: Call, tmp_path: Path, command: str) -> None:
     says = ("has no text column", "--text", "columns are foo, bar")
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=says)
     (tmp_path / "bad.csv").write_text("text,bar\nhello there,2\nhow are you,4\n")
-    refused(call, tmp_path, command, tmp_path / "bad.csv", says=("has no label column", "--label", "columns are text, bar"))
+    refused(
+        call, tmp_path, command, tmp_path / "bad.csv", says=("has no label column", "--label", "columns are text, bar")
+    )
     says = ("has no column 'baz'", "did you mean bar")
     refused(call, tmp_path, command, tmp_path / "bad.csv", "--label", "baz", says=says)
 
@@ -106,7 +114,9 @@ def test_binary_named_csv(call: Call, tmp_path: Path, command: str) -> None:
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=("bad.csv is a binary file", "give a text file"))
 
 
-@pytest.mark.parametrize("head", [b"PK\x03\x04\x14\x00\x06\x00", b"\x89PNG\r\n\x1a\n\x00\x00", b"%PDF-1.7\n%\xb5\xb5\xb5\xb5\n\x00"])
+@pytest.mark.parametrize(
+    "head", [b"PK\x03\x04\x14\x00\x06\x00", b"\x89PNG\r\n\x1a\n\x00\x00", b"%PDF-1.7\n%\xb5\xb5\xb5\xb5\n\x00"]
+)
 def test_a_zip_a_picture_a_pdf_named_csv(call: Call, tmp_path: Path, head: bytes) -> None:
     (tmp_path / "bad.csv").write_bytes(head + os.urandom(4000))
     refused(call, tmp_path, "clean", tmp_path / "bad.csv", says="bad.csv")
@@ -140,7 +150,9 @@ def test_what_does_not_parse(call: Call, tmp_path: Path, name: str, content: str
 
 def test_a_folder_without_data(call: Call, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    refused(call, tmp_path, "clean", tmp_path / "in", says=("holds no data that is read here", "train, validation and test"))
+    refused(
+        call, tmp_path, "clean", tmp_path / "in", says=("holds no data that is read here", "train, validation and test")
+    )
     (tmp_path / "in" / "notes.txt").write_text("x")
     refused(call, tmp_path, "clean", tmp_path / "in", says="holds no data that is read here")
 
@@ -239,7 +251,9 @@ def test_a_model_without_config(call: Call, broken: Path, split: Path, tmp_path:
 
 
 @pytest.mark.parametrize("call_number", range(6))
-@pytest.mark.parametrize("content", ["{", "[]", '"x"', "{}", NO_SUCH_TYPE], ids=["cut", "list", "text", "empty", "type"])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '"x"', "{}", NO_SUCH_TYPE], ids=["cut", "list", "text", "empty", "type"]
+)
 def test_a_model_whose_config_does_not_parse(
     call: Call, broken: Path, split: Path, tmp_path: Path, call_number: int, content: str
 ) -> None:
@@ -316,7 +330,9 @@ def test_no_such_model_name(call: Call, split: Path, tmp_path: Path, name: str) 
         ("nosuch.json", None, ("cannot read the config", "nosuch.json")),
     ],
 )
-def test_bad_configs(call: Call, split: Path, tmp_path: Path, name: str, content: str | None, says: tuple[str, ...]) -> None:
+def test_bad_configs(
+    call: Call, split: Path, tmp_path: Path, name: str, content: str | None, says: tuple[str, ...]
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content.encode("latin-1"))
     refused(call, tmp_path, "finetune", split, "--config", tmp_path / name, says=says)
@@ -382,7 +398,9 @@ def test_an_empty_source(call: Call, tmp_path: Path) -> None:
 
 def test_a_file_as_the_parent_of_out(call: Call, raw: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    refused(call, tmp_path, "clean", raw, says=("Not a directory", "check the path"), out=tmp_path / "file" / "deep" / "out")
+    refused(
+        call, tmp_path, "clean", raw, says=("Not a directory", "check the path"), out=tmp_path / "file" / "deep" / "out"
+    )
 
 
 def test_a_name_that_is_too_long(call: Call, raw: Path, tmp_path: Path) -> None:
@@ -393,7 +411,9 @@ def test_a_name_that_is_too_long(call: Call, raw: Path, tmp_path: Path) -> None:
 def mounted(folder: Path, size: int) -> Iterator[Path]:
     """A small disk."""
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
+    )
     if done.returncode:
         pytest.skip("mounting is not allowed here")
     try:

@@ -19,7 +19,18 @@ from toolkit.commands import COMMANDS, step
 from toolkit.step import Step
 
 ROOT = Path(toolkit.__file__).parent.parent
-HEAVY = ["torch", "transformers", "datasets", "sklearn", "pandas", "optuna", "numpy", "pyarrow", "openvino", "matplotlib"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "datasets",
+    "sklearn",
+    "pandas",
+    "optuna",
+    "numpy",
+    "pyarrow",
+    "openvino",
+    "matplotlib",
+]
 RUNNING = {"out", "config", "set", "force", "dry_run", "json", "quiet", "help"}
 APP = get_command(cli.build_app())
 
@@ -147,7 +158,9 @@ def test_positional_arguments_are_inputs(name: str) -> None:
         assert bool(leaf.input) >= isinstance(leaf.cli, ArgumentInfo), leaf.name
 
 
-@pytest.mark.parametrize("argv", [["nosuch"], ["clean"], ["clean", "a", "--out", "b", "--nosuch"], ["clean", "a", "b", "-o", "c"]])
+@pytest.mark.parametrize(
+    "argv", [["nosuch"], ["clean"], ["clean", "a", "--out", "b", "--nosuch"], ["clean", "a", "b", "-o", "c"]]
+)
 def test_wrong_usage_is_two(argv: list[str]) -> None:
     called = shell(*argv)
     assert called.code == 2

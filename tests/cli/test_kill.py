@@ -70,7 +70,9 @@ setattr(holder, name, call)
 def armed(arm: str, *argv: object) -> None:
     """Call the command line in a process that dies on the way."""
     script = ARMED.format(arm=arm)
-    done = subprocess.run([sys.executable, "-c", script, *map(str, argv)], capture_output=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, argv)], capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
@@ -131,7 +133,9 @@ def test_two_processes_on_one_out(undisturbed: Path) -> None:
     assert manifest.whole(undisturbed)
 
 
-def test_killed_training_resumes_to_the_same_weights(call: Call, split: Path, undisturbed: Path, tmp_path: Path) -> None:
+def test_killed_training_resumes_to_the_same_weights(
+    call: Call, split: Path, undisturbed: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "m"
     argv = ("finetune", split, "--out", out, *FINETUNE)
     process = start(*argv)

@@ -48,7 +48,12 @@ def test_stdout_carries_the_path_alone(call: Call, raw: Path, tmp_path: Path) ->
 
 
 def test_json_is_one_object(call: Call, raw: Path, tmp_path: Path) -> None:
-    for options, status in (("--dry-run",), "planned"), ((), "created"), ((), "up-to-date"), (("--dry-run",), "up-to-date"):
+    for options, status in (
+        (("--dry-run",), "planned"),
+        ((), "created"),
+        ((), "up-to-date"),
+        (("--dry-run",), "up-to-date"),
+    ):
         called = call("clean", raw, "--out", tmp_path / "a", "--json", *options)
         assert called.code == 0
         assert called.out.count("\n") == 1
@@ -57,7 +62,9 @@ def test_json_is_one_object(call: Call, raw: Path, tmp_path: Path) -> None:
         assert (found["status"], found["kind"], found["artifact"]) == (status, "dataset", str(tmp_path / "a"))
 
 
-def test_the_path_is_printed_as_it_was_given(call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_is_printed_as_it_was_given(
+    call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert call("clean", raw, "--out", "deep/er/a", "-q").out == "deep/er/a\n"
 
@@ -79,7 +86,9 @@ def test_without_quiet_no_colours_and_no_library_noise(split: Path, tmp_path: Pa
         assert noise not in called.err
 
 
-def test_what_a_library_prints_goes_to_stderr(call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_library_prints_goes_to_stderr(
+    call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from toolkit.data import clean
 
     real = clean.clean
@@ -119,7 +128,9 @@ def test_what_does_not_decide_is_not_asked(call: Call, split: Path, shared: Path
     assert "up-to-date" in called.err
 
 
-def test_inputs_decide_by_content_not_by_path(call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_decide_by_content_not_by_path(
+    call: Call, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = tmp_path / "other.csv"
     copy.write_bytes(raw.read_bytes())
     assert call("clean", raw, "--out", tmp_path / "a").code == 0
@@ -137,7 +148,10 @@ def test_another_option_is_an_error_that_names_it(call: Call, raw: Path, tmp_pat
     before = (out / "artifact.json").read_bytes()
     called = call("clean", raw, "--out", out, "--min-length", 12)
     assert called.code == 1
-    assert called.err == f"error: {out} is there already, made with min_length 10, not 12: add --force to replace it, or choose another --out\n"
+    assert (
+        called.err
+        == f"error: {out} is there already, made with min_length 10, not 12: add --force to replace it, or choose another --out\n"
+    )
     assert "made by 'toolkit clean'" in call("split", raw, "--out", out).err
     assert (out / "artifact.json").read_bytes() == before
 
@@ -239,7 +253,9 @@ def test_config_files(call: Call, split: Path, tmp_path: Path, suffix: str, nest
     found = config.build(command, {"source": "x", **config.load(command, str(path))})
     assert (found.seed, found.train.batch_size, found.train.optim.lr, found.train.optim.beta2) == (5, 16, 0.002, 0.98)
     called = call("finetune", split, "--out", tmp_path / "m", "--config", path, "--dry-run", "--json")
-    assert json.loads(called.out)["metrics"]["steps_per_epoch"] == -(-json.loads(called.out)["metrics"]["rows"]["train"] // 16)
+    assert json.loads(called.out)["metrics"]["steps_per_epoch"] == -(
+        -json.loads(called.out)["metrics"]["rows"]["train"] // 16
+    )
 
 
 def test_command_line_over_file_over_default(call: Call, raw: Path, tmp_path: Path) -> None:
@@ -252,7 +268,16 @@ def test_command_line_over_file_over_default(call: Call, raw: Path, tmp_path: Pa
 
 
 def test_set_reaches_every_key_and_wins(call: Call, raw: Path, tmp_path: Path) -> None:
-    argv = ("--min-length", 11, "--set", "min_length=12", "--set", "columns.text=text", "--set", 'skip=["contradictions"]')
+    argv = (
+        "--min-length",
+        11,
+        "--set",
+        "min_length=12",
+        "--set",
+        "columns.text=text",
+        "--set",
+        'skip=["contradictions"]',
+    )
     assert call("clean", raw, "--out", tmp_path / "a", *argv).code == 0
     found = read(tmp_path / "a" / "artifact.json")["config"]
     assert (found["min_length"], found["columns"]["text"], found["skip"]) == (12, "text", ["contradictions"])
@@ -374,7 +399,9 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(call: Call, raw: Path, tmp
     assert bytes_of(tmp_path / "three") != bytes_of(tmp_path / "one" / "split")
 
 
-def test_manifests_and_reports_keep_their_schemas(call: Call, raw: Path, split: Path, model: Path, evaluation: Path, tmp_path: Path) -> None:
+def test_manifests_and_reports_keep_their_schemas(
+    call: Call, raw: Path, split: Path, model: Path, evaluation: Path, tmp_path: Path
+) -> None:
     toolkit.clean(raw, out=tmp_path / "clean")
     for folder in (tmp_path / "clean", split, model, evaluation):
         manifest = read(folder / "artifact.json")
@@ -387,7 +414,9 @@ def test_manifests_and_reports_keep_their_schemas(call: Call, raw: Path, split: 
     check("evaluate.metrics", read(evaluation / "metrics.json"))
 
 
-def test_the_last_folder_tells_the_whole_chain(call: Call, raw: Path, tmp_path: Path, model: Path, split: Path, evaluation: Path) -> None:
+def test_the_last_folder_tells_the_whole_chain(
+    call: Call, raw: Path, tmp_path: Path, model: Path, split: Path, evaluation: Path
+) -> None:
     found = read(evaluation / "artifact.json")
     by_name = {i["name"]: i for i in found["inputs"]}
     trained = by_name["source"]["lineage"]
@@ -434,7 +463,9 @@ def test_ctrl_c_leaves_nothing(call: Call, raw: Path, tmp_path: Path, monkeypatc
     assert listing(tmp_path) == set()
 
 
-def test_ctrl_c_in_a_training_leaves_what_resumes(call: Call, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_a_training_leaves_what_resumes(
+    call: Call, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from toolkit.training import trainer
 
     real = trainer.Watch.on_step_end

@@ -135,14 +135,18 @@ def test_groups_nested_or_not(mapping: dict[str, Any]) -> None:
     assert config.flatten(Example, mapping, "x") == {"rate": 0.5}
 
 
-@pytest.mark.parametrize("mapping", [{"inner": {"size": 3}}, {"inner.size": 3}, {"nosuch": {"size": 3}}, {"rate.rate": 1}, {3: 1}])
+@pytest.mark.parametrize(
+    "mapping", [{"inner": {"size": 3}}, {"inner.size": 3}, {"nosuch": {"size": 3}}, {"rate.rate": 1}, {3: 1}]
+)
 def test_a_key_in_the_wrong_group(mapping: dict[str, Any]) -> None:
     with pytest.raises(ToolkitError, match="unknown key"):
         config.flatten(Example, mapping, "x")
 
 
 def test_load_drops_null_and_takes_over_an_artifact(tmp_path: Path) -> None:
-    (tmp_path / "artifact.json").write_text('{"kind": "model", "config": {"seed": 3, "names": null, "outer": {"size": 2}}}')
+    (tmp_path / "artifact.json").write_text(
+        '{"kind": "model", "config": {"seed": 3, "names": null, "outer": {"size": 2}}}'
+    )
     assert config.load(Example, str(tmp_path)) == {"seed": 3, "size": 2}
     (tmp_path / "best.json").write_text('{"config": {"size": 5}}')
     assert config.load(Example, str(tmp_path)) == {"size": 5}

@@ -36,7 +36,20 @@ ALLOWED = {
     "_version": set(),
 }
 BOTTOM_OF_ITS_OWN = {"config": {"errors"}, "gates": {"errors"}, "console": set(), "errors": set(), "_version": set()}
-LIGHT = {"cli", "commands", "config", "step", "errors", "inputs", "console", "gates", "artifacts", "__init__", "__main__", "_version"}
+LIGHT = {
+    "cli",
+    "commands",
+    "config",
+    "step",
+    "errors",
+    "inputs",
+    "console",
+    "gates",
+    "artifacts",
+    "__init__",
+    "__main__",
+    "_version",
+}
 LIGHT_MODULES = {"toolkit.data.options", "toolkit.training.config"}  # option bundles
 
 
@@ -49,9 +62,11 @@ def at_module_level(tree: ast.Module) -> Iterator[ast.stmt]:
     for node in tree.body:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
-        yield from (n for n in ast.walk(node) if isinstance(n, ast.stmt)) if not isinstance(
-            node, ast.FunctionDef | ast.ClassDef
-        ) else ()
+        yield from (
+            (n for n in ast.walk(node) if isinstance(n, ast.stmt))
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+            else ()
+        )
 
 
 def imported(nodes: Iterator[ast.AST]) -> set[str]:

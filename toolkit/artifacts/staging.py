@@ -102,9 +102,11 @@ class Staging:
         while not parent.exists():
             self._made.append(parent)
             parent = parent.parent
+        ours = False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder, self.out)
+            ours = True
             if not self.replace and is_taken(self.out):
                 raise ToolkitError(f"{self.out} has appeared meanwhile", "call it again, or choose another --out")
             left_behind = manifest.whole(self.folder)
@@ -115,16 +117,17 @@ class Staging:
             self.work.mkdir(exist_ok=True)
             manifest.write_json(self.folder / STAMP, {"stamp": self.stamp, "started": time.time()})
         except BaseException:
-            self._undo_open()
+            self._undo_open(ours)
             raise
 
-    def _undo_open(self) -> None:
-        """Leave what was there before `open`."""
-        if self._lock is not None:
-            (self.folder / LOCK).unlink(missing_ok=True)
-        for folder in (self.work, self.folder, *self._made):
-            with contextlib.suppress(OSError):  # not empty: not from here
-                folder.rmdir()
+    def _undo_open(self, ours: bool) -> None:
+        """Leave what was there before `open`; what is in the folder is touched only if it is `ours`."""
+        with contextlib.suppress(OSError):  # not empty: not from here
+            if ours:
+                (self.folder / LOCK).unlink(missing_ok=True)
+            for folder in (self.work, self.folder, *self._made) if ours else (self.folder, *self._made):
+                if folder.exists():
+                    folder.rmdir()
         self._release()
 
     def _settle_leftovers(self) -> None:

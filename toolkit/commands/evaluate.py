@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from toolkit import console
+from toolkit import console, gates
 from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ColumnOptions
-from toolkit.gates import judge_bounds
 from toolkit.step import Gate, Job, Step
 from toolkit.training.config import Device
 
@@ -32,13 +31,15 @@ class EvaluateConfig(Config):
 
 
 def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
-    return judge_bounds(figures, config.min or [], config.max or [])
+    return gates.judge_bounds(figures, config.min or [], config.max or [])
 
 
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _models
     from toolkit.data import split
 
+    for bound in (job.config.min or []) + (job.config.max or []):
+        gates.parse(bound)
     names = _models.check(job.inputs["source"], "evaluate")
     split.check_children(job.dataset, job.config.data)
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
@@ -131,7 +132,7 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
     return {
         "title": "Evaluation report",
         "kicker": "toolkit evaluate",
-        "lead": f"{accuracy['value']:.1%} of {figures['rows']} rows are right "
+        "lead": f"{accuracy['value']:.1%} of {figures['rows']} rows of {figures['split']} are right "
         f"(95% interval {accuracy['low']:.1%} to {accuracy['high']:.1%}).",
         "lang": "en",
         "cards": [

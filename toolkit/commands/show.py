@@ -37,7 +37,7 @@ def as_text(found: dict[str, Any]) -> str:
     ]
     for gate in found["gates"]:
         verdict = "met" if gate["passed"] else "NOT MET"
-        lines.append(f"  gate {gate['name']}: {gate['value']:.4g}, bound {gate['bound']:.4g}: {verdict}")
+        lines.append(f"  gate {gate['name']}: {_figure(gate['value'])}, bound {gate['bound']:.4g}: {verdict}")
     lines += [f"  warning: {text}" for text in found["warnings"]]
     return "\n".join([*lines, "", "Lineage", f"  {found['command']}", *_tree(found["inputs"], "  ")])
 

@@ -26,9 +26,12 @@ class SplitConfig(Config):
 
 
 def plan(job: Job) -> dict[str, Any]:
+    from toolkit.data import split as splitting
+
     data, config = job.dataset, job.config
     if config.validation + config.test >= 1:
         raise ToolkitError("--validation and --test leave nothing for train", "make their sum less than 1")
+    splitting.refuse_children(data, config.source)
     _check_classes(data, config)
     return {"rows": {split: len(rows) for split, rows in data.items()}, "shares": shares(data, config)}
 
@@ -79,10 +82,8 @@ def split(job: Job) -> None:
     from toolkit.data import split as splitting
 
     data = job.dataset
-    splitting.check_children(data, job.config.source)
     fixed = data.get("test")
     pool = concatenate_datasets([rows for name, rows in data.items() if name != "test"])
-    pool = splitting.unique_ids(pool, fixed)
     texts = list(pool["text"]) + (list(fixed["text"]) if fixed else [])
     clusters = near.clusters(len(texts), near.pairs(texts)[0] + splitting.group_links(pool, fixed))
     leaking = splitting.touching(clusters, len(pool))

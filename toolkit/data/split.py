@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.columns import with_column
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
@@ -107,18 +106,15 @@ def check_children(data: DatasetDict, source: str) -> None:
                 )
 
 
-def unique_ids(pool: Any, fixed: Any) -> Any:
-    """Rows of several splits in one pool: ids that occur twice (in the fixed test too) get a number behind them."""
-    taken = set(fixed["id"]) if fixed else set()
-    ids = []
-    for name in pool["id"]:
-        unique, n = name, 1
-        while unique in taken:
-            n += 1
-            unique = f"{name}-{n}"
-        taken.add(unique)
-        ids.append(unique)
-    return with_column(pool, "id", ids)
+def refuse_children(data: DatasetDict, source: str) -> None:
+    """A source that is to be divided has no augmented rows: they could land on another side than their parents.
+
+    Raises:
+        ToolkitError: it has.
+    """
+    found = sum(p is not None for rows in data.values() if "parent_id" in rows.column_names for p in rows["parent_id"])
+    if found:
+        raise ToolkitError(f"{source} holds {found} augmented rows", "split what it was made from, then augment")
 
 
 def group_links(pool: Any, fixed: Any) -> list[tuple[int, int]]:

@@ -7,25 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.evaluation.statistics import wilson
+
 HIGH, LOW = 0.9, 0.5
 MIN_ROWS = 5  # a slice with fewer says nothing
 ALPHA = 0.05
 MOST_VALUES = 50  # a column with more values is no way to divide the rows
 
 
-def interval(errors: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95% interval of an error rate (Wilson, 1927)."""
-    if not rows:
-        return 0.0, 1.0
-    rate, square = errors / rows, z * z / rows
-    centre, half = rate + square / 2, z * np.sqrt(rate * (1 - rate) / rows + square / rows / 4)
-    return max(0.0, float((centre - half) / (1 + square))), min(1.0, float((centre + half) / (1 + square)))
-
-
 def slice_of(column: str, value: str, wrong: Any, member: Any) -> dict[str, Any]:
     """One slice's figures; `wrong` and `member` are boolean arrays over all rows."""
     rows, errors = int(member.sum()), int((wrong & member).sum())
-    low, high = interval(errors, rows)
+    low, high = wilson(errors, rows)
     overall = wrong.mean()
     rate = errors / rows if rows else None
     return {

@@ -32,7 +32,9 @@ def test_read_gives_what_was_written(tmp_path: Path) -> None:
     assert manifest.read(tmp_path / "a" / "data.bin") is None
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"schema_version": "x"}', b'{"schema_version": 1}'])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"schema_version": "x"}', b'{"schema_version": 1}']
+)
 def test_what_is_damaged(tmp_path: Path, text: bytes) -> None:
     (tmp_path / manifest.NAME).write_bytes(text)
     with pytest.raises(ToolkitError, match="--force"):
@@ -73,7 +75,9 @@ def test_write_json_leaves_the_old_one_or_the_new_one(tmp_path: Path, monkeypatc
 
 def test_the_content_digest_is_of_the_data_half() -> None:
     data = {"path": "data/train.parquet", "digest": "1"}
-    report = [{"path": p, "digest": "2"} for p in ("README.md", "report.html", "logs/x", "figures/a.png", "metrics.json")]
+    report = [
+        {"path": p, "digest": "2"} for p in ("README.md", "report.html", "logs/x", "figures/a.png", "metrics.json")
+    ]
     assert manifest.content_digest([data]) == manifest.content_digest([data, *report])
     assert manifest.content_digest([data]) != manifest.content_digest([data | {"digest": "3"}])
     assert manifest.content_digest([data]) != manifest.content_digest([data | {"path": "data/test.parquet"}])

@@ -50,8 +50,9 @@ def test_a_failure_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
 
 def test_parents_that_were_there_stay(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    with pytest.raises(ValueError, match="x"), staging.stage(  # noqa: PT012
-        tmp_path / "deep" / "er" / "a", "s", resumable=False, force=False, replace=False
+    with (
+        pytest.raises(ValueError, match="x"),
+        staging.stage(tmp_path / "deep" / "er" / "a", "s", resumable=False, force=False, replace=False),
     ):
         raise ValueError("x")
     assert names(tmp_path) == {"deep"}
@@ -97,7 +98,9 @@ def test_the_lock_is_told_from_the_outside_and_dies_with_its_owner(tmp_path: Pat
     assert names(tmp_path) == {"a"}
 
 
-def test_a_lock_on_a_folder_that_was_published_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_on_a_folder_that_was_published_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import fcntl
 
     folder = tmp_path / ".a.partial"
@@ -201,8 +204,9 @@ def test_a_full_disk_is_told_whatever_the_library_says(tmp_path: Path, monkeypat
         with pytest.raises(ToolkitError, match="is full"):  # noqa: SIM117
             with staging.stage(tmp_path / "a", "s", resumable=False, force=False, replace=False):
                 raise error
-    with pytest.raises(RuntimeError, match="another"), staging.stage(
-        tmp_path / "a", "s", resumable=False, force=False, replace=False
+    with (
+        pytest.raises(RuntimeError, match="another"),
+        staging.stage(tmp_path / "a", "s", resumable=False, force=False, replace=False),
     ):
         raise RuntimeError("another")
     assert names(tmp_path) == set()

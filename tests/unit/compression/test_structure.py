@@ -90,7 +90,9 @@ def test_student_has_evenly_spaced_layers_of_the_teacher(model):
     assert len(structure.layers(model)) == 4
 
 
-@pytest.mark.parametrize(("depth", "count", "kept"), [(6, 3, [0, 2, 5]), (12, 4, [0, 4, 7, 11]), (4, 1, [3]), (3, 3, [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("depth", "count", "kept"), [(6, 3, [0, 2, 5]), (12, 4, [0, 4, 7, 11]), (4, 1, [3]), (3, 3, [0, 1, 2])]
+)
 def test_evenly(depth, count, kept):
     assert structure.evenly(depth, count) == kept
 

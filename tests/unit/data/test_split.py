@@ -115,18 +115,6 @@ def test_check_children():
         split.check_children(dataset(train=child, validation=own), "x")
 
 
-def test_unique_ids():
-    pool = dataset(pool={"id": ["a", "b", "a", "a-2", "t"], "label": [0, 1, 0, 1, 0]})["pool"]
-    fixed = dataset(test={"id": ["t"], "label": [0]})["test"]
-    changed = split.unique_ids(pool, fixed)
-    ids = list(changed["id"])
-    assert len({*ids, "t"}) == 6
-    assert ids[:2] == ["a", "b"]
-    assert list(changed["label"]) == list(pool["label"])
-    assert changed.column_names == pool.column_names
-    assert list(split.unique_ids(pool, None)["id"])[-1] == "t"
-
-
 def test_group_links():
     part = {"id": ["a", "b", "c"], "label": [0, 0, 1], "group": ["g", None, "g"]}
     fixed = {"id": ["t", "u", "v"], "label": [0, 1, 1], "group": [None, "h", "g"]}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, fisher_exact
 
-from toolkit.evaluation import errors
+from toolkit.evaluation import errors, statistics
 
 
 @pytest.mark.parametrize(
@@ -18,15 +18,15 @@ from toolkit.evaluation import errors
     ],
 )
 def test_wilson_interval(count, rows, expected):
-    assert errors.interval(count, rows) == pytest.approx(expected, abs=1e-5)
-    low, high = errors.interval(count, rows)
+    assert statistics.wilson(count, rows) == pytest.approx(expected, abs=1e-5)
+    low, high = statistics.wilson(count, rows)
     assert 0 <= low <= high <= 1
 
 
 @pytest.mark.parametrize(("count", "rows"), [(3, 7), (0, 1), (1, 1), (999, 100_000)])
 def test_wilson_interval_is_that_of_scipy(count, rows):
     expected = binomtest(count, rows).proportion_ci(method="wilson")
-    assert errors.interval(count, rows) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert statistics.wilson(count, rows) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_slice_of():

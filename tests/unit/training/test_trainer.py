@@ -40,7 +40,9 @@ def test_learns_and_keeps_the_best_weights(model, tmp_path):
     made, tokenizer = model
     figures = trainer.train(made, tokenizer, rows(256), rows(64, 1), config(), tmp_path, seed=0, scratch=True)
     assert figures["validation"]["accuracy"] > 0.9
-    assert trainer.validate(made, tokenizer, rows(64, 1))["loss"] == pytest.approx(figures["validation"]["loss"], rel=1e-4)
+    assert trainer.validate(made, tokenizer, rows(64, 1))["loss"] == pytest.approx(
+        figures["validation"]["loss"], rel=1e-4
+    )
     assert figures["train"]["epochs"] == 3
     assert figures["train"]["samples_per_second"] > 0
     logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
