@@ -5,8 +5,17 @@ says up-to-date, and a file lock keeps two workers from making it at the same ti
 """
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-# Before anything imports torch or a hub client.
+import pytest
+from helpers import Called, raw_rows, write_csv
+
+import toolkit
+from toolkit import cli
+
+# Before anything imports torch or a hub client: what stands above imports neither.
 os.environ |= {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -17,18 +26,8 @@ os.environ |= {
     "MPLBACKEND": "Agg",
     "COLUMNS": "100",
 }
-for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "CLICOLOR_FORCE", "TOOLKIT_DEBUG", "TTY_COMPATIBLE"):
-    os.environ.pop(name, None)
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import pytest
-from helpers import Called, raw_rows, write_csv
-
-import toolkit
-from toolkit import cli
+for _name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "CLICOLOR_FORCE", "TOOLKIT_DEBUG", "TTY_COMPATIBLE"):
+    os.environ.pop(_name, None)
 
 
 @contextmanager

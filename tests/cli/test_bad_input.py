@@ -352,10 +352,10 @@ def test_bad_assignments(call: Call, split: Path, tmp_path: Path, given: str, sa
     refused(call, tmp_path, "finetune", split, "--set", given, says=says)
 
 
-@pytest.mark.parametrize("gate", ["high", "quality.accuracy=high", "quality.nosuch=1", "nan"])
+@pytest.mark.parametrize("gate", ["high", "quality.accuracy=high", "nan"])
 def test_bad_gates(call: Call, model: Path, split: Path, tmp_path: Path, gate: str) -> None:
     says = gate.split("=")[0]
-    refused(call, tmp_path, "evaluate", model, "--data", split, "--min", gate, "--quiet", says=says)
+    refused(call, tmp_path, "evaluate", model, "--data", split, "--min", gate, says=says)
 
 
 # Where it should go

@@ -138,7 +138,8 @@ def test_the_reference_is_what_help_says() -> None:
     if not reference.exists():
         pytest.skip("there is no docs/cli.md yet")
     spec = importlib.util.spec_from_file_location("make_cli_docs", generator)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

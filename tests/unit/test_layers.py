@@ -12,7 +12,7 @@ import toolkit
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports"}
-BOTTOM = {"console", "errors", "config", "gates", "_version"}
+BOTTOM = {"console", "errors", "config", "gates", "quiet", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
 ALLOWED = {
@@ -33,9 +33,17 @@ ALLOWED = {
     "console": set(),
     "config": set(),
     "errors": set(),
+    "quiet": set(),
     "_version": set(),
 }
-BOTTOM_OF_ITS_OWN = {"config": {"errors"}, "gates": {"errors"}, "console": set(), "errors": set(), "_version": set()}
+BOTTOM_OF_ITS_OWN = {
+    "config": {"errors"},
+    "gates": {"errors"},
+    "console": set(),
+    "errors": set(),
+    "quiet": set(),
+    "_version": set(),
+}
 LIGHT = {
     "cli",
     "commands",
@@ -45,6 +53,7 @@ LIGHT = {
     "inputs",
     "console",
     "gates",
+    "quiet",
     "artifacts",
     "__init__",
     "__main__",

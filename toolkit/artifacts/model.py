@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from toolkit import quiet
 from toolkit.errors import ToolkitError
 
 OPENVINO = "openvino_model.xml"
@@ -124,10 +125,8 @@ def load_for_inference(folder: Path) -> tuple[Any, Any]:
     """Model and tokenizer of any backend: a transformers model, or an `openvino.Model`."""
     if backend(folder) == "torch":
         return load(folder)
-    import openvino
-
     try:
-        return openvino.Core().read_model(folder / OPENVINO), load_tokenizer(folder)
+        return quiet.openvino().Core().read_model(folder / OPENVINO), load_tokenizer(folder)
     except RuntimeError as e:
         what = " ".join(str(e).split())[:160]
         raise ToolkitError(f"the OpenVINO model in {folder} does not load ({what})", "make it again") from e
@@ -135,9 +134,7 @@ def load_for_inference(folder: Path) -> tuple[Any, Any]:
 
 def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None:
     """An `openvino.Model` with the config and tokenizer of the model that it came from."""
-    import openvino
-
-    openvino.save_model(model, folder / OPENVINO, compress_to_fp16=False)
+    quiet.openvino().save_model(model, folder / OPENVINO, compress_to_fp16=False)
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

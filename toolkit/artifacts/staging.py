@@ -122,12 +122,11 @@ class Staging:
 
     def _undo_open(self, ours: bool) -> None:
         """Leave what was there before `open`; what is in the folder is touched only if it is `ours`."""
-        with contextlib.suppress(OSError):  # not empty: not from here
-            if ours:
-                (self.folder / LOCK).unlink(missing_ok=True)
-            for folder in (self.work, self.folder, *self._made) if ours else (self.folder, *self._made):
-                if folder.exists():
-                    folder.rmdir()
+        if ours:
+            (self.folder / LOCK).unlink(missing_ok=True)
+        for folder in (*[self.work] * ours, self.folder, *self._made):
+            with contextlib.suppress(OSError):  # not empty, so not from here
+                folder.rmdir()
         self._release()
 
     def _settle_leftovers(self) -> None:

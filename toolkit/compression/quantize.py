@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from toolkit import console
+from toolkit import console, quiet
 
 
 def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
@@ -28,16 +26,11 @@ def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
     return [int(i) for i in np.argsort(rank, kind="stable")[:count]]
 
 
-def _no_telemetry() -> None:
-    """Keep OpenVINO and NNCF from reporting to their makers: without this package both do without, and say nothing."""
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-
-
 def to_openvino(model: Any) -> Any:
     """A transformers text classifier as an `openvino.Model` with dynamic batch and length."""
-    _no_telemetry()
-    import openvino
     import torch
+
+    openvino = quiet.openvino()
 
     class Logits(torch.nn.Module):
         def __init__(self) -> None:
@@ -68,10 +61,7 @@ def int8(model: Any, batches: list[dict[str, Any]]) -> Any:
     Args:
         batches: `{"input_ids", "attention_mask"}` int64 arrays (1, length) that show the activations' ranges.
     """
-    _no_telemetry()
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
+    nncf = quiet.nncf()
     console.note(f"calibrating on {len(batches)} rows")
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars would go where the result goes
         return nncf.quantize(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from toolkit import quiet
+
 Run = Callable[[Any, Any], Any]
 
 
@@ -33,10 +35,8 @@ def openvino_backend(model: Any, device: str) -> Run:
     What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding between
     the quantizers flipped 3% of an INT8 classifier's predictions where float32 flipped 0.2%.
     """
-    import openvino
-
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    compiled = quiet.openvino().Core().compile_model(model, "CPU", settings)
     names = {port.get_any_name() for port in compiled.inputs}
     output = compiled.outputs[0]
 
