@@ -60,7 +60,7 @@ def test_clean_takes_the_columns_that_are_named(tmp_path):
     )
     made = toolkit.clean(source, out=tmp_path / "out", text="body", label="y")
     assert rows(made.artifact)["text"].str.startswith("but this").all()
-    with pytest.raises(ToolkitError, match="no column 'bdy'.*did you mean body"):
+    with pytest.raises(ToolkitError, match=r"no column 'bdy'.*did you mean body"):
         toolkit.clean(source, out=tmp_path / "other", text="bdy", label="y")
 
 

@@ -36,6 +36,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("no object")
     except (OSError, ValueError) as e:
         raise ToolkitError(
             f"{folder} has no config.json that parses", "give a folder written by save_pretrained"

@@ -35,6 +35,8 @@ def plan(job: Job) -> dict[str, Any]:
     for name in skip:
         if name not in STAGES:
             raise ToolkitError(f"no stage '{name}'", did_you_mean(name, STAGES))
+    if "missing" in skip:
+        raise ToolkitError("the stage 'missing' cannot be skipped", "every row of a dataset has a text and a label")
     data = job.read_dataset(complete=False)
     return {"rows": {split: len(rows) for split, rows in data.items()}, "stages": [s for s in STAGES if s not in skip]}
 

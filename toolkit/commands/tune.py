@@ -64,7 +64,8 @@ def tune(job: Job) -> None:
     names = data["train"].features["label"].names
     texts = list(data["train"]["text"])
     if job.previous and not (job.work / "study.db").exists():
-        shutil.copy(job.previous / "study.db", job.work / "study.db")
+        shutil.copy(job.previous / "study.db", job.work / "study.db.new")
+        (job.work / "study.db.new").rename(job.work / "study.db")
 
     def fresh() -> tuple[Any, Any, Any, Any]:
         """A model as it was before any trial, and the rows in its encoding."""

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import transformers
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
@@ -86,10 +86,12 @@ def train(
         checkpoint = last_checkpoint(work)
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
+            watch.recall(checkpoint)
         console.note(
             f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
         )
-        engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if not watch.is_over():
+            engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     watch.restore_best()
     return watch.figures()
 
@@ -169,6 +171,7 @@ class Engine(Trainer):
     def __init__(self, *args: Any, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keep, self.loss = config.keep, loss
+        self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
             c
@@ -201,7 +204,7 @@ class Engine(Trainer):
         shutil.rmtree(aside, ignore_errors=True)
         super()._save_checkpoint(model, trial)
         name = f"checkpoint-{self.state.global_step}"
-        (aside / name / COMPLETE).touch()
+        (aside / name / COMPLETE).write_text(json.dumps(self.spent))
         final = Path(self.args.output_dir) / name
         shutil.rmtree(final, ignore_errors=True)
         (aside / name).rename(final)
@@ -220,8 +223,6 @@ class Watch(TrainerCallback):
         self.engine, self.config, self.report = engine, config, report
         self.work = Path(engine.args.output_dir).parent
         self.sign = -1.0 if config.metric == "loss" else 1.0
-        self.seconds = 0.0  # of training steps: evaluation and saving are left out
-        self.steps = 0
         self.note = ""
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -230,6 +231,21 @@ class Watch(TrainerCallback):
     def best(self) -> dict[str, float]:
         """The first of the best evaluations."""
         return max(self.evaluations(), key=lambda e: self.sign * e[f"eval_{self.config.metric}"])
+
+    def epochs_without_gain(self) -> int:
+        history = self.evaluations()
+        return len(history) - 1 - history.index(self.best()) if history else 0
+
+    def is_over(self) -> bool:
+        """Whether all steps are done, or patience is at its end."""
+        state = self.engine.state
+        done = 0 < state.max_steps <= state.global_step
+        return done or (self.config.patience > 0 and self.epochs_without_gain() >= self.config.patience)
+
+    def recall(self, checkpoint: Path) -> None:
+        """Take up what an interrupted run knew."""
+        self.engine.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        self.engine.spent = json.loads((checkpoint / COMPLETE).read_text())
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.progress = console.progress("training", state.max_steps)
@@ -241,9 +257,9 @@ class Watch(TrainerCallback):
         self.mark = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.seconds += time.perf_counter() - self.mark
+        self.engine.spent["seconds"] += time.perf_counter() - self.mark
+        self.engine.spent["steps"] += 1
         self.mark = time.perf_counter()
-        self.steps += 1
         self.advance(1, self.note)
         if state.global_step % self.config.save_every == 0:
             control.should_save = True
@@ -260,14 +276,11 @@ class Watch(TrainerCallback):
             f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        history = self.evaluations()
-        since = len(history) - 1 - history.index(self.best())
-        if since == 0:
+        if self.epochs_without_gain() == 0:
             self._keep_weights()
-        if self.config.patience and since >= self.config.patience:
-            control.should_training_stop = True
+        control.should_training_stop |= self.is_over()
         if self.report:
-            self.report({k.removeprefix("eval_"): v for k, v in history[-1].items()})
+            self.report({k.removeprefix("eval_"): v for k, v in self.evaluations()[-1].items()})
         self.mark = time.perf_counter()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -292,14 +305,14 @@ class Watch(TrainerCallback):
 
     def figures(self) -> dict[str, Any]:
         """What `metrics.json` says of a training."""
-        best, rows = self.best(), len(self.engine.train_dataset)  # type: ignore[arg-type]
-        seen = min(self.steps * self.config.batch_size, round(self.engine.state.epoch * rows))
+        best, rows, spent = self.best(), len(self.engine.train_dataset), self.engine.spent  # type: ignore[arg-type]
+        seen = min(spent["steps"] * self.config.batch_size, round(self.engine.state.epoch * rows))
+        chosen = {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
         return {
-            "validation": {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
-            | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
+            "validation": chosen | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
             "train": {
-                "samples_per_second": round(seen / self.seconds, 1) if self.seconds else None,
-                "seconds": round(self.seconds, 2),
+                "samples_per_second": round(seen / spent["seconds"], 1),
+                "seconds": round(spent["seconds"], 2),
                 "epochs": self.engine.state.epoch,
                 "best_epoch": best["epoch"],
                 "steps": self.engine.state.global_step,

@@ -1,4 +1,4 @@
-"""Loaded by every Python process of the chain under test: a connection to anywhere but this machine is refused and told."""
+"""Loaded by every Python process of the chain under test: it refuses and notes what would leave this machine."""
 
 import os
 import socket

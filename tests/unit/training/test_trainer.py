@@ -98,6 +98,14 @@ def test_stops_early(model, tmp_path):
     assert figures["train"]["best_epoch"] == 1
 
 
+def test_a_run_that_had_stopped_early_does_not_go_on_when_called_again(model, tmp_path):
+    made, tokenizer = model
+    frozen = config(epochs=9.0, patience=1, optim=Optim(lr=0.0))
+    first, again = (trainer.train(made, tokenizer, rows(64), rows(32, 1), frozen, tmp_path, seed=0) for _ in range(2))
+    assert first == again
+    assert again["train"]["epochs"] == 2
+
+
 def test_a_diverged_run_stops_and_says_so(model, tmp_path):
     made, tokenizer = model
     wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
