@@ -4,7 +4,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    RoFormerConfig,
+    RoFormerForSequenceClassification,
+)
 
 from toolkit.compression import quantize
 from toolkit.inference.backends import BACKENDS
@@ -26,13 +31,27 @@ def test_sample_is_seeded_and_without_repeats():
     assert len(set(first)) == 40
 
 
-def test_openvino_answers_as_torch_does_and_int8_nearly_so(capsys):
+SMALL = {
+    "vocab_size": 80,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+}
+MODELS = {
+    "bert": lambda: BertForSequenceClassification(BertConfig(**SMALL, num_labels=3)),
+    "roformer": lambda: RoFormerForSequenceClassification(RoFormerConfig(**SMALL, embedding_size=64, num_labels=3)),
+    "roformer, values turned": lambda: RoFormerForSequenceClassification(
+        RoFormerConfig(**SMALL, embedding_size=64, num_labels=3, rotary_value=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=80, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, num_labels=3
-    )
-    model = BertForSequenceClassification(config).eval()
-    model.classifier.weight.data *= 20  # answers that differ
+    model = MODELS[kind]().eval()
+    getattr(model.classifier, "out_proj", model.classifier).weight.data *= 20  # answers that differ
     rng = np.random.default_rng(0)
     ids = rng.integers(5, 80, (16, 12))
     mask = np.ones_like(ids)
