@@ -17,6 +17,7 @@ T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0  # progress of a run without a terminal
 
 _console: Console | None = None
+_hushed = False
 _running: Any = None  # one live display at a time; a progress inside a progress shares it
 
 
@@ -36,8 +37,24 @@ def disable() -> None:
 
 def note(text: str) -> None:
     """One line that informs."""
+    if not _hushed:
+        _say(text)
+
+
+def _say(text: str) -> None:
     if _console:
         _console.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Notes inside are not shown: what a step says once would be said by each of its trials."""
+    global _hushed
+    before, _hushed = _hushed, True
+    try:
+        yield
+    finally:
+        _hushed = before
 
 
 def warn(text: str) -> None:
@@ -117,7 +134,7 @@ def _plain_progress(label: str, total: int | None) -> Any:
         done += steps
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            globals()["note"](f"{label} {done}{f'/{total}' if total else ''} {note}".rstrip())
+            _say(f"{label} {done}{f'/{total}' if total else ''} {note}".rstrip())
 
     return advance
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# One worker runs all of this, since all of it stands on one chain.
+pytestmark = pytest.mark.xdist_group("chain")
+
 STEPS = ("clean", "split", "augment", "tune", "finetune", "prune", "distill", "quantize", "error-analysis")
 EVALUATED = ("finetune", "prune", "distill", "quantize")
 

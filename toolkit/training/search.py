@@ -103,11 +103,12 @@ def _objective(
 
     folder = work / "trial"
     shutil.rmtree(folder, ignore_errors=True)
-    model, tokenizer, rows, validation = fresh()
     try:
-        figures = trainer.train(
-            model, tokenizer, rows, validation, config, folder, seed=seed, scratch=scratch, report=report
-        )
+        with console.without_notes():
+            model, tokenizer, rows, validation = fresh()
+            figures = trainer.train(
+                model, tokenizer, rows, validation, config, folder, seed=seed, scratch=scratch, report=report
+            )
     except ToolkitError as e:
         trial.set_user_attr("failed", str(e))
         console.warn(f"trial {trial.number} failed: {e}")
