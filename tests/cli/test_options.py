@@ -86,6 +86,23 @@ def test_split_keeps_a_test_of_its_own_and_moves_out_what_leaks(raw, tmp_path):
     assert report(made.artifact)["leakage"]["near_duplicate_pairs_across"] == 0
 
 
+def test_split_divides_whatever_is_not_test(raw, tmp_path):
+    folder = tmp_path / "no-train"
+    folder.mkdir()
+    table = pd.read_csv(raw)
+    table[:200].to_csv(folder / "validation.csv", index=False)
+    table[200:].to_csv(folder / "test.csv", index=False)
+    made = toolkit.split(toolkit.clean(folder, out=tmp_path / "clean").artifact, out=tmp_path / "out", validation=0.2)
+    assert {name: len(rows(made.artifact, name)) for name in ("train", "validation", "test")} == {
+        "train": 160,
+        "validation": 40,
+        "test": 40,
+    }
+    (folder / "validation.csv").unlink()
+    with pytest.raises(ToolkitError, match="test rows only"):
+        toolkit.split(folder, out=tmp_path / "none")
+
+
 def test_augment(split, tmp_path):
     before = rows(split)
     made = toolkit.augment(split, out=tmp_path / "a", copies=2, method=["random_swap", "random_deletion"], alpha=0.3)

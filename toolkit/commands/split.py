@@ -43,22 +43,28 @@ def shares(data: DatasetDict, config: SplitConfig) -> dict[str, float]:
     return {"train": 1 - sum(made.values())} | made
 
 
+def pooled(data: DatasetDict, source: str) -> DatasetDict:
+    """All rows that are to be divided as `train`, and the source's own test as `test`, if there is one.
+
+    Raises:
+        ToolkitError: every row is test.
+    """
+    from datasets import DatasetDict, concatenate_datasets
+
+    pool = [rows for name, rows in data.items() if name != "test"]
+    if not pool:
+        raise ToolkitError(f"{source} has test rows only", "give rows to divide: name their file train")
+    return DatasetDict({"train": concatenate_datasets(pool)} | {name: data[name] for name in data if name == "test"})
+
+
 def _check_classes(data: DatasetDict, config: SplitConfig) -> None:
     from collections import Counter
 
     from toolkit.data import columns
 
-    if "train" not in data:
-        raise ToolkitError(f"{config.source} has no train rows", "give data that is not all test")
-    names = data["train"].features["label"].names
-    counts = Counter(label for split, rows in data.items() if split != "test" for label in rows["label"])
-    if "test" in data:
-        columns.check_labels(data, config.source)
-    if len(counts) < 2:
-        only = ", ".join(names[i] for i in counts)
-        raise ToolkitError(
-            f"{config.source} has one class only ({only})", "a classifier needs rows of two classes or more"
-        )
+    pool = pooled(data, config.source)
+    columns.check_labels(pool, config.source)
+    names, counts = pool["train"].features["label"].names, Counter(pool["train"]["label"])
     needed = len(shares(data, config))
     few = sorted(names[i] for i, n in counts.items() if n < needed)
     if few:
@@ -75,15 +81,15 @@ def split(job: Job) -> None:
     near-duplicates of it are moved out to rejected.parquet. Everything else is divided anew.
     """
     import pyarrow as pa
-    from datasets import DatasetDict, concatenate_datasets
+    from datasets import DatasetDict
 
     from toolkit.artifacts import dataset, manifest, report
     from toolkit.data import near
     from toolkit.data import split as splitting
 
     data = job.dataset
-    fixed = data.get("test")
-    pool = concatenate_datasets([rows for name, rows in data.items() if name != "test"])
+    whole = pooled(data, job.config.source)
+    pool, fixed = whole["train"], whole.get("test")
     texts = list(pool["text"]) + (list(fixed["text"]) if fixed else [])
     clusters = near.clusters(len(texts), near.pairs(texts)[0] + splitting.group_links(pool, fixed))
     leaking = splitting.touching(clusters, len(pool))
