@@ -41,7 +41,7 @@ class Schedule:
 class TrainConfig:
     """How a model is trained."""
 
-    epochs: Annotated[float | None, Option(help="Passes over train.", min=0.0, show_default="4; 15 from scratch")] = (
+    epochs: Annotated[float | None, Option(help="Passes over train.", min=0.01, show_default="4; 15 from scratch")] = (
         None
     )
     batch_size: Annotated[int, Option(help="Rows a step.", min=1)] = 32

@@ -268,7 +268,7 @@ class Watch(TrainerCallback):
         control.should_save = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-        unsound = [k for k in ("loss", "grad_norm") if k in logs and not np.isfinite(logs[k])]
+        unsound = [k for k in ("loss", "grad_norm", "eval_loss") if k in logs and not np.isfinite(logs[k])]
         if unsound:
             raise ToolkitError(f"{unsound[0]} is {logs[unsound[0]]} at step {state.global_step}", "use a smaller --lr")
         self.note = " ".join(f"{k} {logs[k]:.3g}" for k in ("loss", "eval_accuracy", "grad_norm") if k in logs)

@@ -90,6 +90,13 @@ def test_keeps_only_the_newest_checkpoints(model, tmp_path):
     assert [p.name for p in (tmp_path / "checkpoints").glob("checkpoint-*")] == ["checkpoint-12"]
 
 
+def test_part_of_an_epoch_is_evaluated_too(model, tmp_path):
+    made, tokenizer = model
+    figures = trainer.train(made, tokenizer, rows(128), rows(32, 1), config(epochs=0.5), tmp_path, seed=0)
+    assert figures["train"]["steps"] == 4
+    assert figures["train"]["epochs"] == pytest.approx(0.5)
+
+
 def test_stops_early(model, tmp_path):
     made, tokenizer = model
     frozen = config(epochs=9.0, patience=2, optim=Optim(lr=0.0))
