@@ -159,7 +159,7 @@ def _tell(result: Result, as_json: bool) -> None:
     for gate in result.gates:
         if not gate["passed"]:
             value = "not among the figures of metrics.json" if gate["value"] is None else f"{gate['value']:.4g}"
-            console.warn(f"gate not met: {gate['name']} is {value}, the bound is {gate['bound']:.4g}")
+            console.error(f"gate not met: {gate['name']} is {value}, the bound is {gate['bound']:.4g}")
     if result.status == "planned":
         rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in result.metrics.items()]
         console.table("Plan (nothing was written)", ("what", "value"), rows)

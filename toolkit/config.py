@@ -141,8 +141,8 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
     if origin is list:
         items = list(value) if isinstance(value, list | tuple) else [value]
         return [_converted(leaf, args[0], item) for item in items]
-    if kind is str and isinstance(value, Path):
-        return str(value)
+    if kind is str and (isinstance(value, Path) or (GATE in leaf.markers and type(value) in (int, float))):
+        return str(value)  # a gate may be a bare number
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):

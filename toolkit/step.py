@@ -71,6 +71,7 @@ class Step:
     judge: Callable[[Any, dict[str, Any]], list[Gate]] | None = None
     version: int = 1
     resumable: bool = False
+    measures: bool = False  # its figures are of this machine: the processor is in the stamp
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
 
     def __call__(self, *sources: Any, out: Any, force: bool = False, dry_run: bool = False, **options: Any) -> Result:
@@ -229,7 +230,8 @@ def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
     deciding = configs.as_dict(config, only_deciding=True)
     # an input decides by its content; one whose value is a literal, by that
     digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
-    return manifest.digest_json([step.name, step.version, deciding, digests])
+    machine = manifest.machine()["cpu"] if step.measures else None
+    return manifest.digest_json([step.name, step.version, deciding, digests, machine])
 
 
 def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:

@@ -15,8 +15,8 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str]) -> None:
 
     table = rows.with_format("arrow")[:].replace_schema_metadata()
     if "label" in table.column_names:
-        own = rows.features["label"].names
-        texts = pa.array([own[i] for i in rows["label"]], pa.string())
+        own = getattr(rows.features["label"], "names", None)
+        texts = pa.array([_text(value, own) for value in rows["label"]], pa.string())
         table = table.set_column(table.column_names.index("label"), "label", texts)
     predicted = probabilities.argmax(1)
     added = {
@@ -24,10 +24,17 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str]) -> None:
         "confidence": pa.array(probabilities.max(1)),
     } | {f"{PROBABILITY}{name}": pa.array(probabilities[:, i]) for i, name in enumerate(names)}
     for name, column in added.items():
-        if name in table.column_names:
-            table = table.drop_columns([name])
+        if name in table.column_names:  # the user's own column of that name is kept beside it
+            table = table.rename_columns([f"{c}_original" if c == name else c for c in table.column_names])
         table = table.append_column(name, column)
     parquet.write_table(table, path)
+
+
+def _text(value: Any, names: list[str] | None) -> str | None:
+    """A label as text; hubs write -1 into a ClassLabel where there is none."""
+    if value is None or (names and value < 0):
+        return None
+    return names[value] if names else str(value)
 
 
 def read(folder: Path) -> Any:

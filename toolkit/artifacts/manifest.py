@@ -15,7 +15,16 @@ NAME = "artifact.json"
 SCHEMA_VERSION = 1
 # What reports on an artifact, or takes another value at each run (times), is not its content: two runs with the same
 # inputs, config and seed have the same content digest.
-NOT_CONTENT = ("README.md", "report.json", "report.html", "metrics.json", "trainer_state.json", "logs/", "figures/")
+NOT_CONTENT = (
+    "README.md",
+    "report.json",
+    "report.html",
+    "metrics.json",
+    "trainer_state.json",
+    "study.db",
+    "logs/",
+    "figures/",
+)
 KEYS = (
     "schema_version",
     "kind",
@@ -29,6 +38,7 @@ KEYS = (
     "metrics",
     "gates",
 )
+FIGURES = ("metrics.json", "report.json")  # what gates read
 PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "rensa", "nlpaug")
 
 
@@ -93,12 +103,16 @@ def whole(folder: Path) -> dict[str, Any] | None:
 
 
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """Sizes of all outputs against the manifest: cheap, and finds what was cut, lost or edited by hand.
+    """Sizes of what later steps and gates read against the manifest: cheap, and finds what was cut, lost or edited.
+
+    Cards, reports, figures and logs are there to be edited or thrown away.
 
     Raises:
         ToolkitError: a file is gone or has another size.
     """
     for output in manifest["outputs"]:
+        if output["path"].startswith(NOT_CONTENT) and output["path"] not in FIGURES:
+            continue
         path = folder / output["path"]
         if not path.is_file():
             raise ToolkitError(f"{folder}: {output['path']} is missing", "make the artifact again with --force")
@@ -125,7 +139,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def figures_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """The artifact's full figures: `metrics.json` or `report.json`, else the manifest's summary."""
-    for name in ("metrics.json", "report.json"):
+    for name in FIGURES:
         if (folder / name).is_file():
             loaded: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
             return loaded

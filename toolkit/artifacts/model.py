@@ -48,9 +48,10 @@ def read_config(folder: Path) -> dict[str, Any]:
 def labels(folder: Path) -> list[str] | None:
     """The class names of a classifier in the order of its outputs; None for a bare encoder."""
     config = read_config(folder)
-    if not any("Classification" in name for name in config.get("architectures") or []):
+    if not any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
         return None
-    names = config.get("id2label") or {}
+    # transformers leaves out what is its default: two classes of these names
+    names = config.get("id2label") or {i: f"LABEL_{i}" for i in range(config.get("num_labels", 2))}
     return [names[key] for key in sorted(names, key=int)]
 
 
@@ -90,37 +91,61 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
-    """Model and tokenizer; with `names`, a classifier of those classes, its head new where the stored one differs.
+    """Model and tokenizer; with `names`, a classifier of those classes whose head is new unless it is of just these.
 
     Raises:
-        ToolkitError: damaged weights, or an architecture that transformers has no classifier for.
+        ToolkitError: damaged or missing weights, or an architecture that transformers has no classifier for.
     """
     from transformers import AutoModelForSequenceClassification
     from transformers import logging as transformers_logging
 
     backend(folder)
     own = labels(folder)
+    new_head = names is not None and own != names
     extra: dict[str, Any] = {}
-    if names is not None and own != names:
-        extra = {
-            "num_labels": len(names),
-            "id2label": dict(enumerate(names)),
-            "label2id": {n: i for i, n in enumerate(names)},
-        }
+    if names is not None and new_head:
+        label2id = {name: i for i, name in enumerate(names)}
+        extra = {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": label2id}
+        extra |= {"ignore_mismatched_sizes": True, "problem_type": "single_label_classification"}
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, ignore_mismatched_sizes=bool(extra), **extra
-            )
+            model, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, **extra)
     except Exception as e:
         what = " ".join(str(e).split())[:160]
         raise ToolkitError(
             f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again"
         ) from e
-    return model.float(), load_tokenizer(folder)
+    _demand_weights(folder, model, info, new_head)
+    if new_head and own and names and len(own) == len(names):  # of the same size, so the stored one was loaded
+        fresh = AutoModelForSequenceClassification.from_config(model.config)
+        for name, module in fresh.named_children():
+            if name != model.base_model_prefix:
+                getattr(model, name).load_state_dict(module.state_dict())
+    tokenizer = load_tokenizer(folder)
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    return model.float(), tokenizer
+
+
+def _demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bool) -> None:
+    """Every weight came from the file, but for a head that is to be new (and the pooler under it).
+
+    Raises:
+        ToolkitError: others are missing or of another shape; transformers would fill them with random numbers.
+    """
+    inner = f"{model.base_model_prefix}."
+    lacking = sorted(
+        {*info["missing_keys"], *(key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"])}
+    )
+    bad = [key for key in lacking if not new_head or (key.startswith(inner) and "pooler" not in key)]
+    if bad:
+        raise ToolkitError(
+            f"the weights in {folder} do not fit its config: {', '.join(bad[:3])} missing",
+            "give the folder as save_pretrained wrote it",
+        )
 
 
 def load_for_inference(folder: Path) -> tuple[Any, Any]:
@@ -151,12 +176,15 @@ def save(folder: Path, model: Any, tokenizer: Any) -> None:
 
 
 def inference_bytes(folder: Path) -> int:
-    """Size of the files that inference loads: weights, config, tokenizer."""
-    weights = (".safetensors", ".xml", ".bin", ".onnx")
+    """Size of the files that inference loads: weights of the folder's backend, config, tokenizer."""
+    weights = "openvino_model." if backend(folder) == "openvino" else "model"
+    suffixes = (".xml", ".bin") if backend(folder) == "openvino" else (".safetensors",)
     return sum(
         p.stat().st_size
         for p in folder.iterdir()
-        if p.is_file() and (p.suffix in weights or p.name == "config.json" or p.name.startswith(HELPERS))
+        if (p.name.startswith(weights) and p.suffix in suffixes)
+        or p.name == "config.json"
+        or p.name.startswith(HELPERS)
     )
 
 

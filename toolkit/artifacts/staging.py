@@ -19,6 +19,8 @@ from toolkit import console
 from toolkit.artifacts import manifest
 from toolkit.errors import ToolkitError
 
+# What the engines leave of an unfinished run that a later call can go on from.
+RESUMABLE = ("checkpoints/*/complete", "study.db")
 WORK = "work"  # what the engine keeps while it runs (checkpoints, caches); never published
 STAMP = "stamp.json"
 LOCK = ".lock"
@@ -134,7 +136,7 @@ class Staging:
         if not left:
             return
         same = self._left_stamp() == self.stamp
-        has_work = self.work.is_dir() and any(self.work.iterdir())
+        has_work = self._has_work()
         if same and self.resumable and has_work:
             self.resumed = True
             left = [p for p in left if p not in (self.work, self.folder / STAMP)]
@@ -147,6 +149,10 @@ class Staging:
             console.note(f"{self.folder}: removed what an interrupted run had left")
         for path in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _has_work(self) -> bool:
+        """Whether something is there that a later call can go on from; logs alone are not."""
+        return any(next(self.work.glob(pattern), None) is not None for pattern in RESUMABLE)
 
     def _left_stamp(self) -> str | None:
         try:
@@ -163,6 +169,7 @@ class Staging:
         try:
             shutil.rmtree(self.work, ignore_errors=True)
             (self.folder / STAMP).unlink(missing_ok=True)
+            _open_to_readers(self.folder)
             _sync(self.folder)
             replaced = self._make_way()
             try:
@@ -193,7 +200,7 @@ class Staging:
 
     def abandon(self) -> bool:
         """After a failure: keep the folder if a later call can resume from it (True), else leave nothing behind."""
-        keep = self.resumable and self.work.is_dir() and any(self.work.iterdir())
+        keep = self.resumable and self._has_work()
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
             for parent in self._made:
@@ -213,6 +220,15 @@ def is_artifact(path: Path) -> bool:
         return manifest.read(path) is not None
     except ToolkitError:
         return False
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Give every file the mode that the user's umask means: libraries write some through private temporary files."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o666 & ~umask)
 
 
 def _sync(folder: Path) -> None:

@@ -29,12 +29,16 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     """Load a model of any backend."""
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
+    from toolkit.training.tasks import text_classification as task
 
     names = check(given, command)
     assert given.path is not None
     backend = models.backend(given.path)
     model, tokenizer = models.load_for_inference(given.path)
-    return predictors.build(backend, model, tokenizer, names, resolve_device(device) if backend == "torch" else "cpu")
+    # an OpenVINO model carries no config; what it reads stands in its tokenizer's
+    length = task.max_tokens(getattr(model, "config", None), tokenizer)
+    place = resolve_device(device) if backend == "torch" else "cpu"
+    return predictors.build(backend, model, tokenizer, names, place, length)
 
 
 def labels_in_order(rows: Any, names: list[str], source: str) -> list[int]:

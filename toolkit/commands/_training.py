@@ -52,6 +52,15 @@ def check_model(given: Given) -> None:
         raise ToolkitError(f"{given.given} is quantized and cannot be trained", "train first, quantize last")
 
 
+def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:
+    """The splits and their class names; in the model's order where it is a classifier of just these classes already."""
+    names: list[str] = data["train"].features["label"].names
+    own = models.labels(given.path) if given.path else None
+    if own and own != names and set(own) == set(names):
+        return relabelled(data, own, source), own
+    return data, names
+
+
 def load_given(given: Given, labels: list[str], texts: list[str], seed: int) -> tuple[Any, Any]:
     """A model with a head for `labels`: loaded, or built from scratch with a vocabulary from `texts`."""
     from transformers import set_seed

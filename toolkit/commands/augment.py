@@ -82,6 +82,8 @@ def with_children(rows: Any, made: list[dict[str, Any]]) -> Any:
 
     from toolkit.data.columns import with_column
 
+    if "method" in rows.column_names:  # the user's own, of another meaning
+        rows = rows.rename_column("method", "method_original")
     ids = list(rows["id"])
     copies = rows.select([child["row"] for child in made])
     for name in ("id", "text", "method"):

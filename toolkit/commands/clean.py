@@ -66,6 +66,10 @@ def clean(job: Job) -> None:
         raise ToolkitError(f"all rows were removed, most by '{worst}'", f"look at the source, or add --skip {worst}")
     tables, rejected, changes = row_module.survivors(rows)
     cleaned = columns.to_dataset(tables, job.config.source, complete=True)
+    for split, part in cleaned.items():  # other columns keep the classes that they have names for
+        for name, feature in data[split].features.items():
+            if name != "label" and hasattr(feature, "names"):
+                cleaned[split] = part = columns.with_column(part, name, part[name], feature)
     dataset.write(job.folder, cleaned, rejected)
     parquet.write_table(changes, job.folder / "changes.parquet")
     counts = {"in": len(rows.ids), "out": rows.count()}

@@ -45,7 +45,7 @@ def plan(job: Job) -> dict[str, Any]:
         teacher = job.inputs["source"].path
         assert teacher is not None
         config = models.read_config(teacher)
-        structure.check(config["model_type"])
+        structure.check(config.get("model_type"))
         if not 1 <= int(count[1]) <= structure.depth(config):
             raise ToolkitError(
                 f"--student {job.config.student}: the teacher has {structure.depth(config)} layers",
@@ -83,8 +83,8 @@ def distill(job: Job) -> None:
         chosen = job.inputs["student"]
         student, tokenizer = _training.load_given(chosen, names, list(data["train"]["text"]), config.seed)
         scratch = chosen.path is None
-    length = task.max_tokens(student, tokenizer, config.train.max_length)
-    teacher_length = task.max_tokens(teacher, teacher_tokenizer, config.train.max_length)
+    length = task.max_tokens(student.config, tokenizer, config.train.max_length)
+    teacher_length = task.max_tokens(teacher.config, teacher_tokenizer, config.train.max_length)
     asked = task.encode(teacher_tokenizer, data["train"], teacher_length)
     logits = distilling.teacher_logits(teacher, teacher_tokenizer, asked, resolve_device(config.train.device))
     rows = distilling.with_teacher(task.encode(tokenizer, data["train"], length), logits)

@@ -11,7 +11,7 @@ from toolkit import console
 from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import TrainConfig
+from toolkit.training.config import MAX_LENGTH, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,10 @@ def finetune(job: Job) -> None:
     from toolkit.training import trainer
     from toolkit.training.tasks import text_classification as task
 
-    data = _training.splits(job)
+    data, names = _training.in_model_order(_training.splits(job), job.inputs["model"], job.config.source)
     config = job.config.train
-    names = data["train"].features["label"].names
     model, tokenizer = _training.load_given(job.inputs["model"], names, list(data["train"]["text"]), job.config.seed)
-    length = task.max_tokens(model, tokenizer, config.max_length)
+    length = task.max_tokens(model.config, tokenizer, config.max_length or MAX_LENGTH)
     rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
     scratch = job.inputs["model"].path is None
     figures = trainer.train(model, tokenizer, rows, validation, config, job.work, seed=job.config.seed, scratch=scratch)

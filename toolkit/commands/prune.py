@@ -39,7 +39,7 @@ def plan(job: Job) -> dict[str, Any]:
     names = _models.check(given, "prune", backends=("torch",))
     assert given.path is not None
     stored = models.read_config(given.path)
-    structure.check(stored["model_type"])
+    structure.check(stored.get("model_type"))
     depth = structure.depth(stored)
     if config.layers is not None and config.layers > depth:
         raise ToolkitError(f"--layers {config.layers}: the model has {depth}", "keep fewer")
@@ -76,7 +76,7 @@ def prune(job: Job) -> None:
     names = _models.check(given, "prune", backends=("torch",))
     data = _training.relabelled(_training.splits(job), names, config.data)
     original, tokenizer = models.load(given.path)
-    length = task.max_tokens(original, tokenizer, config.train.max_length)
+    length = task.max_tokens(original.config, tokenizer, config.train.max_length)
     rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
     model = copy.deepcopy(original)
     cut = pruning.shrink(model, rows, tokenizer.pad_token_id, ffn=config.ffn, layers=config.layers)

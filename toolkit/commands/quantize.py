@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
@@ -12,7 +12,6 @@ from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Gate, Job, Step
-from toolkit.training.config import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,10 @@ class QuantizeConfig(Config):
     min_speedup: Annotated[
         float | None, Option(help="Gate: times the input model's samples a second.", min=0.0), GATE
     ] = None
-    device: Device = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        Option(help="Where the input model is measured; auto: as INT8, on the CPU."),
+    ] = "auto"
 
 
 def judge(config: QuantizeConfig, figures: dict[str, Any]) -> list[Gate]:
@@ -100,7 +102,7 @@ def quantize(job: Job) -> None:
     train, rows = job.dataset[calibration], job.dataset[measured]
     labels = _models.labels_in_order(rows, names, config.data)
     model, tokenizer = models.load(given.path)
-    length = task.max_tokens(model, tokenizer, predictors.BUCKETS[-1])
+    length = task.max_tokens(model.config, tokenizer)
     sample = train.select(quantizing.stratified(train["label"], min(config.calibration_rows, len(train)), config.seed))
     batches = []
     for row in task.encode(tokenizer, sample, length):
@@ -110,8 +112,17 @@ def quantize(job: Job) -> None:
     models.save_openvino(job.folder, quantized, model.config, tokenizer)
 
     pair = {
-        "input": predictors.build("torch", model, tokenizer, names, resolve_device(config.device)),
-        "quantized": predictors.build("openvino", models.load_for_inference(job.folder)[0], tokenizer, names, "cpu"),
+        "input": predictors.build(
+            "torch",
+            model,
+            tokenizer,
+            names,
+            resolve_device("cpu" if config.device == "auto" else config.device),
+            length,
+        ),
+        "quantized": predictors.build(
+            "openvino", models.load_for_inference(job.folder)[0], tokenizer, names, "cpu", length
+        ),
     }
     figures = measure.compare(pair, list(rows["text"]), labels, config.batch_size, config.seed)
     parameters = sum(p.numel() for p in model.parameters())
@@ -189,4 +200,4 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-STEP = Step(name="quantize", kind="model", config=QuantizeConfig, run=quantize, plan=plan, judge=judge)
+STEP = Step(name="quantize", kind="model", config=QuantizeConfig, run=quantize, plan=plan, judge=judge, measures=True)

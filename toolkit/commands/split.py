@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 
+ROUNDS = 3  # of dividing and checking
+
+
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to split."), Input("dataset")]
@@ -80,34 +83,33 @@ def split(job: Job) -> None:
     Near-duplicates and rows of one `group` stay on one side. A source's own test split is kept whole: rows that are
     near-duplicates of it are moved out to rejected.parquet. Everything else is divided anew.
     """
-    import pyarrow as pa
-    from datasets import DatasetDict
-
     from toolkit.artifacts import dataset, manifest, report
     from toolkit.data import near
     from toolkit.data import split as splitting
+    from toolkit.data.columns import with_column
 
     data = job.dataset
     whole = pooled(data, job.config.source)
     pool, fixed = whole["train"], whole.get("test")
     texts = list(pool["text"]) + (list(fixed["text"]) if fixed else [])
-    clusters = near.clusters(len(texts), near.pairs(texts)[0] + splitting.group_links(pool, fixed))
-    leaking = splitting.touching(clusters, len(pool))
-    labels = list(pool["label"])
-    free = [i for i in range(len(pool)) if i not in leaking]
-    wanted = shares(data, job.config)
-    where = splitting.assign([labels[i] for i in free], [clusters[i] for i in free], wanted, job.config.seed)
-    made = DatasetDict({s: pool.select([i for i, w in zip(free, where, strict=True) if w == s]) for s in wanted})
-    if fixed:
-        made["test"] = fixed
+    links = near.pairs(texts)[0] + splitting.group_links(pool, fixed)
+    place = {id_: row for row, id_ in enumerate([*pool["id"], *(fixed["id"] if fixed else [])])}
+    # What the search for pairs missed once, by chance of its hash functions, a second seed finds: divide again with it.
+    for seed in range(near.SEED + 1, near.SEED + 1 + ROUNDS):
+        made, leaking = divide(pool, fixed, near.clusters(len(texts), links), job)
+        result, across = measured(made, seed)
+        if not across:
+            break
+        links += [(place[a], place[b]) for a, b in across]
+    if across:
+        raise ToolkitError(f"{len(across)} near-duplicate pairs stand on two sides", "run 'toolkit clean' first")
+    _refuse_unusable(made)
     if leaking:
         job.warn(f"{len(leaking)} rows are near-duplicates of the source's own test split: moved to rejected.parquet")
-    rejected = pool.select(sorted(leaking)).with_format("arrow")[:]
+    rejected = pool.select(leaking)
     for column, value in (("stage", "split"), ("reason", "near-duplicate of test"), ("detail", "")):
-        rejected = rejected.append_column(column, pa.array([value] * rejected.num_rows, pa.string()))
-    result = _measured(made)
-    if result["leakage"]["near_duplicate_pairs_across"]:
-        raise ToolkitError("near-duplicates ended up on two sides", "this is a bug: please report it")
+        rejected = with_column(rejected, column, [value] * len(leaking))
+    rejected = rejected.with_format("arrow")[:]
     dataset.write(job.folder, made, rejected)
     manifest.write_json(job.folder / "report.json", result)
     report.write(job.folder, page(job, result, made["train"].features["label"].names))
@@ -118,15 +120,53 @@ def split(job: Job) -> None:
     console.table("Splits", ("split", "rows"), [(name, part["rows"]) for name, part in result["splits"].items()])
 
 
-def _measured(data: DatasetDict) -> dict[str, Any]:
-    """Rows and class shares, and the leakage counted afresh on what will be written."""
+def _refuse_unusable(made: DatasetDict) -> None:
+    """Clusters may be too large or too few for what was asked.
+
+    Raises:
+        ToolkitError: a split is empty, or train lacks a class.
+    """
+    empty = [name for name, rows in made.items() if not len(rows)]
+    if empty:
+        raise ToolkitError(
+            f"nothing is left for {', '.join(empty)}: the rows hang together in too few clusters",
+            "clean away near-duplicates, check the group column, or ask for another share",
+        )
+    unseen = set().union(*(rows["label"] for rows in made.values())) - set(made["train"]["label"])
+    if unseen:
+        names = made["train"].features["label"].names
+        raise ToolkitError(
+            f"all rows of {', '.join(sorted(names[i] for i in unseen))} hang together outside of train",
+            "add rows of the class that are no near-duplicates and of another group",
+        )
+
+
+def divide(pool: Any, fixed: Any, clusters: list[int], job: Job) -> tuple[DatasetDict, list[int]]:
+    """The splits, clusters whole, and the rows of the pool that are left out since they touch the fixed test."""
+    from datasets import DatasetDict
+
+    from toolkit.data import split as splitting
+
+    wanted = shares(job.dataset, job.config)
+    leaking = splitting.touching(clusters, len(pool))
+    free, labels = [i for i in range(len(pool)) if i not in leaking], list(pool["label"])
+    where = splitting.assign([labels[i] for i in free], [clusters[i] for i in free], wanted, job.config.seed)
+    made = DatasetDict({s: pool.select([i for i, w in zip(free, where, strict=True) if w == s]) for s in wanted})
+    if fixed:
+        made["test"] = fixed
+    return made, sorted(leaking)
+
+
+def measured(data: DatasetDict, seed: int) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Rows and class shares, the leakage counted afresh with other hash functions, and the pairs across (ids)."""
     from toolkit.data import near
 
     names = data["train"].features["label"].names
     texts = [text for rows in data.values() for text in rows["text"]]
+    ids = [id_ for rows in data.values() for id_ in rows["id"]]
     side = [name for name, rows in data.items() for _ in range(len(rows))]
-    pairs, checked = near.pairs(texts, "checking")
-    across = sum(side[a] != side[b] for a, b in pairs)
+    pairs, checked = near.pairs(texts, "checking", seed)
+    across = [(ids[a], ids[b]) for a, b in pairs if side[a] != side[b]]
     splits = {}
     for name, rows in data.items():
         labels = list(rows["label"])
@@ -134,10 +174,8 @@ def _measured(data: DatasetDict) -> dict[str, Any]:
             "rows": len(labels),
             "classes": {n: labels.count(i) / max(len(labels), 1) for i, n in enumerate(names)},
         }
-    return {
-        "splits": splits,
-        "leakage": {"threshold": near.THRESHOLD, "pairs_checked": checked, "near_duplicate_pairs_across": across},
-    }
+    leakage = {"threshold": near.THRESHOLD, "pairs_checked": checked, "near_duplicate_pairs_across": len(across)}
+    return {"splits": splits, "leakage": leakage}, across
 
 
 def page(job: Job, result: dict[str, Any], names: list[str]) -> dict[str, Any]:

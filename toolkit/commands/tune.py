@@ -11,7 +11,7 @@ from toolkit import console
 from toolkit.config import RUNTIME, Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import TrainConfig
+from toolkit.training.config import MAX_LENGTH, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,7 @@ def tune(job: Job) -> None:
     from toolkit.training.tasks import text_classification as task
 
     config, given = job.config, job.inputs["model"]
-    data = _training.splits(job)
-    names = data["train"].features["label"].names
+    data, names = _training.in_model_order(_training.splits(job), given, config.source)
     texts = list(data["train"]["text"])
     if job.previous and not (job.work / "study.db").exists():
         shutil.copy(job.previous / "study.db", job.work / "study.db.new")
@@ -70,7 +69,7 @@ def tune(job: Job) -> None:
     def fresh() -> tuple[Any, Any, Any, Any]:
         """A model as it was before any trial, and the rows in its encoding."""
         model, tokenizer = _training.load_given(given, names, texts, config.seed)
-        length = task.max_tokens(model, tokenizer, config.train.max_length)
+        length = task.max_tokens(model.config, tokenizer, config.train.max_length or MAX_LENGTH)
         rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
         return model, tokenizer, rows, validation
 
@@ -93,9 +92,7 @@ def tune(job: Job) -> None:
     }
     manifest.write_json(job.folder / "best.json", best)
     shutil.copy(job.work / "study.db", job.folder / "study.db")
-    study.trials_dataframe(("number", "value", "params", "state", "duration")).to_csv(
-        job.folder / "trials.csv", index=False
-    )
+    study.trials_dataframe(("number", "value", "params", "state")).to_csv(job.folder / "trials.csv", index=False)
     report.write(job.folder, page(job, study, found))
     (job.folder / "README.md").write_text(
         "# Study\n\n`optuna-dashboard sqlite:///study.db` opens it; `finetune … --config DIR` takes its best.\n",

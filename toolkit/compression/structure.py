@@ -28,7 +28,7 @@ ARCHITECTURES = {
 }
 
 
-def check(model_type: str) -> None:
+def check(model_type: str | None) -> None:
     """Whether models of this type can be cut.
 
     Raises:

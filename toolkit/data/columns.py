@@ -192,7 +192,8 @@ def label_text(value: Any) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a csv column of integers with a gap is read as floats
-    return str(value).strip() or None
+    text = str(value).strip()
+    return None if text.lower() in ("", "nan", "<na>") else text  # how pandas writes a gap
 
 
 def label_texts(rows: Any) -> list[str | None]:

@@ -82,11 +82,12 @@ def _hashed(folded: Sequence[str], rows: Any, gram: int) -> tuple[Any, Any]:
     return np.repeat(rows, counts), value
 
 
-def pairs(texts: Sequence[str], label: str = "near-duplicates") -> tuple[list[tuple[int, int]], int]:
+def pairs(texts: Sequence[str], label: str = "near-duplicates", seed: int = SEED) -> tuple[list[tuple[int, int]], int]:
     """The near-duplicate pairs (i < j) of the texts, and how many candidates were checked.
 
     Of texts that fold to the same form the first stands for all: each later one is paired with it, and with no other.
-    A text without any character is near nothing.
+    A text without any character is near nothing. `seed` is that of the hash functions: another one finds what
+    the first missed.
     """
     first: dict[str, int] = {}
     same = [(first.setdefault(folded, i), i) for i, folded in enumerate(map(fold, texts)) if folded]
@@ -96,18 +97,18 @@ def pairs(texts: Sequence[str], label: str = "near-duplicates") -> tuple[list[tu
         return found, len(found)
     grams = Grams([texts[i] for i in unique])
     checked = len(found)
-    for left, right in _candidates(grams, label):
+    for left, right in _candidates(grams, label, seed):
         alike = grams.jaccard(left, right) >= THRESHOLD
         checked += len(left)
         found += zip(unique[left[alike]].tolist(), unique[right[alike]].tolist(), strict=True)
     return sorted(set(found)), checked
 
 
-def _candidates(grams: Grams, label: str) -> Iterator[tuple[Any, Any]]:
+def _candidates(grams: Grams, label: str, seed: int = SEED) -> Iterator[tuple[Any, Any]]:
     """Pairs that agree in a band, each at most once a band and in blocks of bounded size."""
     from rensa import RMinHash
 
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(grams.values, grams.offsets, BANDS * ROWS, SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(grams.values, grams.offsets, BANDS * ROWS, seed)
     signatures = np.asarray(matrix.to_rows(), dtype=np.uint64)
     keys = np.zeros((len(grams), BANDS), dtype=np.uint64)
     for row in range(ROWS):

@@ -209,8 +209,11 @@ def _read_delimited(path: Path) -> pa.Table:
     return pa.table([_typed(column) for column in table.columns], names=table.column_names)
 
 
+_WHOLE = re.compile(r"-?\d{1,15}(\.0)?|nan|NaN")  # whole numbers in a column of floats, and pandas' gaps
+
+
 def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text as numbers where all of it is, unless that would lose how they are written (007)."""
+    """Text as numbers where all of it is, unless that would lose how they are written (007, 1.10)."""
     import pyarrow as pa
 
     if column.null_count == len(column):
@@ -221,9 +224,12 @@ def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     except pa.ArrowInvalid:
         pass
     try:
-        return column.cast(pa.float64())
+        numbers = column.cast(pa.float64())
     except pa.ArrowInvalid:
         return column
+    written = zip(column.to_pylist(), numbers.to_pylist(), strict=True)
+    kept = all(text is None or text == repr(number) or _WHOLE.fullmatch(text) for text, number in written)
+    return numbers if kept else column
 
 
 def _read_lines(path: Path) -> pa.Table:

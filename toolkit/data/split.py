@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data import near
 from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def assign(labels: Sequence[int], clusters: Sequence[int], shares: dict[str, flo
 def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
     """A copy of `data` whose validation split is a stratified `share` of train's own rows.
 
-    Augmented rows are no part of it, and those whose parent is leave train.
+    Near-duplicates and rows of a `group` stay on one side. Augmented rows are no part of it, and those whose parent is
+    leave train.
+
+    Raises:
+        ToolkitError: too few rows.
     """
     from datasets import DatasetDict
 
@@ -74,9 +79,15 @@ def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
     ids, labels = list(train["id"]), list(train["label"])
     parents = list(train["parent_id"]) if "parent_id" in train.column_names else [None] * len(ids)
     own = [i for i, parent in enumerate(parents) if not parent]
-    where = assign([labels[i] for i in own], range(len(own)), {"train": 1 - share, "validation": share}, seed)
+    mine = train.select(own)
+    clusters = near.clusters(len(own), near.pairs(list(mine["text"]))[0] + group_links(mine, None))
+    where = assign([labels[i] for i in own], clusters, {"train": 1 - share, "validation": share}, seed)
     held = [i for i, split in zip(own, where, strict=True) if split == "validation"]
     out = {ids[i] for i in held}
+    if not held:
+        raise ToolkitError(
+            f"{len(own)} rows of train are too few to hold some out", "add rows, or give a validation split"
+        )
     rest = [i for i in range(len(ids)) if ids[i] not in out and parents[i] not in out]
     others = {split: rows for split, rows in data.items() if split not in ("train", "validation")}
     return DatasetDict({"train": train.select(rest), "validation": train.select(held)} | others)

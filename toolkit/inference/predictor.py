@@ -14,6 +14,7 @@ from toolkit.evaluation.metrics import softmax
 from toolkit.inference.backends import BACKENDS, Run
 
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+LONG_STEP = 128  # between lengths beyond the buckets
 WARM_UP = 3
 LATENCY_ROWS = 200
 
@@ -63,7 +64,8 @@ class Predictor:
 
     def bucket(self, length: int) -> int:
         """The padded length for a batch whose longest row is `length`."""
-        return min(next((b for b in BUCKETS if b >= length), self.max_length), max(self.max_length, length))
+        padded = next((b for b in BUCKETS if b >= length), -(-length // LONG_STEP) * LONG_STEP)
+        return max(length, min(padded, self.max_length))
 
     def latencies(self, texts: Sequence[str]) -> list[float]:
         """Seconds for each text alone, tokenising included."""
@@ -87,7 +89,6 @@ class Predictor:
             self.probabilities(texts[:1], 1)
 
 
-def build(backend: str, model: Any, tokenizer: Any, names: list[str], device: str) -> Predictor:
-    """A Predictor over a loaded model of that backend."""
-    length = min(tokenizer.model_max_length, BUCKETS[-1])
+def build(backend: str, model: Any, tokenizer: Any, names: list[str], device: str, length: int) -> Predictor:
+    """A Predictor over a loaded model of that backend; `length` is the tokens it reads."""
     return Predictor(BACKENDS[backend](model, device), tokenizer, names, length, tokenizer.pad_token_id)

@@ -11,6 +11,7 @@ from toolkit.config import RUNTIME
 
 # What `None` stands for, by where the weights come from.
 LR = {"pretrained": 5e-5, "scratch": 5e-4}
+MAX_LENGTH = 128
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME]
@@ -45,7 +46,9 @@ class TrainConfig:
         None
     )
     batch_size: Annotated[int, Option(help="Rows a step.", min=1)] = 32
-    max_length: Annotated[int, Option(help="Tokens a text is cut to.", min=4)] = 128
+    max_length: Annotated[
+        int | None, Option(help="Tokens a text is cut to.", min=4, show_default="128; prune and distill: the model's")
+    ] = None
     dropout: Annotated[
         float | None, Option(help="Every dropout of the model.", min=0.0, max=0.9, show_default="the model's")
     ] = None

@@ -67,8 +67,9 @@ def search(
     with console.progress("trials", total) as advance:
         advance(before)
         while len(finished(study)) < total:
-            # A sampler of its own for each trial: a resumed study draws what an undisturbed one would have.
-            study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=WARM_UP_TRIALS)
+            # A sampler of its own for each trial that ended: a resumed study draws what an undisturbed one would have.
+            ended = len(finished(study)) + sum("failed" in t.user_attrs for t in study.trials)
+            study.sampler = optuna.samplers.TPESampler(seed=seed + ended, n_startup_trials=WARM_UP_TRIALS)
             study.optimize(
                 lambda trial: _objective(trial, fresh, base, ranges, work, scratch, seed),
                 n_trials=1,

@@ -10,6 +10,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,11 @@ def train(
         console.note(
             f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
         )
-        if not watch.is_over():
-            engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        try:
+            if not watch.is_over():
+                engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            watch.close()
     watch.restore_best()
     return watch.figures()
 
@@ -224,6 +228,7 @@ class Watch(TrainerCallback):
         self.work = Path(engine.args.output_dir).parent
         self.sign = -1.0 if config.metric == "loss" else 1.0
         self.note = ""
+        self.bar = ExitStack()
 
     def evaluations(self) -> list[dict[str, float]]:
         return [entry for entry in self.engine.state.log_history if "eval_accuracy" in entry]
@@ -248,8 +253,7 @@ class Watch(TrainerCallback):
         self.engine.spent = json.loads((checkpoint / COMPLETE).read_text())
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.progress = console.progress("training", state.max_steps)
-        self.advance = self.progress.__enter__()
+        self.advance = self.bar.enter_context(console.progress("training", state.max_steps))
         self.advance(state.global_step)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -286,8 +290,9 @@ class Watch(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.mark = time.perf_counter()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.progress.__exit__(None, None, None)
+    def close(self) -> None:
+        """Take the progress bar down, however the training ended."""
+        self.bar.close()
 
     def _keep_weights(self) -> None:
         from safetensors.torch import save_model

@@ -28,12 +28,22 @@ def names(folder: Path) -> set[str]:
     return {p.name for p in folder.iterdir()}
 
 
+def last(work: Path) -> Path:
+    return work / "checkpoints" / "checkpoint-1" / "complete"
+
+
+def checkpoint(work: Path) -> None:
+    """What the training engine leaves."""
+    last(work).parent.mkdir(parents=True)
+    last(work).touch()
+
+
 def test_it_appears_whole(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "a"
     with staging.stage(out, "s", resumable=False, force=False, replace=False) as at:
         assert not out.exists()
         assert at.work.is_dir()
-        (at.work / "checkpoint").write_text("x")
+        checkpoint(at.work)
         finish(at.folder)
     assert names(out) == {"data.bin", manifest.NAME}
     assert names(out.parent) == {"a"}
@@ -43,7 +53,7 @@ def test_it_appears_whole(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):  # noqa: PT012, SIM117
         with staging.stage(tmp_path / "deep" / "er" / "a", "s", resumable=False, force=False, replace=False) as at:
-            (at.work / "checkpoint").write_text("x")
+            checkpoint(at.work)
             raise error
     assert names(tmp_path) == set()
 
@@ -62,19 +72,19 @@ def test_parents_that_were_there_stay(tmp_path: Path) -> None:
 def test_a_resumable_failure_keeps_its_work_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(ToolkitError, match="the same call resumes"):  # noqa: PT012, SIM117
         with staging.stage(tmp_path / "a", "s", resumable=True, force=False, replace=False) as at:
-            (at.work / "checkpoint").write_text("x")
+            checkpoint(at.work)
             (at.folder / "half").write_text("x")
             raise ToolkitError("loss is nan", "use a smaller --lr")
     again = place(tmp_path / "a", resumable=True)
     again.open()
     assert again.resumed
-    assert (again.work / "checkpoint").exists()
+    assert last(again.work).exists()
     assert not (again.folder / "half").exists()
     again.abandon()
     other = place(tmp_path / "a", "other", resumable=True)
     with pytest.raises(ToolkitError, match="unfinished work"):
         other.open()
-    assert (other.work / "checkpoint").exists()
+    assert last(other.work).exists()
     forced = place(tmp_path / "a", "other", resumable=True, force=True)
     forced.open()
     assert not forced.resumed

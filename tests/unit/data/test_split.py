@@ -76,7 +76,8 @@ def test_the_seed_decides():
 def dataset(**parts):
     features = {"id": Value("string"), "label": ClassLabel(names=["a", "b"])}
     out = DatasetDict()
-    for name, rows in parts.items():
+    for name, columns in parts.items():
+        rows = {"text": [f"{name} {i * 7919} {i * 104729}" for i in range(len(columns["id"]))]} | columns
         more = {key: Value("string") for key in rows if key not in features}
         out[name] = Dataset.from_dict(rows, features=Features(features | more))
     return out

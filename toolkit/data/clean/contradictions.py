@@ -14,7 +14,10 @@ def run(rows: Rows, config: Any) -> None:
         votes = Counter(rows.labels[i] for i in group).most_common()
         if len(votes) < 2:
             continue
-        majority = votes[0][0] if votes[0][1] > votes[1][1] and config.contradictions == "majority" else None
+        tied = votes[0][1] == votes[1][1]
+        # a protected row stays whatever its label, so no row of train may share its text under the other one
+        undecided = tied or config.contradictions == "drop" or any(rows.protected[i] for i in group)
+        majority = None if undecided else votes[0][0]
         detail = ", ".join(f"{label} {count}" for label, count in sorted(votes, key=lambda v: str(v[0])))
         for i in group:
             if rows.labels[i] != majority:

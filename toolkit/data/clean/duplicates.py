@@ -1,4 +1,4 @@
-"""Exact duplicates (of the folded text) and near-duplicates, under the same label."""
+"""Exact duplicates (of the folded text) and near-duplicates, under the same label; of protected rows under any."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from toolkit.data import near as near_duplicates
 from toolkit.data.clean.rows import Rows
 from toolkit.data.text import fold
+
+PROTECTED = "\0"  # stands for any label
 
 
 def same_text(rows: Rows) -> list[list[int]]:
@@ -27,18 +29,19 @@ def exact(rows: Rows, config: Any) -> None:
 
 
 def near(rows: Rows, config: Any) -> None:
-    """Row by row, the best first: a row goes when a kept one of its label is near, so no near pair remains."""
+    """Row by row, the best first: a row goes when a kept one is near that has its label or is protected."""
     folded = {i: fold(rows.texts[i] or "") for i in rows.living()}
     texts = list(dict.fromkeys(folded.values()))
     neighbours: dict[str, list[str]] = {text: [text] for text in texts}
     for a, b in near_duplicates.pairs(texts)[0]:
         neighbours[texts[a]].append(texts[b])
         neighbours[texts[b]].append(texts[a])
-    kept: dict[tuple[str, str | None], int] = {}
+    kept: dict[tuple[str, str | None], int] = {}  # (folded text, label or PROTECTED) -> the row that stays
     for i in rows.best_first(folded):
-        near_by = [(text, rows.labels[i]) for text in neighbours[folded[i]]]
+        near_by = [(text, label) for text in neighbours[folded[i]] for label in (rows.labels[i], PROTECTED)]
         original = next((kept[key] for key in near_by if key in kept), None)
-        if original is not None:
+        told = rows.protected[i] and original is not None and folded[original] == folded[i]  # as an exact duplicate
+        if original is not None and not told:
             rows.reject(i, "near-duplicate", f"of {rows.ids[original]} in {rows.splits[original]}")
         if rows.alive[i]:
-            kept.setdefault(near_by[0], i)
+            kept.setdefault((folded[i], PROTECTED if rows.protected[i] else rows.labels[i]), i)

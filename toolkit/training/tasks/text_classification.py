@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
+LONGEST = 8192  # where neither model nor tokenizer tells
 MULTIPLE = 8  # lengths are padded up to this: matrix kernels like it, and fewer shapes occur
 
 
@@ -43,10 +45,10 @@ def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = No
     }
 
 
-def max_tokens(model: Any, tokenizer: Any, wanted: int) -> int:
-    """The length that the model's positions and the tokenizer allow, at most `wanted`."""
-    config = model.config
-    positions = getattr(config, "max_position_embeddings", None) or wanted
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):  # their positions start after the padding id
+def max_tokens(config: Any, tokenizer: Any, wanted: int | None = None) -> int:
+    """The tokens a model reads: what its positions and its tokenizer allow, at most `wanted`."""
+    limits = [tokenizer.model_max_length, wanted or LONGEST]
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and config.model_type in OFFSET_POSITIONS:
         positions -= config.pad_token_id + 1
-    return int(min(wanted, positions, tokenizer.model_max_length))
+    return int(min(limits + [positions] * bool(positions)))

@@ -116,7 +116,15 @@ def test_a_sources_own_test_is_left_whole():
     )
     clean(rows, CONFIG, [])
     assert [rows.ids[i] for i in rows.living()] == ["va0", "te0", "te1", "te2", "te3", "te5"]
-    assert rows.spared == {"low-quality": 1, "contradictions": 2, "exact-duplicates": 1, "near-duplicates": 1}
+    assert rows.spared == {"low-quality": 1, "contradictions": 4, "exact-duplicates": 1}
+
+
+def test_nothing_of_train_stays_that_test_has_under_another_label():
+    rows = made(
+        train=[(LONG, "x"), (LONG + "!", "x"), (LONG + " so", "x"), ("text of train alone", "y")], test=[(LONG, "y")]
+    )
+    clean(rows, CONFIG, [])
+    assert [rows.ids[i] for i in rows.living()] == ["tr3", "te0"]
 
 
 def test_test_alone_is_cleaned_like_any_other():
