@@ -1,4 +1,4 @@
-"""`python -m toolkit`, which is also what torchrun and accelerate launch."""
+"""`python -m toolkit`."""
 
 from toolkit.cli import main
 

@@ -80,6 +80,11 @@ def error_analysis(job: Job) -> None:
     columns: dict[str, list[dict[str, Any]]] = {
         name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)
     }
+    for name in job.config.by or []:
+        if not columns[name]:
+            job.warn(
+                f"--by {name}: a column of one value or of more than {errors.MOST_VALUES} does not divide the rows"
+            )
     columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
     found: dict[str, Any] = {
         "rows": len(table),

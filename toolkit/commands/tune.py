@@ -66,15 +66,14 @@ def tune(job: Job) -> None:
         shutil.copy(job.previous / "study.db", job.work / "study.db.new")
         (job.work / "study.db.new").rename(job.work / "study.db")
 
-    def fresh() -> tuple[Any, Any, Any, Any]:
-        """A model as it was before any trial, and the rows in its encoding."""
-        model, tokenizer = _training.load_given(given, names, texts, config.seed)
-        length = task.max_tokens(model.config, tokenizer, config.train.max_length or MAX_LENGTH)
-        rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
-        return model, tokenizer, rows, validation
-
+    model, tokenizer = _training.load_given(given, names, texts, config.seed)
+    length = task.max_tokens(model.config, tokenizer, config.train.max_length or MAX_LENGTH)
+    rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
     study = search.search(
-        fresh,
+        model,
+        tokenizer,
+        rows,
+        validation,
         config.train,
         job.work,
         total=config.total_trials,
@@ -99,9 +98,9 @@ def tune(job: Job) -> None:
         encoding="utf-8",
     )
     job.metrics |= {"trials": len(found), "best": study.best_value, "metric": config.train.metric, **study.best_params}
-    rows = [(key, f"{value:.4g}") for key, value in study.best_params.items()]
+    options = [(key, f"{value:.4g}") for key, value in study.best_params.items()]
     console.table(
-        f"best of {len(found)} trials: {config.train.metric} {study.best_value:.4f}", ("option", "value"), rows
+        f"best of {len(found)} trials: {config.train.metric} {study.best_value:.4f}", ("option", "value"), options
     )
 
 

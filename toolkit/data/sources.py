@@ -165,16 +165,17 @@ def _everyday() -> frozenset[str]:
 
 def _demand_one_encoding(data: bytes, name: str) -> None:
     """A file that is not UTF-8 has no line that is, or it was put together from several."""
+    bad, good = 0, False
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
-            mixed = len(line.decode()) < len(line) - 2  # two bytes may be UTF-8 by chance
+            good |= len(line.decode()) < len(line) - 2  # two bytes may be UTF-8 by chance
         except UnicodeDecodeError:
-            continue
-        if mixed:
-            raise ToolkitError(
-                f"{name} mixes encodings: line {number} is UTF-8 and others are not",
-                "convert each part with iconv, then join",
-            )
+            bad = bad or number
+    if good and bad:
+        raise ToolkitError(
+            f"{name} mixes encodings: line {bad} is not UTF-8 and others are",
+            "mend it, or convert each part with iconv",
+        )
 
 
 def _read_delimited(path: Path) -> pa.Table:

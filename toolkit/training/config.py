@@ -50,7 +50,7 @@ class TrainConfig:
         int | None, Option(help="Tokens a text is cut to.", min=4, show_default="128; prune and distill: the model's")
     ] = None
     dropout: Annotated[
-        float | None, Option(help="Every dropout of the model.", min=0.0, max=0.9, show_default="the model's")
+        float | None, Option(help="Dropout of the model's layers.", min=0.0, max=0.9, show_default="the model's")
     ] = None
     patience: Annotated[
         int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import shutil
 import warnings
@@ -37,7 +38,10 @@ def as_config(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def search(
-    fresh: Callable[[], tuple[Any, Any, Any, Any]],
+    model: Any,
+    tokenizer: Any,
+    rows: trainer.Rows,
+    validation: trainer.Rows,
     base: TrainConfig,
     work: Path,
     *,
@@ -49,12 +53,12 @@ def search(
     """Run trials until the study in `work` has `total` that ended; gives the study.
 
     Args:
-        fresh: gives (model, tokenizer, rows, validation) as they are before training.
+        model: as it is before training; each trial trains a copy of it.
         base: the options that are not searched.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    ranges = space(scratch)
+    ranges, folder = space(scratch), work / "trial"
     direction = "minimize" if base.metric == "loss" else "maximize"
     storage = f"sqlite:///{work / 'study.db'}"
     study = optuna.create_study(storage=storage, study_name="tune", direction=direction, load_if_exists=True)
@@ -64,6 +68,25 @@ def search(
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):  # its process is dead
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS) if prune else optuna.pruners.NopPruner()
+
+    def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> dict[str, Any]:
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with console.without_notes():
+                return trainer.train(
+                    copy.deepcopy(model),
+                    tokenizer,
+                    rows,
+                    validation,
+                    config,
+                    folder,
+                    seed=seed,
+                    scratch=scratch,
+                    report=report,
+                )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     with console.progress("trials", total) as advance:
         advance(before)
         while len(finished(study)) < total:
@@ -71,7 +94,7 @@ def search(
             ended = len(finished(study)) + sum("failed" in t.user_attrs for t in study.trials)
             study.sampler = optuna.samplers.TPESampler(seed=seed + ended, n_startup_trials=WARM_UP_TRIALS)
             study.optimize(
-                lambda trial: _objective(trial, fresh, base, ranges, work, scratch, seed),
+                lambda trial: _objective(trial, train, base, ranges),
                 n_trials=1,
                 catch=(ToolkitError,),
             )
@@ -83,12 +106,9 @@ def search(
 
 def _objective(
     trial: Any,
-    fresh: Callable[[], tuple[Any, Any, Any, Any]],
+    train: Callable[[TrainConfig, Callable[[dict[str, float]], None]], dict[str, Any]],
     base: TrainConfig,
     ranges: dict[str, dict[str, Any]],
-    work: Path,
-    scratch: bool,
-    seed: int,
 ) -> float:
     params = {name: _draw(trial, name, limits) for name, limits in ranges.items()}
     optim = dataclasses.replace(base.optim, lr=params["lr"], weight_decay=params["weight_decay"])
@@ -102,20 +122,12 @@ def _objective(
         if trial.should_prune():
             raise optuna.TrialPruned
 
-    folder = work / "trial"
-    shutil.rmtree(folder, ignore_errors=True)
     try:
-        with console.without_notes():
-            model, tokenizer, rows, validation = fresh()
-            figures = trainer.train(
-                model, tokenizer, rows, validation, config, folder, seed=seed, scratch=scratch, report=report
-            )
+        figures = train(config, report)
     except ToolkitError as e:
         trial.set_user_attr("failed", str(e))
         console.warn(f"trial {trial.number} failed: {e}")
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return float(figures["validation"][base.metric])
 
 

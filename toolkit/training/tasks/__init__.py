@@ -1,1 +1,1 @@
-"""The table of tasks: name -> module. A module says how rows become batches and what is measured."""
+"""One file a task: how rows become batches. Text classification is the first."""
