@@ -165,17 +165,18 @@ def _everyday() -> frozenset[str]:
 
 def _demand_one_encoding(data: bytes, name: str) -> None:
     """A file that is not UTF-8 has no line that is, or it was put together from several."""
-    bad, good = 0, False
+    good, bad = [], []  # line numbers
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
-            good |= len(line.decode()) < len(line) - 2  # two bytes may be UTF-8 by chance
+            if len(line.decode()) < len(line) - 2:  # two bytes may be UTF-8 by chance
+                good.append(number)
         except UnicodeDecodeError:
-            bad = bad or number
+            bad.append(number)
     if good and bad:
-        raise ToolkitError(
-            f"{name} mixes encodings: line {bad} is not UTF-8 and others are",
-            "mend it, or convert each part with iconv",
-        )
+        odd = f"line {bad[0]} is not UTF-8 and others are"
+        if len(good) < len(bad):
+            odd = f"line {good[0]} is UTF-8 and others are not"
+        raise ToolkitError(f"{name} mixes encodings: {odd}", "mend that line, or convert each part with iconv")
 
 
 def _read_delimited(path: Path) -> pa.Table:
