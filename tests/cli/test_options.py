@@ -265,3 +265,59 @@ def test_show_and_diff(split, model, evaluation, call, raw):
     differs = call("diff", split, model).out
     assert "command: split -> finetune" in differs
     assert json.loads(call("diff", split, split, "--json").out)["same_content"] is True
+
+
+def test_a_shorter_reader_is_made_only_on_request(model, split, tmp_path):
+    """The model reads 48 tokens; prune and distill keep that unless they are told otherwise."""
+    same = toolkit.distill(model, data=str(split), student="layers:1", epochs=1, out=tmp_path / "a").artifact
+    assert report(same, "tokenizer_config.json")["model_max_length"] == 48
+    less = toolkit.distill(
+        model, data=str(split), student="layers:1", epochs=1, max_length=16, out=tmp_path / "b"
+    ).artifact
+    assert report(less, "tokenizer_config.json")["model_max_length"] == 16
+
+
+def test_labels_of_the_model_and_the_data_are_matched_by_name(model, split, tmp_path):
+    """The same rows with their classes numbered the other way round give the same figures."""
+    import datasets
+
+    folder = tmp_path / "turned"
+    folder.mkdir()
+    turned = datasets.ClassLabel(names=["product", "delivery", "billing"])
+    for name in ("train", "validation", "test"):
+        table = datasets.Dataset.from_parquet(
+            str(split / "data" / f"{name}.parquet"), cache_dir=str(tmp_path / "cache")
+        )
+        names = table.features["label"].names
+        labels = [turned.str2int(names[i]) for i in table["label"]]
+        table = table.remove_columns("label").add_column("label", labels, feature=turned)
+        table.to_parquet(folder / f"{name}.parquet")
+    one = toolkit.evaluate(model, data=str(split), out=tmp_path / "a").metrics
+    other = toolkit.evaluate(model, data=str(folder), out=tmp_path / "b").metrics
+    assert one["accuracy"] == other["accuracy"]
+    again = toolkit.finetune(folder, model=str(model), epochs=1, lr=0.0, out=tmp_path / "c").artifact
+    assert report(again, "config.json")["id2label"] == report(model, "config.json")["id2label"]
+    assert (
+        report(again, "metrics.json")["validation"]["accuracy"]
+        == report(model, "metrics.json")["validation"]["accuracy"]
+    )
+
+
+def test_users_columns_are_kept(model, tmp_path):
+    source = write_csv(
+        tmp_path / "x.csv",
+        [{"text": f"the parcel {i * 7919}", "confidence": f"c{i}", "label": "odd"} for i in range(3)],
+    )
+    made = toolkit.predict(model, data=str(source), out=tmp_path / "a")
+    table = pd.read_parquet(made.artifact / "predictions.parquet")
+    assert table["confidence_original"].tolist() == ["c0", "c1", "c2"]
+    assert table["label"].tolist() == ["odd"] * 3
+    assert table["confidence"].between(0, 1).all()
+
+
+def test_published_files_are_readable_as_the_umask_says(model):
+    import os
+
+    umask = os.umask(0)
+    os.umask(umask)
+    assert {p.stat().st_mode & 0o777 for p in model.rglob("*") if p.is_file()} == {0o666 & ~umask}
