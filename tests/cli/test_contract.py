@@ -135,8 +135,6 @@ def test_no_command_imports_another() -> None:
 
 def test_the_reference_is_what_help_says() -> None:
     reference, generator = ROOT / "docs" / "cli.md", ROOT / "scripts" / "make_cli_docs.py"
-    if not reference.exists():
-        pytest.skip("there is no docs/cli.md yet")
     spec = importlib.util.spec_from_file_location("make_cli_docs", generator)
     assert spec
     assert spec.loader

@@ -170,7 +170,7 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                 },
             },
             {
-                "title": "Confusion",
+                "title": "Confusion and confidence",
                 "figures": [
                     {
                         "name": "confusion",
@@ -184,6 +184,11 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                             {"right": confidence[right].tolist(), "wrong": confidence[~right].tolist()},
                             xlabel="confidence",
                         ),
+                    },
+                    {
+                        "name": "reliability",
+                        "caption": "Share that is right at each confidence; the diagonal is honest",
+                        "figure": draw.reliability(*metrics.reliability(confidence, right)),
                     },
                 ],
             },

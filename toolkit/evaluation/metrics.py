@@ -42,6 +42,20 @@ def log_loss(labels: Array, probabilities: Array) -> float:
     return float(-np.log(np.clip(chosen, 1e-12, 1.0)).mean())
 
 
+def reliability(confidence: Array, right: Array, bins: int = 10) -> tuple[list[float], list[float], list[int]]:
+    """Mean confidence, share that is right, and rows, of each of `bins` equal bins of confidence that has rows.
+
+    Args:
+        confidence: of the predicted class, (rows,).
+        right: whether the prediction is, boolean (rows,).
+    """
+    place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    used = counts > 0
+    means = [np.bincount(place, weights=v, minlength=bins)[used] / counts[used] for v in (confidence, right)]
+    return means[0].tolist(), means[1].tolist(), counts[used].tolist()
+
+
 def softmax(logits: Array) -> Array:
     """Probabilities over the last axis."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))

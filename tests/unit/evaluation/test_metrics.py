@@ -65,3 +65,11 @@ def test_summary():
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["f1_macro"] == pytest.approx(2 / 3)
     assert found["loss"] == pytest.approx(-np.log([0.9, 0.8, 0.4]).mean())
+
+
+def test_reliability_counts_each_row_once():
+    confidence, right = np.array([0.31, 0.35, 0.95, 1.0, 0.99]), np.array([True, False, True, True, False])
+    mean, share, rows = metrics.reliability(confidence, right)
+    assert mean == pytest.approx([0.33, 0.98])
+    assert share == pytest.approx([0.5, 2 / 3])
+    assert rows == [2, 3]
