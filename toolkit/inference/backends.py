@@ -33,7 +33,7 @@ def openvino_backend(model: Any, device: str) -> Run:
     """An OpenVINO model compiled for the processor, all cores on one request.
 
     What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding between
-    the quantizers flipped 3% of an INT8 classifier's predictions where float32 flipped 0.2%.
+    the quantizers flips predictions (`scripts/bench/int8.py` shows how many).
     """
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     compiled = quiet.openvino().Core().compile_model(model, "CPU", settings)
