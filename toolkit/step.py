@@ -100,7 +100,6 @@ class Job:
     inputs: dict[str, inputs.Given]
     folder: Path = Path()  # where the artifact's files go
     work: Path = Path()  # where the engine may keep what it needs to resume
-    resumed: bool = False
     previous: Path | None = None  # the finished artifact that this run goes on from
     metrics: dict[str, Any] = field(default_factory=dict)  # the summary
     warnings: list[str] = field(default_factory=list)
@@ -180,7 +179,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
         return Result(out, step.kind, "planned", time.monotonic() - started, plan)
     with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
         if not place.finished:
-            job.folder, job.work, job.resumed = place.folder, place.work, place.resumed
+            job.folder, job.work = place.folder, place.work
             step.run(job)
             _write_manifest(job, stamp, started)
     written = manifest.read(out)
