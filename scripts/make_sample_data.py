@@ -574,6 +574,26 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         writer.writerows((row.text, row.label, row.source) for row in rows)
 
 
+OTHERS = """\
+## The other files
+
+    python scripts/make_sample_images.py --out sample_data --seed 7
+    python scripts/make_sample_tables.py --out sample_data --seed 7
+
+| file | what |
+| --- | --- |
+| `images/LABEL/*.jpg`, `.png` | 230 pictures of signs (circle, cross, star, triangle) on six shared backgrounds |
+| `table.csv` | 300 tiles from a kiln: four measures, clay, kiln, a remark in three of ten, `glaze` (the label) |
+| `series/Waves_TRAIN.ts`, `Waves_TEST.ts` | 60 and 60 waves in two channels: sine, square or saw |
+| `votes.csv`, `votes_truth.csv` | votes of five raters of unequal skill on 200 items; the true labels |
+| `label_studio.json` | 30 tasks as Label Studio exports them, annotated once, twice or not |
+
+They have planted dirt too, counted in `images.json` (with the files' names) and `tables.json`.
+
+The images are readable by any program, but for two that are planted: one is cut short, one is no image. Their bytes
+depend on the version of Pillow, their pixels do so only slightly.""".splitlines()
+
+
 def readme(rows: int, clean: int, seed: int) -> str:
     lines = [
         "# Sample data",
@@ -593,6 +613,8 @@ def readme(rows: int, clean: int, seed: int) -> str:
         *(f"| `{kind}` | {sum(counts)} | removes it |" for kind, counts in REMOVED.items()),
         "",
         "Of duplicates the later copies are counted, of contradictions both rows.",
+        "",
+        *OTHERS,
         "",
         "Licence: Apache-2.0, like the project.",
     ]

@@ -25,7 +25,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 RUNTIME = "runtime"  # marks an option that does not decide the result: it is left out of the stamp
 GATE = "gate"  # marks a bound that is judged on the finished figures: left out of the stamp too
 
-Kind = Literal["dataset", "model", "evaluation", "artifact"]
+Kind = Literal["dataset", "model", "evaluation", "artifact", "file"]
 
 
 @dataclass(frozen=True)

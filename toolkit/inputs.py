@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ def resolve(name: str, kind: str, given: str) -> Given:
             raise ToolkitError(f"{given} holds a {found['kind']}, not a {kind}", hint)
         manifest.check_files(path, found)
         return Given(name, given, found["kind"], path, found["digest"], found)
+    if kind == "file":
+        return _resolve_file(name, given, path)
     if kind == "dataset":
         return _resolve_data(name, given, path, exists)
     if kind == "model":
@@ -71,6 +74,12 @@ def resolve(name: str, kind: str, given: str) -> Given:
     if not exists:
         raise ToolkitError(f"no such folder: {given}", f"give the folder of a finished {kind}")
     raise ToolkitError(f"{given} holds no artifact.json", f"give the folder of a finished {kind}")
+
+
+def _resolve_file(name: str, given: str, path: Path) -> Given:
+    if not path.is_file():
+        raise ToolkitError(f"no such file: {given}", f"give the file of --{name.replace('_', '-')}")
+    return Given(name, given, "file", path, manifest.digest_file(path))
 
 
 def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
@@ -83,7 +92,12 @@ def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
     files, passed_over = sources.locate(path)
     if passed_over:
         console.note(f"{given}: passed over {', '.join(passed_over)}")
-    digests = {split: [manifest.digest_file(f) for f in paths] for split, paths in files.items()}
+    digests: dict[str, Any] = {
+        split: [manifest.digest_file(f) for f in console.track(paths, "files digested")]
+        for split, paths in files.items()
+    }
+    for split, names in sources.image_names(files).items():  # an image's class is the name of its folder
+        digests[split] = list(zip(names, digests[split], strict=True))
     return Given(name, given, "raw data", path, manifest.digest_json(digests), None, files)
 
 
@@ -121,24 +135,58 @@ def _from_hub(name: str) -> Path:
 
 
 def load_dataset(
-    source: Given, options: ColumnOptions, *, complete: bool = True, need_label: bool = True
+    source: Given,
+    options: ColumnOptions,
+    *,
+    complete: bool = True,
+    need_label: bool = True,
+    kinds: tuple[str, ...] = ("text",),
 ) -> DatasetDict:
     """The rows of a dataset input, its columns under their standard names.
 
-    `complete` demands a text and a label in every row and gives a ClassLabel; without it (`clean`) labels stay as they
-    are. Without `need_label` (`predict`) there may be no label column.
+    `complete` demands a content and a label in every row and gives a ClassLabel; without it (`clean`) labels stay as
+    they are. Without `need_label` (`predict`) there may be no label column. A source larger than memory is laid out
+    in the folder for temporary files and mapped from there.
+
+    Raises:
+        ToolkitError: the content is none of `kinds`.
     """
+    from toolkit.data import columns, roles, sources
+
+    with tempfile.TemporaryDirectory(prefix="toolkit-") as aside:  # what is mapped from there lives on without a name
+        tables, choice = columns.choose(_read_tables(source, Path(aside)), options, source.given, need_label=need_label)
+        if choice:
+            console.note(f"{source.given}: {choice}")
+        kind = roles.kind_of(next(iter(tables.values())).column_names)
+        if kind not in kinds:
+            raise ToolkitError(
+                f"{source.given} holds {_PLURAL[kind]}, this command takes {', '.join(_PLURAL[k] for k in kinds)}",
+                "name the column to take with --text" if "text" in kinds else "give another source",
+            )
+        if kind == "image" and source.path is not None:
+            root = source.path if source.path.is_dir() else source.path.parent
+            tables = {
+                split: sources.embed_images(table, "image", root, Path(aside) / f"{split}.images")
+                for split, table in tables.items()
+            }
+    if kind == "table":
+        tables, gaps = columns.with_gaps(tables)
+        if gaps:
+            told = ", ".join(f"{name} ({count})" for name, count in gaps.items())
+            console.note(f"{source.given}: written gaps read as missing: {told}")
+    return columns.to_dataset(tables, source.given, complete=complete and need_label)
+
+
+def _read_tables(source: Given, aside: Path) -> dict[str, Any]:
     from toolkit.artifacts import dataset
-    from toolkit.data import columns, sources
+    from toolkit.data import sources
 
     if source.manifest:
         assert source.path is not None
-        tables = dataset.read_tables(source.path)
-    elif source.path is None:
-        tables = sources.read_hub(source.given[3:])
-    else:
-        tables = sources.read(source.files)
-    tables, choice = columns.choose(tables, options, source.given, need_label=need_label)
-    if choice:
-        console.note(f"{source.given}: {choice}")
-    return columns.to_dataset(tables, source.given, complete=complete and need_label)
+        return dataset.read_tables(source.path)
+    if source.path is None:
+        return sources.read_hub(source.given[3:])
+    return sources.read(source.files, aside)
+
+
+_PLURAL = {"text": "texts", "image": "images", "series": "time series", "table": "tables of features"}

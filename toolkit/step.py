@@ -73,6 +73,12 @@ class Step:
     resumable: bool = False
     measures: bool = False  # its figures are of this machine: the processor is in the stamp
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
+    kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
+    takes: tuple[str, ...] = ("text",)  # the kinds of content that it works on
+
+    def makes(self, config: Any) -> str:
+        """The kind of the artifact under this config."""
+        return self.kind_of(config) if self.kind_of else self.kind
 
     def __call__(self, *sources: Any, out: Any, force: bool = False, dry_run: bool = False, **options: Any) -> Result:
         return execute(self, with_sources(self.config, sources, options), Path(out), force=force, dry_run=dry_run)
@@ -123,12 +129,17 @@ class Job:
 
     def read_dataset(self, *, complete: bool = True, need_label: bool = True) -> DatasetDict:
         """The rows of the dataset input, read once; see `inputs.load_dataset`."""
-        if (complete, need_label) not in self._read:
+        key = (complete, need_label)
+        if key not in self._read:
             source = self.inputs.get("data") or self.inputs["source"]
-            self._read[complete, need_label] = inputs.load_dataset(
-                source, self.config.columns, complete=complete, need_label=need_label
+            self._read[key] = inputs.load_dataset(
+                source,
+                self.config.columns,
+                complete=complete,
+                need_label=need_label,
+                kinds=self.step.takes,
             )
-        return self._read[complete, need_label]
+        return self._read[key]
 
 
 def with_sources(cls: type, sources: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +187,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     job = Job(step, config, given, previous=previous)
     plan = step.plan(job)
     if dry_run:
-        return Result(out, step.kind, "planned", time.monotonic() - started, plan)
+        return Result(out, step.makes(config), "planned", time.monotonic() - started, plan)
     with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
         if not place.finished:
             job.folder, job.work = place.folder, place.work
@@ -186,7 +197,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     assert written
     if place.finished and step.enough and not step.enough(config, written["metrics"]):
         return _execute(step, values, out, force, dry_run)  # it was finished for a smaller call than this one
-    return Result(out, step.kind, "created", written["seconds"], written["metrics"], written["gates"])
+    return Result(out, step.makes(config), "created", written["seconds"], written["metrics"], written["gates"])
 
 
 def _finished(out: Path, force: bool) -> dict[str, Any] | None:
@@ -209,7 +220,7 @@ def _resolve_inputs(step: Step, config: Any) -> dict[str, inputs.Given]:
 
 
 def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
-    return [(leaf.name, getattr(config, leaf.name)) for leaf in configs.leaves(step.config) if leaf.input]
+    return [(leaf.name, configs.value_of(config, leaf)) for leaf in configs.leaves(step.config) if leaf.input]
 
 
 def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
@@ -258,7 +269,7 @@ def _up_to_date(step: Step, config: Any, out: Path, finished: dict[str, Any], dr
                 manifest.write_json(out / manifest.NAME, finished | {"gates": gates})
             os.utime(out / manifest.NAME)  # so that make agrees that it is newer than its inputs
             (out / staging.LOCK).unlink(missing_ok=True)  # of a process that was killed right after publishing
-    return Result(out, step.kind, "up-to-date", seconds, finished["metrics"], gates)
+    return Result(out, step.makes(config), "up-to-date", seconds, finished["metrics"], gates)
 
 
 def _write_manifest(job: Job, stamp: str, started: float) -> None:
@@ -266,7 +277,7 @@ def _write_manifest(job: Job, stamp: str, started: float) -> None:
     seconds = time.monotonic() - started
     written = {
         "schema_version": manifest.SCHEMA_VERSION,
-        "kind": job.step.kind,
+        "kind": job.step.makes(job.config),
         "command": job.step.name,
         "stamp": stamp,
         "digest": manifest.content_digest(outputs),

@@ -98,7 +98,8 @@ def test_nothing_but_blanks(call: Call, tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize("command", READERS)
 def test_missing_columns(call: Call, tmp_path: Path, command: str) -> None:
     (tmp_path / "bad.csv").write_text("foo,bar\n1,2\n3,4\n")
-    says = ("has no text column", "--text", "columns are foo, bar")
+    part = "label" if command in ("clean", "split") else "text"  # these two take a table of features too
+    says = (f"has no {part} column", f"--{part}", "columns are foo, bar")
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=says)
     (tmp_path / "bad.csv").write_text("text,bar\nhello there,2\nhow are you,4\n")
     refused(

@@ -113,8 +113,11 @@ def test_every_leaf_is_read_somewhere() -> None:
     for path in (ROOT / "toolkit").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         read |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
+        names = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
         if path.name == "columns.py":
-            read |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+            read |= {n.value for n in names}
+        indices = (n.slice for n in ast.walk(tree) if isinstance(n, ast.Subscript))
+        read |= {n.value for n in indices if isinstance(n, ast.Constant)}
     for name in COMMANDS:
         unread = {leaf.name for leaf in config.leaves(step(name).config)} - read
         assert not unread, (name, unread)

@@ -167,7 +167,7 @@ def test_force_replaces(call: Call, raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     assert call("clean", raw, "--out", out).code == 0
     assert call("clean", raw, "--out", out, "--min-length", 12, "--force").code == 0
-    assert read(out / "artifact.json")["config"]["min_length"] == 12
+    assert read(out / "artifact.json")["config"]["quality"]["min_length"] == 12
     assert {p.name for p in tmp_path.iterdir()} == {"a"}
 
 
@@ -218,7 +218,7 @@ def test_a_link_is_followed(call: Call, raw: Path, tmp_path: Path) -> None:
     assert call("clean", raw, "--out", tmp_path / "latest").code == 0
     assert call("clean", raw, "--out", tmp_path / "latest", "--min-length", 12, "--force").code == 0
     assert {p.name for p in tmp_path.iterdir()} == {"real", "latest"}
-    assert read(tmp_path / "real" / "artifact.json")["config"]["min_length"] == 12
+    assert read(tmp_path / "real" / "artifact.json")["config"]["quality"]["min_length"] == 12
 
 
 @pytest.mark.parametrize("argv", [("clean",), ("split",), ("finetune",)])
@@ -263,7 +263,7 @@ def test_command_line_over_file_over_default(call: Call, raw: Path, tmp_path: Pa
     path.write_text('{"min_length": 12, "seed": 4, "skip": "contradictions"}')
     assert call("clean", raw, "--out", tmp_path / "a", "--config", path, "--seed", 0).code == 0
     found = read(tmp_path / "a" / "artifact.json")["config"]
-    assert (found["min_length"], found["seed"], found["min_length_cjk"]) == (12, 0, 4)
+    assert (found["quality"]["min_length"], found["seed"], found["quality"]["min_length_cjk"]) == (12, 0, 4)
     assert found["skip"] == ["contradictions"]
 
 
@@ -280,7 +280,7 @@ def test_set_reaches_every_key_and_wins(call: Call, raw: Path, tmp_path: Path) -
     )
     assert call("clean", raw, "--out", tmp_path / "a", *argv).code == 0
     found = read(tmp_path / "a" / "artifact.json")["config"]
-    assert (found["min_length"], found["columns"]["text"], found["skip"]) == (12, "text", ["contradictions"])
+    assert (found["quality"]["min_length"], found["columns"]["text"], found["skip"]) == (12, "text", ["contradictions"])
 
 
 def test_a_text_set_to_a_number_is_a_text(call: Call, raw: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ ORDER = ("train", "validation", "test")
 
 
 def write(folder: Path, data: DatasetDict, rejected: pa.Table | None = None) -> None:
-    """Write the splits as parquet, and the rejected rows beside them."""
+    """Write the splits as parquet, and the rejected rows (split) beside them."""
     from pyarrow import parquet
 
     (folder / "data").mkdir(exist_ok=True)
@@ -45,7 +45,8 @@ def card(title: str, data: DatasetDict, lines: list[str]) -> str:
     """The dataset card: front matter that `datasets.load_dataset` reads, then what a person wants to know."""
     config = "".join(f"  - split: {split}\n    path: data/{split}.parquet\n" for split in data)
     front = f"---\nconfigs:\n- config_name: default\n  data_files:\n{config}---\n"
-    names = next(iter(data.values())).features["label"].names
+    feature = next(iter(data.values())).features["label"]
+    names = getattr(feature, "feature", feature).names
     rows = "".join(f"| {split} | {_shares(rows, names)} |\n" for split, rows in data.items())
     table = f"| split | rows | {' | '.join(names[:12])} |\n|---|---{'|---' * min(len(names), 12)}|\n{rows}"
     return f"{front}\n# {title}\n\n{table}\n" + "".join(f"{line}\n" for line in lines)
@@ -53,6 +54,10 @@ def card(title: str, data: DatasetDict, lines: list[str]) -> str:
 
 def _shares(rows: Any, names: list[str]) -> str:
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    counts = np.bincount(rows.with_format("numpy")["label"], minlength=len(names)) if len(rows) else [0] * len(names)
+    column = rows.with_format("arrow")[:].column("label")
+    codes = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    counts = np.bincount(codes.to_numpy(), minlength=len(names)) if len(codes) else [0] * len(names)
     return " | ".join([str(len(rows)), *(str(int(c)) for c in counts[:12])])

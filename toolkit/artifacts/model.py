@@ -130,6 +130,27 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
     return model.float(), tokenizer
 
 
+def load_encoder(folder: Path) -> tuple[Any, Any]:
+    """The model without its head, and its tokenizer.
+
+    Raises:
+        ToolkitError: it does not load, or is quantized.
+    """
+    from transformers import AutoModel
+    from transformers import logging as transformers_logging
+
+    if backend(folder) != "torch":
+        raise ToolkitError(f"{folder} is quantized: it has no hidden states", "give the model that it was made from")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModel.from_pretrained(folder)
+    except Exception as e:
+        what = " ".join(str(e).split())[:160]
+        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
+    return model.float(), load_tokenizer(folder)
+
+
 def _demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bool) -> None:
     """Every weight came from the file, but for a head that is to be new (and the pooler under it).
 

@@ -25,11 +25,14 @@ def write(folder: Path, page: Mapping[str, Any]) -> None:
             name = file_name(drawn["name"])
             if name in pictures:
                 raise ValueError(f"two figures are named {name}")
-            pictures[name] = drawn["figure"]
+            pictures[name] = drawn.get("picture") or drawn["figure"]
     (folder / NAME).write_text(html.render(page), encoding="utf-8", newline="\n")
     for name, figure in pictures.items():
         (folder / FIGURES).mkdir(exist_ok=True)
-        canvas.save_png(figure, folder / FIGURES / name)
+        if isinstance(figure, bytes):
+            (folder / FIGURES / name).write_bytes(figure)
+        else:
+            canvas.save_png(figure, folder / FIGURES / name)
 
 
 def file_name(name: str) -> str:

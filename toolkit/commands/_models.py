@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from toolkit.artifacts import model as models
@@ -39,6 +41,31 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     length = task.max_tokens(getattr(model, "config", None), tokenizer)
     place = resolve_device(device) if backend == "torch" else "cpu"
     return predictors.build(backend, model, tokenizer, names, place, length)
+
+
+def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
+    """Texts to vectors, float32 (texts, width) of unit length; the model is loaded at the first call.
+
+    Raises:
+        ToolkitError: a built-in without weights.
+    """
+    if given.path is None:
+        raise ToolkitError(f"{given.given} has no weights yet", "give a pretrained encoder")
+    folder = given.path
+
+    @cache
+    def loaded() -> tuple[Any, Any]:
+        return models.load_encoder(folder)
+
+    def run(texts: Sequence[str]) -> Any:
+        from toolkit.inference.embed import embed
+        from toolkit.training.precision import resolve_device
+        from toolkit.training.tasks import text_classification as task
+
+        model, tokenizer = loaded()
+        return embed(model, tokenizer, texts, resolve_device(device), task.max_tokens(model.config, tokenizer))
+
+    return run
 
 
 def labels_in_order(rows: Any, names: list[str], source: str) -> list[int]:

@@ -25,13 +25,13 @@ def splits(job: Job) -> DatasetDict:
     Raises:
         ToolkitError: no train rows, one class only, unseen labels, or augmented rows outside of train.
     """
-    from toolkit.data import columns, split
+    from toolkit.data import labels, split
 
     name = job.config.data if hasattr(job.config, "data") else job.config.source
     data = job.dataset
     if "train" not in data:
         raise ToolkitError(f"{name} has no train split", "give a dataset with one")
-    columns.check_labels(data, name)
+    labels.check_labels(data, name)
     split.check_children(data, name)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)

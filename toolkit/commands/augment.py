@@ -26,7 +26,7 @@ class AugmentConfig(Config):
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.data import columns, split
+    from toolkit.data import labels, split
     from toolkit.data.augment import METHODS
 
     data = job.dataset
@@ -35,7 +35,7 @@ def plan(job: Job) -> dict[str, Any]:
             raise ToolkitError(f"no method '{name}'", did_you_mean(name, METHODS))
     if "train" not in data:
         raise ToolkitError(f"{job.config.source} has no train split", "run 'toolkit split' first")
-    columns.check_labels(data, job.config.source)
+    labels.check_labels(data, job.config.source)
     split.check_children(data, job.config.source)
     if "parent_id" in data["train"].column_names:
         raise ToolkitError(f"{job.config.source} is augmented already", "augment the dataset it came from")

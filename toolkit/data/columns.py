@@ -1,35 +1,25 @@
-"""From whatever columns a source has to the standard ones: `id`, `text`, `label`, others passed through."""
+"""From whatever columns a source has to the standard ones: `id`, content, `label`, others passed through.
+
+The content of a row is its `text`, `image` or `series`; where there is none of these, its features: all columns that
+play no other part.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit.data import roles
+from toolkit.data.labels import encode_labels, label_array, split_classes
 from toolkit.data.options import ColumnOptions
+from toolkit.data.roles import CONTENT, features_of, kind_of
 from toolkit.errors import ToolkitError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetDict
 
-NAMES = {
-    "text": (
-        "text",
-        "sentence",
-        "content",
-        "review",
-        "title",
-        "question",
-        "query",
-        "utterance",
-        "message",
-        "文本",
-        "内容",
-        "标题",
-    ),
-    "label": ("label", "labels", "class", "category", "intent", "sentiment", "topic", "target", "标签", "类别"),
-}
+GAPS = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")  # in the cells of a table
 
 
 def choose(
@@ -41,6 +31,38 @@ def choose(
         ToolkitError: a column that was asked for is not there, or none can be found.
     """
     first = next(iter(tables.values()))
+    _check_names(tables, source)
+    chosen = {role: asked for role in ("text", "image", "label", "group", "time")
+              if (asked := getattr(options, role, None))}  # fmt: skip
+    for asked in chosen.values():
+        if asked not in first.column_names:
+            raise ToolkitError(f"{source} has no column '{asked}'", did_you_mean(asked, first.column_names))
+    if not {"text", "image"} & set(chosen):
+        chosen |= roles.find_content(first, options, source, chosen)
+    if "label" not in chosen and need_label:
+        chosen["label"] = roles.find_label(first, chosen, source)
+    for role in chosen:
+        twin = next((other for other in chosen if other != role and chosen[other] == chosen[role]), None)
+        if twin:
+            raise ToolkitError(
+                f"{source}: '{chosen[role]}' cannot be both {twin} and {role}", f"name both with --{twin} and --{role}"
+            )
+    renames = {column: role for role, column in chosen.items() if column != role}
+    content = next((role for role in CONTENT if role in chosen), CONTENT[-1])
+    for role in [*renames.values(), *CONTENT[: CONTENT.index(content)]]:  # what would be taken for the content too
+        if role in first.column_names and role not in renames:  # another column already bears the standard name
+            renames[role] = _free(f"{role}_original", first.column_names)
+    out = {split: _renamed(table, renames) for split, table in tables.items()} if renames else dict(tables)
+    separator = getattr(options, "label_separator", None)
+    if separator and "label" in next(iter(out.values())).column_names:
+        out = {
+            split: _set(table, "label", split_classes(table.column("label"), separator)) for split, table in out.items()
+        }
+    return out, ", ".join(f"{role} is column '{column}'" for column, role in renames.items())
+
+
+def _check_names(tables: Mapping[str, pa.Table], source: str) -> None:
+    first = next(iter(tables.values()))
     for split, table in tables.items():
         twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
         if twice:
@@ -49,20 +71,33 @@ def choose(
             raise ToolkitError(
                 f"{source}: {split} has other columns than the first split", "give all splits the same columns"
             )
-    roles = NAMES if need_label or options.label else {"text": NAMES["text"]}
-    chosen = {role: _choose(first, role, getattr(options, role), source) for role in roles}
-    if chosen["text"] == chosen.get("label"):
-        raise ToolkitError(
-            f"{source}: '{chosen['text']}' cannot be both text and label", "name both with --text and --label"
-        )
-    renames = {column: role for role, column in chosen.items() if column != role}
-    for role in list(renames.values()):
-        if role in first.column_names and role not in renames:  # another column already bears the standard name
-            renames[role] = _free(f"{role}_original", first.column_names)
-    if not renames:
-        return dict(tables), ""
-    renamed = {split: _renamed(table, renames) for split, table in tables.items()}
-    return renamed, ", ".join(f"{role} is column '{column}'" for column, role in renames.items())
+
+
+def with_gaps(tables: Mapping[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    """The features of tables with written gaps ("NA", "?") as nulls, numbers as numbers; also the gaps a column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from toolkit.data.sources import typed
+
+    counts: dict[str, int] = {}
+    out = dict(tables)
+    for name in features_of(next(iter(tables.values())).column_names):
+        if not all(pa.types.is_string(table.column(name).type) for table in tables.values()):
+            continue
+        columns = {split: table.column(name) for split, table in tables.items()}
+        gaps = {split: pc.is_in(column, value_set=pa.array(GAPS)) for split, column in columns.items()}
+        found = sum(pc.sum(mask).as_py() or 0 for mask in gaps.values())
+        if found:
+            counts[name] = found
+        filled = {
+            split: pc.if_else(gaps[split], pa.scalar(None, pa.string()), column) for split, column in columns.items()
+        }
+        numbers = {split: typed(column, exact=False) for split, column in filled.items()}
+        same = len({column.type for column in numbers.values()}) == 1
+        for split in out:
+            out[split] = _set(out[split], name, (numbers if same else filled)[split])
+    return out, counts
 
 
 def _renamed(table: pa.Table, renames: Mapping[str, str]) -> pa.Table:
@@ -73,19 +108,9 @@ def _renamed(table: pa.Table, renames: Mapping[str, str]) -> pa.Table:
     return table.rename_columns(list(features)).replace_schema_metadata(Features(features).arrow_schema.metadata)
 
 
-def _choose(table: pa.Table, role: str, asked: str | None, source: str) -> str:
-    columns = table.column_names
-    if asked:
-        if asked not in columns:
-            raise ToolkitError(f"{source} has no column '{asked}'", did_you_mean(asked, columns))
-        return asked
-    by_lower = {c.strip().lower(): c for c in columns}
-    for name in NAMES[role]:
-        if name in by_lower:
-            return str(by_lower[name])
-    raise ToolkitError(
-        f"{source} has no {role} column that can be told", f"name it with --{role}; columns are {', '.join(columns)}"
-    )
+def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
+    """The table with another column in the place of one; what its schema said of the columns goes."""
+    return table.set_column(table.column_names.index(name), name, column).replace_schema_metadata()
 
 
 def _free(name: str, columns: list[str]) -> str:
@@ -99,12 +124,12 @@ def to_dataset(tables: Mapping[str, pa.Table], source: str, *, complete: bool) -
     """Tables with standard columns as a DatasetDict with `id`; with `complete`, labels become one ClassLabel.
 
     Raises:
-        ToolkitError: an empty text or label where `complete` demands them.
+        ToolkitError: an empty content or label where `complete` demands them.
     """
     from datasets import Dataset, DatasetDict
 
     plain = _same_types({split: _plain(table) for split, table in tables.items()}, source)
-    out = DatasetDict({split: Dataset(table) for split, table in _with_ids(plain).items()})
+    out = DatasetDict({split: Dataset(_with_image_feature(table)) for split, table in _with_ids(plain).items()})
     if not complete:
         return out
     for split, rows in out.items():
@@ -112,14 +137,37 @@ def to_dataset(tables: Mapping[str, pa.Table], source: str, *, complete: bool) -
     return encode_labels(out)
 
 
+def _with_image_feature(table: pa.Table) -> pa.Table:
+    """A schema that says that the column `image` holds images."""
+    from datasets import Dataset, Features, Image
+
+    if kind_of(table.column_names) != "image":
+        return table
+    features = Features({**Dataset(table).features, "image": Image()})
+    return table.replace_schema_metadata(features.arrow_schema.metadata)
+
+
 def _plain(table: pa.Table) -> pa.Table:
-    """Texts as strings, whatever they were; nested ones are refused."""
+    """Texts as strings, whatever they were; nested ones are refused, and so are nested labels but for lists."""
     import pyarrow as pa
 
     for name in {"text", "label"} & set(table.column_names):
-        if pa.types.is_nested(table.column(name).type):
-            raise ToolkitError(f"column '{name}' is nested ({table.column(name).type})", "flatten it first")
-    return _cast(table, "text", pa.string())
+        kind = table.column(name).type
+        if pa.types.is_nested(kind) and not (name == "label" and pa.types.is_list(kind)):
+            raise ToolkitError(f"column '{name}' is nested ({kind})", "flatten it first")
+    kind = kind_of(table.column_names)
+    if kind == "series" and not pa.types.is_list(table.column("series").type.value_type):
+        return _set(table, "series", _one_channel(table.column("series")))
+    return _cast(table, "text", pa.string()) if kind == "text" else table
+
+
+def _one_channel(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Series of plain numbers as series of one channel each."""
+    import pyarrow as pa
+
+    values = column.combine_chunks()
+    lists = pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), values.cast(pa.list_(pa.float64())))
+    return pa.chunked_array([lists])
 
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
@@ -166,13 +214,25 @@ def _with_ids(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
             if "id" in table.column_names:
                 aside = _free("id_original", table.column_names)
                 table = table.rename_columns([aside if c == "id" else c for c in table.column_names])
-            ids = pa.array([f"{split}-{i}" for i in range(table.num_rows)], pa.string())
+            ids = _paths(table)
+            if ids is None:
+                ids = pa.array([f"{split}-{i}" for i in range(table.num_rows)], pa.string())
             table = table.add_column(0, "id", ids)
         while pc.any(pc.is_in(ids, value_set=taken)).as_py():
             ids = pc.binary_join_element_wise(split, ids, "-")
         taken = pa.concat_arrays([taken, ids])
         out[split] = table.set_column(table.column_names.index("id"), "id", ids)
     return out
+
+
+def _paths(table: pa.Table) -> pa.Array | None:
+    """The paths of images, if they tell all rows apart."""
+    import pyarrow.compute as pc
+
+    if kind_of(table.column_names) != "image":
+        return None
+    paths = pc.struct_field(table.column("image"), "path").combine_chunks()
+    return None if paths.null_count or pc.count_distinct(paths).as_py() < len(paths) else paths
 
 
 def _own_ids(table: pa.Table) -> pa.Array | None:
@@ -186,39 +246,46 @@ def _own_ids(table: pa.Table) -> pa.Array | None:
     return None if ids.null_count or pc.count_distinct(ids).as_py() < len(ids) else ids
 
 
-def label_text(value: Any) -> str | None:
-    """A raw label as its class name, None where it is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a csv column of integers with a gap is read as floats
-    text = str(value).strip()
-    return None if text.lower() in ("", "nan", "<na>") else text  # how pandas writes a gap
-
-
-def label_texts(rows: Any) -> list[str | None]:
-    """Each row's class name, None where the label is missing (hubs write -1 into a ClassLabel for that)."""
-    names = getattr(rows.features["label"], "names", None)
-    if names:
-        return [None if v is None or v < 0 else names[v] for v in rows["label"]]
-    return [label_text(v) for v in rows["label"]]
-
-
 def _demand_complete(rows: Any, split: str, source: str) -> None:
-    for column, values in (("text", rows["text"]), ("label", label_texts(rows))):
-        empty = [i for i, value in enumerate(values) if not (value or "").strip()]
-        if empty:
+    """Every row has a content and a label.
+
+    Raises:
+        ToolkitError: one has not.
+    """
+    import pyarrow.compute as pc
+
+    table = rows.with_format("arrow")[:]
+    empty = {"label": blank(label_array(rows))}
+    if (kind := kind_of(table.column_names)) != "table":
+        empty[kind] = blank(table.column(kind))
+    for column, mask in empty.items():
+        if pc.any(mask).as_py():
+            first = rows["id"][mask.index(True).as_py()]
             raise ToolkitError(
-                f"{source}: {len(empty)} rows of {split} have no {column} (first: id {rows['id'][empty[0]]})",
+                f"{source}: {pc.sum(mask).as_py()} rows of {split} have no {column} (first: id {first})",
                 "run 'toolkit clean' on it first",
             )
+
+
+def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which cells hold nothing: null, white space alone, an empty list, an image without bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return pc.fill_null(pc.equal(pc.list_value_length(column), 0), True)
+    if pa.types.is_struct(column.type):
+        return pc.is_null(pc.struct_field(column, "bytes"))
+    return pc.is_null(column)
 
 
 def with_column(rows: Any, name: str, values: Any, feature: Any = None) -> Any:
     """The rows with a column set (in its old place, or at the end), straight in Arrow: no copies, no progress bars.
 
     Args:
-        values: a list or an Arrow array, one value a row.
+        values: one value a row: a list of texts or class numbers, or an Arrow array of any type.
         feature: its `datasets` feature; text where not given.
     """
     import pyarrow as pa
@@ -227,53 +294,11 @@ def with_column(rows: Any, name: str, values: Any, feature: Any = None) -> Any:
     feature = feature or Value("string")
     table, features = rows.with_format("arrow")[:], Features(rows.features)
     features[name] = feature
-    column = pa.array(values, pa.int64() if hasattr(feature, "names") else pa.string())
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        values = pa.array(values, pa.int64() if hasattr(feature, "names") else pa.string())
+    column = pa.chunked_array([values]) if isinstance(values, pa.Array) else values
     if name in table.column_names:
         table = table.set_column(table.column_names.index(name), name, column)
     else:
         table = table.append_column(name, column)
     return Dataset(table.replace_schema_metadata(), info=DatasetInfo(features=features))
-
-
-def encode_labels(data: DatasetDict) -> DatasetDict:
-    """Labels of all splits as one ClassLabel, names sorted (numbers by value); an existing ClassLabel stays."""
-    from datasets import ClassLabel
-
-    features = [rows.features["label"] for rows in data.values()]
-    if isinstance(features[0], ClassLabel) and all(feature == features[0] for feature in features):
-        return data
-    texts = {split: label_texts(rows) for split, rows in data.items()}
-    names = sorted({name for values in texts.values() for name in values if name is not None}, key=_label_order)
-    feature, index = ClassLabel(names=names), {name: i for i, name in enumerate(names)}
-    for split, rows in data.items():
-        codes = [None if t is None else index[t] for t in texts[split]]
-        data[split] = with_column(rows, "label", codes, feature)
-    return data
-
-
-def _label_order(name: str) -> tuple[int, float, str]:
-    try:
-        number = float(name)
-    except ValueError:
-        number = math.nan
-    return (1, 0.0, name) if math.isnan(number) else (0, number, name)
-
-
-def check_labels(data: DatasetDict, source: str) -> None:
-    """At least two classes in train, and none elsewhere that train never saw.
-
-    Raises:
-        ToolkitError: either does not hold.
-    """
-    names = data["train"].features["label"].names
-    seen = set(data["train"]["label"])
-    if len(seen) < 2:
-        only = names[next(iter(seen))] if seen else "none"
-        raise ToolkitError(f"{source} has one class only ({only})", "a classifier needs rows of two classes or more")
-    for split, rows in data.items():
-        unseen = sorted(names[i] for i in set(rows["label"]) - seen)
-        if unseen:
-            raise ToolkitError(
-                f"{source}: {split} has labels that train never saw ({', '.join(unseen[:5])})",
-                "add rows of them to train, or remove them from it",
-            )

@@ -7,9 +7,10 @@ import unicodedata
 
 # kana, Han (々〇 and the rare characters beyond the first plane too), Hangul
 CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
-_CJK_CHAR = re.compile(f"[{CJK}]")
-_NON_WORD = re.compile(r"[\W_]+")
-_LETTER = re.compile(r"[^\W\d_]")
+CJK_CHAR = re.compile(f"[{CJK}]")
+NON_WORD = re.compile(r"[\W_]+")
+LETTER = re.compile(r"[^\W\d_]")
+_ASCII = "".join(c.lower() if c.isalnum() else " " for c in map(chr, range(128)))  # what each folds to
 _WORD = rf"[^\W{CJK}]+(?:(?:['’-]|(?<=\d)[.,:](?=\d))[^\W{CJK}]+)*"  # let's, e-mail and 3.50 are one
 _TOKEN = re.compile(rf"\s+|[{CJK}]+|{_WORD}|.", re.DOTALL)
 
@@ -19,8 +20,10 @@ def is_cjk(text: str) -> bool:
 
     A fifth, since Chinese texts quote Latin names, and one Chinese character says what four Latin letters do.
     """
-    cjk = len(_CJK_CHAR.findall(text))
-    return cjk > 0 and cjk * 5 >= len(_LETTER.findall(text))
+    if text.isascii():
+        return False
+    cjk = len(CJK_CHAR.findall(text))
+    return cjk > 0 and cjk * 5 >= len(LETTER.findall(text))
 
 
 def language(text: str) -> str:
@@ -33,15 +36,17 @@ def fold(text: str) -> str:
 
     A text of signs alone (emoji, "?!") keeps them, or all such texts would be the same.
     """
+    if text.isascii():
+        return " ".join(text.translate(_ASCII).split()) or text.strip()
     plain = unicodedata.normalize("NFKC", text).lower()
-    return _NON_WORD.sub(" ", plain).strip() or plain.strip()
+    return NON_WORD.sub(" ", plain).strip() or plain.strip()
 
 
 def tokens(text: str) -> list[str]:
     """Words, signs and white space in order: joined, they are the text again. Chinese runs are cut by jieba."""
     out: list[str] = []
     for token in _TOKEN.findall(text):
-        out += chinese_words(token) if _CJK_CHAR.match(token) else [token]
+        out += chinese_words(token) if CJK_CHAR.match(token) else [token]
     return out
 
 

@@ -5,6 +5,7 @@ A page is a plain dict:
     {"title": str, "kicker": "toolkit evaluate", "lead": "a sentence or two of verdict", "lang": "en" or "zh",
      "cards": [{"label", "value", "note"}],
      "sections": [{"title", "text", "figures": [{"name", "caption", "figure"}], "table": TABLE, "tables": [TABLE]}],
+                 (a figure is a drawn `figure`, or a `picture`: the bytes of a PNG)
      "footer": {key: value}}
 
     TABLE = {"columns": [str], "rows": [[cell]], "note": str}
@@ -15,6 +16,7 @@ interval {"value", "low", "high"}, or a share {"share": 0.42, "text": "…"} tha
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 import unicodedata
@@ -87,6 +89,11 @@ def _section(section: Mapping[str, Any], i: int, words: Mapping[str, str]) -> di
     figures = []
     for j, drawn in enumerate(section.get("figures") or [], start=1):
         caption = drawn.get("caption") or ""
+        if "picture" in drawn:
+            figures.append(
+                {"svg": _picture(drawn["picture"], caption or drawn["name"]), "caption": caption, "wide": True}
+            )
+            continue
         picture = svg.inline(drawn["figure"], f"f{i}-{j}", caption or drawn["name"])
         wide = drawn["figure"].get_figwidth() > canvas.WIDTH + 0.5
         figures.append({"svg": Markup(picture), "caption": caption, "wide": wide})
@@ -98,6 +105,13 @@ def _section(section: Mapping[str, Any], i: int, words: Mapping[str, str]) -> di
         "figures": figures,
         "tables": [_table(table, words) for table in [*tables, *(section.get("tables") or [])]],
     }
+
+
+def _picture(png: bytes, told: str) -> Any:
+    from markupsafe import Markup
+
+    data = base64.b64encode(png).decode()
+    return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(told, data)
 
 
 def _paragraphs(text: str | None) -> list[str]:

@@ -2,10 +2,10 @@ import math
 
 import pyarrow as pa
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, Image, Value
 
-from toolkit.data import columns
-from toolkit.data.options import ColumnOptions
+from toolkit.data import columns, roles
+from toolkit.data.options import ColumnOptions, DataOptions
 from toolkit.errors import ToolkitError
 
 
@@ -118,51 +118,6 @@ def test_made_ids_evade_given_ones():
 
 
 @pytest.mark.parametrize(
-    ("labels", "names"),
-    [
-        ([10, 9, 10], ["9", "10"]),
-        ([2.0, 10.0, 1.0], ["1", "2", "10"]),
-        ([0.5, 0.25, 3.0], ["0.25", "0.5", "3"]),
-        ([True, False, True], ["False", "True"]),
-        (["b", "a", " a "], ["a", "b"]),
-        (["10", "9", "x"], ["9", "10", "x"]),
-        (["inf", "1", "b"], ["1", "inf", "b"]),
-        (["坏", "好", "坏"], ["坏", "好"]),
-    ],
-)
-def test_labels_become_classes_in_a_sensible_order(labels, names):
-    rows = made(train={"text": ["a", "b", "c"], "label": labels})["train"]
-    feature = rows.features["label"]
-    assert feature.names == names
-    assert [feature.names[i] for i in rows["label"]] == [columns.label_text(v) for v in labels]
-
-
-def test_labels_of_all_splits_share_one_feature():
-    data = made(
-        train={"text": ["a", "b"], "label": [2, 1]},
-        validation={"text": ["c", "d"], "label": [1.0, 3.0]},
-        test={"text": ["e", "f"], "label": ["1", "x"]},
-    )
-    assert {tuple(rows.features["label"].names) for rows in data.values()} == {("1", "2", "3", "x")}
-    assert [list(rows["label"]) for rows in data.values()] == [[1, 0], [0, 2], [0, 3]]
-
-
-def class_labelled(names, codes):
-    features = Features({"text": Value("string"), "label": ClassLabel(names=names)})
-    rows = Dataset.from_dict({"text": ["t"] * len(codes), "label": codes}, features=features)
-    return rows.with_format("arrow")[:]
-
-
-def test_class_labels_of_other_orders_are_matched_by_name():
-    tables = {"train": class_labelled(["p", "q"], [0, 1]), "test": class_labelled(["q", "p"], [0, 1])}
-    data = columns.to_dataset(tables, "x", complete=True)
-    assert [[rows.features["label"].names[i] for i in rows["label"]] for rows in data.values()] == [
-        ["p", "q"],
-        ["q", "p"],
-    ]
-
-
-@pytest.mark.parametrize(
     ("rows", "message"),
     [
         ({"text": ["a", "b"], "label": [1.0, math.nan]}, "1 rows of train have no label .first: id train-1"),
@@ -171,18 +126,16 @@ def test_class_labels_of_other_orders_are_matched_by_name():
         ({"text": [None, "b"], "label": ["x", "y"]}, "1 rows of train have no text .first: id train-0"),
         ({"text": ["a", " \t"], "label": ["x", "y"]}, "no text"),
         ({"text": [["a"], ["b"]], "label": ["x", "y"]}, "'text' is nested"),
-        ({"text": ["a", "b"], "label": [["x"], ["y"]]}, "'label' is nested"),
+        ({"text": ["a", "b"], "label": [{"x": 1}, {"x": 2}]}, "'label' is nested"),
+        ({"text": ["a", "b"], "label": [["x"], []]}, "1 rows of train have no label .first: id train-1"),
+        ({"series": [[[0.5]], []], "label": ["x", "y"]}, "1 rows of train have no series"),
+        ({"image": [{"bytes": b"x", "path": "a"}, {"bytes": None, "path": "b"}], "label": ["x", "y"]}, "no image"),
         ({"text": [b"\xff", b"b"], "label": ["x", "y"]}, "'text' .binary. cannot be read"),
     ],
 )
 def test_rows_that_are_not_complete(rows, message):
     with pytest.raises(ToolkitError, match=message):
         made(train=rows)
-
-
-def test_minus_one_of_a_class_label_is_missing():
-    with pytest.raises(ToolkitError, match="1 rows of train have no label"):
-        columns.to_dataset({"train": class_labelled(["p", "q"], [0, -1])}, "x", complete=True)
 
 
 def test_numbers_as_text():
@@ -208,10 +161,61 @@ def test_with_column_keeps_the_place_and_the_other_features():
     assert columns.with_column(rows, "new", ["p", "q"]).column_names[-1] == "new"
 
 
-def test_check_labels():
-    part = {"text": ["a", "b"], "label": ["x", "y"]}
-    columns.check_labels(made(train=part, test=part), "d")
-    with pytest.raises(ToolkitError, match=r"one class only \(x\)"):
-        columns.check_labels(made(train={"text": ["a", "b"], "label": ["x", "x"]}), "d")
-    with pytest.raises(ToolkitError, match=r"test has labels that train never saw \(v, w\)"):
-        columns.check_labels(made(train=part, test={"text": ["a", "b", "c"], "label": ["w", "x", "v"]}), "d")
+SENTENCES = [f"this is sentence number {i} of many" for i in range(30)]
+PLAIN = [["cat", "dog"][i % 2] for i in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "told"),
+    [
+        ({"note": SENTENCES, "label": PLAIN}, "text", "text is column 'note'"),
+        ({"笔记": [f"今天天气很好我们去公园{i}" for i in range(30)], "label": PLAIN}, "text", "text is column '笔记'"),
+        ({"short": PLAIN, "note": SENTENCES, "label": PLAIN}, "text", "text is column 'note'"),
+        ({"kind": PLAIN, "size": list(range(30)), "label": PLAIN}, "table", ""),
+        ({"comment": [*SENTENCES[:9], *[None] * 21], "size": list(range(30)), "label": PLAIN}, "table", ""),
+        ({"code": [f"A-{i}" for i in range(30)], "label": PLAIN}, "table", ""),
+        ({"file": [f"{i}.JPG" for i in range(30)], "label": PLAIN}, "image", "image is column 'file'"),
+        (
+            {"image": [f"{i}.png" for i in range(30)], "text": SENTENCES, "label": PLAIN},
+            "image",
+            "text_original is column 'text'",
+        ),
+        ({"image": ["a boat", "a tree"] * 15, "text": SENTENCES, "label": PLAIN}, "text", ""),
+        ({"values": [[0.5, 1.0]] * 30, "label": PLAIN}, "series", "series is column 'values'"),
+        ({"series": [[[1.0], [2.0]]] * 30, "label": PLAIN}, "series", ""),
+    ],
+)
+def test_content_is_told_by_name_and_type(table, kind, told):
+    tables, choice = columns.choose({"train": pa.table(table)}, DataOptions(), "x")
+    assert roles.kind_of(tables["train"].column_names) == kind
+    assert choice == told
+
+
+def test_options_name_content_and_keys():
+    table = {"text": SENTENCES, "pic": [f"{i}.png" for i in range(30)], "who": PLAIN, "when": PLAIN, "label": PLAIN}
+    tables, _ = columns.choose({"train": pa.table(table)}, DataOptions(image="pic", group="who", time="when"), "x")
+    assert tables["train"].column_names == ["text_original", "image", "group", "time", "label"]
+    with pytest.raises(ToolkitError, match=r"no column 'wo'.*did you mean who"):
+        columns.choose({"train": pa.table(table)}, DataOptions(group="wo"), "x")
+
+
+def test_written_gaps_of_tables():
+    tables = {
+        "train": pa.table({"size": ["1", "NA", "3"], "colour": ["red", "?", "NA"], "label": ["NA", "a", "b"]}),
+        "test": pa.table({"size": ["4", "5.5", ""], "colour": ["red", "blue", "x"], "label": ["a", "a", "b"]}),
+    }
+    filled, counts = columns.with_gaps(tables)
+    assert counts == {"size": 1, "colour": 2}
+    assert filled["train"].to_pydict() == {
+        "size": ["1", None, "3"], "colour": ["red", None, None], "label": ["NA", "a", "b"],
+    }  # fmt: skip
+    tables["test"] = tables["test"].set_column(0, "size", pa.array(["4", "5", "6"]))
+    filled, _ = columns.with_gaps(tables)
+    assert [filled[s].column("size").to_pylist() for s in filled] == [[1, None, 3], [4, 5, 6]]
+
+
+def test_images_have_their_feature_and_paths_as_ids():
+    cells = [{"bytes": b"1", "path": "cat/a.png"}, {"bytes": b"2", "path": "cat/b.png"}]
+    rows = made(train={"image": cells, "label": ["x", "y"]})["train"]
+    assert rows.features["image"] == Image()
+    assert rows["id"][:] == ["cat/a.png", "cat/b.png"]

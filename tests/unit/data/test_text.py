@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.data.text import fold, is_cjk, language, tokens, words
+from toolkit.data.text import NON_WORD, fold, is_cjk, language, tokens, words
 
 MIXED = st.text(st.sampled_from("aZ9é 好的。，世界〇々𠮷カ한👍\u200d\n\t_'’-.:$\u0301\x00"), max_size=40)
 
@@ -37,10 +37,18 @@ def test_language(text, expected):
         ("好👍", "好"),
         ("", ""),
         (" \u3000\n", ""),
+        ("e_mail: A-B\tC", "e mail a b c"),
+        ("  ?! _ ", "?! _"),
     ],
 )
 def test_fold(text, folded):
     assert fold(text) == folded
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=30))
+def test_fold_of_ascii_is_that_of_any_text(text):
+    assert fold(text) == " ".join(NON_WORD.split(text.lower())).strip() or fold(text) == text.strip()
+    assert fold(text + "é").removesuffix("é").strip() == fold(text) or not any(map(str.isalnum, text))
 
 
 @given(st.one_of(st.text(), MIXED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 import warnings
@@ -295,3 +296,13 @@ def test_the_caller_keeps_its_matplotlib_settings() -> None:
     before = dict(matplotlib.rcParams)
     html.render(page())
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_picture_stands_in_the_page_and_beside_it(tmp_path: Any) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + b"x" * 20
+    section = {"title": "Copies", "figures": [{"name": "near copies", "caption": 'a "pair"', "picture": png}]}
+    report.write(tmp_path, {"title": "t", "sections": [section]})
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert base64.b64encode(png).decode() in html
+    assert 'alt="a &#34;pair&#34;"' in html
+    assert (tmp_path / "figures" / "near-copies.png").read_bytes() == png

@@ -1,41 +1,115 @@
-"""The cleaning stages: a stage is a file with `run(rows, config)` and a line in `STAGES`, which run in that order."""
+"""The cleaning stages: a stage is a file with `run(rows, config, given)` and a line in `STAGES`, in their usual order.
+
+A stage works on the rows in place and returns figures for the report (or None); `given` holds what the command loaded
+for it.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from toolkit import console
-from toolkit.data.clean import contradictions, duplicates, format, low_quality, missing
+from toolkit.data.clean import (
+    annotation,
+    contradictions,
+    domain,
+    duplicates,
+    format,
+    label_noise,
+    low_quality,
+    missing,
+    outliers,
+    scaling,
+)
 from toolkit.data.clean.rows import Rows
+from toolkit.errors import ToolkitError, did_you_mean
 
-STAGES: dict[str, Callable[[Rows, Any], None]] = {
+Stage = Callable[[Rows, Any, Mapping[str, Any]], dict[str, Any] | None]
+
+STAGES: dict[str, Stage] = {
+    "annotation": annotation.run,
     "format": format.run,
     "missing": missing.run,
     "low-quality": low_quality.run,
+    "domain": domain.run,
     "contradictions": contradictions.run,
     "exact-duplicates": duplicates.exact,
     "near-duplicates": duplicates.near,
+    "label-noise": label_noise.run,
+    "outliers": outliers.run,
+    "scaling": scaling.run,
 }
 
+# Stages that run only where their options ask for them (or `--stages` names them).
+ASKED: dict[str, Callable[[Any], bool]] = {
+    "annotation": lambda c: bool(c.annotation.raters or c.annotation.votes or c.annotation.rater
+                                 or c.annotation.corrections),
+    "domain": lambda c: bool(c.domain.domain_reference or c.domain.domain_terms),
+    "label-noise": lambda c: c.noise.label_noise != "off",
+    "outliers": lambda c: c.outliers.outliers != "off",
+    "scaling": lambda c: c.scaling.scale != "off" or bool(c.scaling.scaler),
+}  # fmt: skip
 
-def clean(rows: Rows, config: Any, skip: list[str]) -> list[dict[str, Any]]:
-    """Run the stages over `rows` in place; gives what each removed, changed and took."""
-    report = []
-    for name, stage in STAGES.items():
-        if name in skip:
-            continue
-        started, alive, changed = time.perf_counter(), rows.count(), len(rows.changes)
-        rows.stage = name
-        stage(rows, config)
-        report.append(
-            {
-                "name": name,
-                "removed": alive - rows.count(),
-                "changed": len(rows.changes) - changed,
-                "seconds": round(time.perf_counter() - started, 3),
-            }
+
+def chosen(config: Any, kind: str, *, annotated: bool = False) -> list[str]:
+    """The stages to run, in order: those of `--stages`, or the usual ones that are asked for; less those of `--skip`.
+
+    Args:
+        kind: of the content. A table of raters' labels has no content that could tell rows apart.
+        annotated: whether the source brings its raters' labels along.
+
+    Raises:
+        ToolkitError: an unknown stage, `missing` left out, or a stage without what it needs.
+    """
+    asked, skipped = _listed(config.stages), _listed(config.skip)
+    for name in asked + skipped:
+        if name not in STAGES:
+            raise ToolkitError(f"no stage '{name}'", did_you_mean(name, STAGES))
+    wanted = asked or [n for n in STAGES if n not in ASKED or ASKED[n](config) or (n == "annotation" and annotated)]
+    options = config.annotation
+    if not asked and kind == "table" and (options.raters or options.votes or options.rater):
+        wanted = [name for name in wanted if name not in ("contradictions", "exact-duplicates", "near-duplicates")]
+    out = list(dict.fromkeys(name for name in wanted if name not in skipped))
+    if "missing" not in out:
+        raise ToolkitError("the stage 'missing' cannot be left out", "every row of a dataset has a content and a label")
+    for name, needs in (("domain", "--domain-reference or --domain-terms"), ("scaling", "--scale or --scaler")):
+        if name in out and not ASKED[name](config):
+            raise ToolkitError(f"the stage '{name}' needs {needs}", "give one, or leave the stage out")
+    if "annotation" in out and not (annotated or ASKED["annotation"](config)):
+        raise ToolkitError(
+            "the stage 'annotation' needs raters", "give --raters, --votes, --item and --rater, or --corrections"
         )
-        console.note(f"{name}: {report[-1]['removed']} removed, {report[-1]['changed']} changed")
+    return out
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+
+
+def clean(rows: Rows, config: Any, names: list[str], given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Run the stages over `rows` in place; gives what each removed, changed, found and took.
+
+    Raises:
+        ToolkitError: no row is left; says which stage took most.
+    """
+    report: list[dict[str, Any]] = []
+    for name in names:
+        started, alive, changed = time.perf_counter(), rows.count(), rows.changed
+        rows.stage = name
+        figures = STAGES[name](rows, config, given or {})
+        rows.settle()
+        removed, changed = alive - rows.count(), rows.changed - changed
+        seconds = round(time.perf_counter() - started, 3)
+        report.append({"name": name, "removed": removed, "changed": changed, "seconds": seconds})
+        if figures:
+            report[-1]["figures"] = figures
+        console.note(f"{name}: {removed} removed, {changed} changed")
+        if not rows.count():
+            worst = max(report, key=lambda stage: stage["removed"])["name"]
+            raise ToolkitError(
+                f"all rows were removed, the last by '{name}', most by '{worst}'",
+                f"look at the source, or change what '{worst}' asks for",
+            )
     return report

@@ -1,46 +1,109 @@
-"""The rows under cleaning: what is alive, what was changed, what was rejected and why."""
+"""The rows under cleaning: what is alive, what was changed, what was rejected and why.
+
+All splits stand in one Arrow table of blocks, so that a stage reads a block as Python values, and what it changes
+costs that block alone: sources larger than memory stay mapped from disk.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.columns import label_texts
+from toolkit.data import content, images, roles
+from toolkit.data.clean.near import Near
+from toolkit.data.labels import SEPARATOR, is_multi, label_array, split_classes
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetDict
 
+BLOCK = 65_536
 PREFERENCE = {"test": 0, "validation": 1}  # of two duplicates in different splits, the one here stays
 
 
 @dataclass
 class Rows:
-    """All splits in one list of rows. `protected` rows (a source's own test) are rejected for missing values alone."""
+    """All splits in one run of rows. `protected` rows (a source's own test) are rejected where `unusable` alone."""
 
-    tables: dict[str, pa.Table]
-    ids: list[str]
-    texts: list[str | None]
-    labels: list[str | None]
-    splits: list[str]
-    filled: Any  # values present in each row
+    source: pa.Table  # as it came, labels as text
+    table: pa.Table  # as it is now
+    names: list[str]  # of the splits
+    where: Any  # number of each row's split
     alive: Any
     protected: Any
+    several: bool = False  # whether a row may have several classes
+    aside: frozenset[str] = frozenset()  # columns that the annotation stage reads: no features
     stage: str = ""
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[tuple[int, str, str, str]] = field(default_factory=list)
-    spared: dict[str, int] = field(default_factory=dict)
+    rejects: list[tuple[int, str, str, str]] = field(default_factory=list)  # row, stage, reason, detail
+    spared: dict[str, int] = field(default_factory=dict)  # protected rows that a stage would have rejected
+    files: dict[str, str | bytes] = field(default_factory=dict)  # what else the artifact is to hold
+    fitted: dict[str, Any] = field(default_factory=dict)  # what imputing and scaling were fitted to
+    suspicious: dict[int, tuple[str, str]] = field(default_factory=dict)  # row -> (suggested label, why), to audit
+    twins: list[tuple[int, int]] = field(default_factory=list)  # near-duplicates: the rejected row, the one that stays
+    changed: int = 0  # cells
+    _changes: list[pa.Table] = field(default_factory=list)
+    _flags: dict[int, list[str]] = field(default_factory=dict)
+    _cache: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kind = roles.kind_of(self.table.column_names)
+        self.features = self._features()
+
+    def _features(self) -> list[str]:
+        """The columns that play no standard part: the content of a table, passed through elsewhere."""
+        return [name for name in roles.features_of(self.table.column_names) if name not in self.aside]
+
+    @property
+    def fit(self) -> Any:
+        """Living rows that statistics may be fitted on: train's, or all where there is no train; never a fixed test."""
+        usable = self.alive & ~self.protected
+        if "train" not in self.names:
+            return usable
+        return usable & (self.where == self.names.index("train"))
+
+    def __len__(self) -> int:
+        return len(self.where)
 
     def count(self) -> int:
         return int(self.alive.sum())
 
-    def living(self) -> list[int]:
-        """Row numbers that are still in, in order."""
-        out: list[int] = np.flatnonzero(self.alive).tolist()
+    def living(self) -> Any:
+        """Numbers of the rows that are still in, in order."""
+        return np.flatnonzero(self.alive)
+
+    def id(self, row: int) -> str:
+        return str(self.table.column("id")[int(row)].as_py())
+
+    def split(self, row: int) -> str:
+        return str(self.names[self.where[row]])
+
+    def values(self, column: str, numbers: Any = None) -> list[Any]:
+        """Current values of these rows (all, where not given) as Python objects."""
+        chunked = self.table.column(column)
+        out: list[Any] = (chunked if numbers is None else chunked.take(np.asarray(numbers, np.int64))).to_pylist()
         return out
+
+    def floats(self, column: str) -> Any:
+        """A column of numbers over all rows as float64, NaN where missing."""
+        import pyarrow as pa
+
+        return self.table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+    def blocks(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """(row numbers, list of values a named column) of the living rows, block by block."""
+        for start in range(0, len(self), BLOCK):
+            here = self.alive[start : start + BLOCK]
+            numbers = np.flatnonzero(here) + start
+            if not len(numbers):
+                continue
+            block = self.table.select(list(names)).slice(start, BLOCK)
+            if len(numbers) < block.num_rows:
+                block = block.filter(here)
+            yield (numbers, *(block.column(name).to_pylist() for name in names))
 
     def reject(self, row: int, reason: str, detail: str, *, unusable: bool = False) -> None:
         """Take a row out; a protected one stays unless it is `unusable`."""
@@ -48,72 +111,274 @@ class Rows:
             self.spared[self.stage] = self.spared.get(self.stage, 0) + 1
             return
         self.alive[row] = False
-        self.rejects.append((row, self.stage, reason, detail))
+        self.rejects.append((int(row), self.stage, reason, detail))
 
-    def change(self, row: int, after: str) -> None:
-        """Give a row another text."""
-        before, self.texts[row] = self.texts[row], after
-        entry = {"id": self.ids[row], "split": self.splits[row], "stage": self.stage, "column": "text"}
-        self.changes.append(entry | {"before": before, "after": after})
+    def flag(self, row: int, reason: str) -> None:
+        """Mark a row in the column `flags`, and leave it in."""
+        self._flags.setdefault(int(row), []).append(reason)
 
-    def best_first(self, rows: Iterable[int]) -> list[int]:
-        """Duplicates in the order in which they deserve to stay; the order of the source plays no part."""
+    def settle(self) -> None:
+        """Write the flags of a stage; one that stands there already is not written again."""
+        if not self._flags:
+            return
+        if "flags" not in self.table.column_names:
+            self.add_column("flags", [None] * len(self))
+        numbers = sorted(self._flags)
+        before = self.values("flags", numbers)
+        after = []
+        for row, old in zip(numbers, before, strict=True):
+            marks = old.split("; ") if old else []
+            after.append("; ".join(marks + [flag for flag in dict.fromkeys(self._flags[row]) if flag not in marks]))
+        self._flags.clear()
+        self.replace("flags", numbers, after)
 
-        def rank(i: int) -> tuple[Any, ...]:
-            text = self.texts[i] or ""
-            return PREFERENCE.get(self.splits[i], 2), -self.filled[i], -len(text), text, self.ids[i]
+    def replace(self, column: str, numbers: Sequence[int] | Any, values: Any) -> None:
+        """Give these rows other values in a column; each cell that differs is logged."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-        return sorted(rows, key=rank)
+        numbers = np.asarray(numbers, np.int64)
+        if not len(numbers):
+            return
+        chunked = self.table.column(column)
+        new = values if isinstance(values, pa.Array) else pa.array(values, chunked.type)
+        order = np.argsort(numbers, kind="stable")
+        numbers, new = numbers[order], new.take(pa.array(order))
+        self._log(column, numbers, chunked.take(numbers), new)
+        pieces, start = [], 0
+        for chunk in chunked.chunks:
+            low, high = np.searchsorted(numbers, (start, start + len(chunk)))
+            if low < high:
+                order = np.arange(len(chunk))
+                order[numbers[low:high] - start] = len(chunk) + np.arange(high - low)
+                chunk = pc.take(pa.concat_arrays([chunk, new.slice(low, high - low)]), pa.array(order))
+            pieces.append(chunk)
+            start += len(self.table.column(column).chunk(len(pieces) - 1))
+        self._put(column, pa.chunked_array(pieces, chunked.type))
+        if column == "image" and "looks" in self._cache:
+            self._cache["looks"].see(numbers.tolist(), new.to_pylist())
+
+    def set_column(self, name: str, values: Any) -> None:
+        """Give a column other values in every row, of another type maybe; each cell that differs is logged."""
+        new, living = self._chunked(_column(values)), self.living()
+        self._log(name, living, self.table.column(name).take(living), new.take(living))
+        self._put(name, new)
+
+    def add_column(self, name: str, values: Any) -> None:
+        """A new column at the end, one value a row."""
+        import pyarrow as pa
+
+        column = pa.nulls(len(self), pa.string()) if all(v is None for v in values) else values
+        self.table = self.table.append_column(name, self._chunked(_column(column)))
+        self.features = self._features()
+
+    def drop_column(self, name: str) -> None:
+        """Take a column out; each cell that held something is logged."""
+        import pyarrow as pa
+
+        living = self.living()
+        old = self.table.column(name).take(living)
+        self._log(name, living, old, pa.nulls(len(living), old.type))
+        self.table = self.table.drop_columns([name])
+        self.features = self._features()
+        self._forget(name)
+
+    def _put(self, name: str, column: Any) -> None:
+        self.table = self.table.set_column(self.table.schema.get_field_index(name), name, column)
+        self._forget(name)
+
+    def _chunked(self, column: Any) -> Any:
+        """A column in chunks like those of the table, so that a change of a block touches one of them."""
+        import pyarrow as pa
+
+        sizes = [len(chunk) for chunk in self.table.column("id").chunks]
+        ends = np.cumsum(sizes)
+        parts = [column.slice(end - size, size).combine_chunks() for end, size in zip(ends, sizes, strict=True)]
+        return pa.chunked_array(parts, column.type)
+
+    def _forget(self, name: str) -> None:
+        """What was found out about labels or contents holds no more when their column changes."""
+        if name == "label":
+            self._cache.pop("labels", None)
+        if name == self.kind or self.kind == "table":
+            self._cache = {key: seen for key, seen in self._cache.items() if key in ("looks", "labels")}
+
+    def _log(self, column: str, numbers: Any, before: Any, after: Any) -> None:
+        import pyarrow as pa
+
+        old, new = _written(before), _written(after)
+        differs = np.array([a != b for a, b in zip(old.to_pylist(), new.to_pylist(), strict=True)], dtype=bool)
+        if column in ("image",):
+            differs[:] = True  # the path may be the same, the picture is not
+        count = int(differs.sum())
+        self.changed += count
+        if count:
+            mask = pa.array(differs)
+            self._changes.append(
+                pa.table(
+                    {
+                        "row": numbers[differs],
+                        "stage": pa.array([self.stage] * count, pa.string()),
+                        "column": pa.array([column] * count, pa.string()),
+                        "before": old.filter(mask),
+                        "after": new.filter(mask),
+                    }
+                )
+            )
+
+    def keys(self) -> Any:
+        """A 128-bit key (n, 2) of each row's normalised content: equal contents have equal keys."""
+        if "keys" not in self._cache:
+            if self.kind == "image":
+                self._cache["keys"] = content.image_keys(self.looks(), np.arange(len(self)))
+            else:
+                self._cache["keys"] = content.keys(self.table.drop_columns(sorted(self.aside)), self.alive)
+        return self._cache["keys"]
+
+    def near(self, method: str) -> Near:
+        """What the search for near-duplicates goes by; made for the rows that are alive at the first call."""
+        name = f"near {method}"
+        if name not in self._cache:
+            self._cache[name] = Near(self, method)
+        out: Near = self._cache[name]
+        return out
+
+    def labels(self, numbers: Iterable[int]) -> dict[int, str | None]:
+        """The label of each of these rows."""
+        codes, names = self.label_codes(), self._cache["labels"][1]
+        return {int(n): names[codes[n]] for n in numbers}
+
+    def label_codes(self) -> Any:
+        """(rows,) a number for each row's label, -1 where there is none."""
+        import pyarrow.compute as pc
+
+        if "labels" not in self._cache:
+            coded = self.table.column("label").combine_chunks().dictionary_encode()
+            codes = pc.fill_null(coded.indices, -1).to_numpy()
+            self._cache["labels"] = codes, [*coded.dictionary.to_pylist(), None]
+        return self._cache["labels"][0]
+
+    def looks(self) -> Any:
+        """What every image looks like (`images.Looks`)."""
+        if "looks" not in self._cache:
+            self._cache["looks"] = images.look(self.table.column("image"))
+        return self._cache["looks"]
+
+    def best_first(self, numbers: Iterable[int]) -> list[int]:
+        """Duplicates in the order in which they deserve to stay; the order of the source plays no part.
+
+        First those of test, then of validation; the most complete row, the longest content, then by content and id.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        numbers = np.asarray(list(numbers), np.int64)
+        preference = np.array([PREFERENCE.get(name, len(PREFERENCE)) for name in self.names])
+        part = self.table.take(numbers)
+        filled = sum((column.is_valid().cast(pa.int64()).to_numpy() for column in part.columns), np.zeros(len(numbers)))
+        keys = {"split": preference[self.where[numbers]], "gaps": -filled, "id": part.column("id")}
+        order = ["split", "gaps", "id"]
+        if self.kind != "table":
+            keys["content"] = pc.fill_null(_written(part.column(self.kind)), "")
+            keys["shortness"] = pc.negate(pc.utf8_length(keys["content"]))
+            order[2:2] = ["shortness", "content"]
+        sorted_ = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in order])
+        out: list[int] = numbers[sorted_.to_numpy()].tolist()
+        return out
+
+    def changes(self) -> pa.Table:
+        """Every changed cell: id, split, stage, column, before, after."""
+        import pyarrow as pa
+
+        names = ("stage", "column", "before", "after")
+        if not self._changes:
+            return pa.table({name: pa.array([], pa.string()) for name in ("id", "split", *names)})
+        table = pa.concat_tables(self._changes)
+        numbers = table.column("row").to_numpy()
+        splits = pa.array([self.names[self.where[n]] for n in numbers], pa.string())
+        return pa.table(
+            {"id": self.source.column("id").take(numbers), "split": splits} | {n: table.column(n) for n in names}
+        )
+
+    def survivors(self) -> dict[str, pa.Table]:
+        """The cleaned splits, an emptied one as an empty table."""
+        table = self.table
+        if self.several:
+            lists = split_classes(table.column("label"), SEPARATOR)
+            table = table.set_column(table.column_names.index("label"), "label", lists)
+        return {
+            name: table.filter(self.alive & (self.where == k)).replace_schema_metadata()
+            for k, name in enumerate(self.names)
+        }
+
+    def rejected(self) -> pa.Table:
+        """The rejected rows as they came, with split, stage, reason and detail, in the order of the source."""
+        import pyarrow as pa
+
+        found = sorted(self.rejects)
+        numbers = np.array([row for row, *_ in found], np.int64)
+        out = self.source.take(numbers).replace_schema_metadata()
+        told = {name: [reject[k] for reject in found] for k, name in enumerate(("stage", "reason", "detail"), 1)}
+        for name, values in ({"split": [self.split(n) for n in numbers]} | told).items():
+            column = pa.array(values, pa.string())
+            if name in out.column_names:  # a source that was rejected before
+                out = out.set_column(out.column_names.index(name), name, column)
+            else:
+                out = out.append_column(name, column)
+        return out
 
 
-def from_dataset(data: DatasetDict) -> Rows:
-    """The rows of every split, one after another."""
-    tables: dict[str, pa.Table] = {split: rows.with_format("arrow")[:] for split, rows in data.items()}
-    splits = [split for split, table in tables.items() for _ in range(table.num_rows)]
-
-    def column(name: str) -> list[Any]:
-        return [value for table in tables.values() for value in table.column(name).to_pylist()]
-
-    filled = np.concatenate([_filled(table) for table in tables.values()])
-    protected = np.array([split == "test" for split in splits]) & (len(tables) > 1)
-    alive = np.ones(len(splits), dtype=bool)
-    labels = [label for split_rows in data.values() for label in label_texts(split_rows)]
-    return Rows(tables, column("id"), column("text"), labels, splits, filled, alive, protected)
-
-
-def _filled(table: pa.Table) -> Any:
-    return np.sum([table.column(name).is_valid().to_numpy() for name in table.column_names], axis=0)
-
-
-def survivors(rows: Rows) -> tuple[dict[str, pa.Table], pa.Table, pa.Table]:
-    """The cleaned splits, the rejected rows (as they came, with stage, reason, detail), and the changed cells."""
+def from_dataset(data: DatasetDict, aside: frozenset[str] = frozenset()) -> Rows:
+    """The rows of every split, one after another; `aside` are columns that are no features."""
     import pyarrow as pa
 
-    kept, rejected = {}, []
-    reasons = {row: why for row, *why in rows.rejects}
-    start = 0
-    for split, table in rows.tables.items():
-        here = np.arange(start, start + table.num_rows)
-        start += table.num_rows
-        alive = here[rows.alive[here]]
-        part = table.take(alive - here[0]) if len(here) else table
-        part = _replaced(part, "text", [rows.texts[i] for i in alive])
-        kept[split] = _replaced(part, "label", [rows.labels[i] for i in alive])
-        dead = here[~rows.alive[here]]
-        part = table.take(dead - here[0]) if len(here) else table
-        part = _replaced(part, "label", [rows.labels[i] for i in dead])
-        for position, name in enumerate(("stage", "reason", "detail")):
-            part = _replaced(part, name, [reasons[i][position] for i in dead])
-        rejected.append(_replaced(part, "split", [split] * len(dead)))
-    names = ("id", "split", "stage", "column", "before", "after")
-    changes = pa.table({n: pa.array([c[n] for c in rows.changes], pa.string()) for n in names})
-    return kept, pa.concat_tables(rejected, promote_options="permissive").replace_schema_metadata(), changes
+    tables = []
+    for rows in data.values():
+        table = rows.with_format("arrow")[:]
+        if "label" not in table.column_names:
+            table = table.append_column("label", pa.nulls(table.num_rows, pa.string()))
+        else:
+            table = table.set_column(table.column_names.index("label"), "label", label_array(rows))
+        for name, feature in rows.features.items():
+            if name != "label" and isinstance(getattr(feature, "names", None), list):  # a category, not a number
+                texts = pa.array(feature.names, pa.string()).take(table.column(name).combine_chunks())
+                table = table.set_column(table.column_names.index(name), name, pa.chunked_array([texts]))
+        tables.append(table.replace_schema_metadata())
+    order = tables[0].column_names
+    whole = _in_blocks(pa.concat_tables([t.select(order) for t in tables], promote_options="permissive"))
+    where = np.repeat(np.arange(len(tables), dtype=np.int16), [t.num_rows for t in tables])
+    names = list(data)
+    protected = (where == names.index("test")) if "test" in names and len(names) > 1 else np.zeros(len(where), bool)
+    alive = np.ones(len(where), dtype=bool)
+    several = any(is_multi(rows.features) for rows in data.values() if "label" in rows.features)
+    return Rows(whole, whole, names, where, alive, protected, several, aside)
 
 
-def _replaced(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+def _in_blocks(table: pa.Table) -> pa.Table:
+    """The table in chunks that every column shares, none larger than a block."""
     import pyarrow as pa
 
-    column = pa.array(values, pa.string())
-    if name in table.column_names:
-        return table.set_column(table.column_names.index(name), name, column).replace_schema_metadata()
-    return table.append_column(name, column)
+    batches = table.to_batches(max_chunksize=BLOCK)
+    return pa.Table.from_batches(batches, table.schema) if batches else table
+
+
+def _column(values: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(values, pa.ChunkedArray):
+        return values
+    return pa.chunked_array([values if isinstance(values, pa.Array) else pa.array(values)])
+
+
+def _written(values: Any) -> pa.Array:
+    """Cells as texts: numbers as they are written, series as JSON, images by their path."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if pa.types.is_struct(values.type) and values.type.get_field_index("path") >= 0:
+        return pc.struct_field(values, "path").cast(pa.string())
+    if pa.types.is_nested(values.type):
+        return pa.array([None if v is None else json.dumps(v, default=str) for v in values.to_pylist()], pa.string())
+    return values.cast(pa.string())
