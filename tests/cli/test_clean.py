@@ -243,6 +243,14 @@ def test_raters_become_labels_and_gates(tmp_path, call):
     assert call("clean", source, "--out", tmp_path / "out", *raters).code == 0
 
 
+def test_votes_in_a_table_without_content(tmp_path):
+    rows = [{"yes": 3 - i % 2, "no": i % 2, "count": 3} for i in range(12)] + [{"yes": 0, "no": 3, "count": 3}] * 4
+    made = toolkit.clean(write_csv(tmp_path / "in.csv", rows), out=tmp_path / "out", votes=["yes,no"])
+    assert made.metrics == {"rows_in": 16, "rows_out": 16}
+    assert report(made.artifact)["profile"]["after"]["labels"] == {"no": 4, "yes": 12}
+    assert "exact-duplicates" not in stages(made.artifact)
+
+
 def test_an_audit_comes_back_as_corrections(source, tmp_path):
     first = toolkit.clean(source, out=tmp_path / "first", audit=0.2)
     audit = pd.read_csv(first.artifact / "audit.csv")

@@ -39,7 +39,7 @@ KEYS = (
     "gates",
 )
 FIGURES = ("metrics.json", "report.json")  # what gates read
-PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "rensa", "nlpaug")
+PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "nlpaug")
 
 
 def digest_file(path: Path) -> str:

@@ -20,7 +20,7 @@ from toolkit.errors import ToolkitError
 
 MOST = 100_000  # rows that the models learn from; more are judged by these
 CELLS = 8_000_000  # rows times classes that the parameters are fitted to
-PENALTIES = (1.0, 0.5)  # of the first models, and of those that learn without what the first ones flagged
+PENALTY = 1.5  # of the ridge regression
 LEAST = 0.3  # no row is flagged whose label is less probably wrong
 OFFSET, SPREAD = 0.2, 0.5  # standard deviations of the priors: of b, and of a class's rate about the common one (logit)
 COMMON = (-3.5, 2.0)  # prior of the common rate, mean and standard deviation (logit): 3%, from 0.1% to 60%
@@ -93,36 +93,24 @@ def find(
 def _scores(
     rows: Any, own: Any, fold: Any, train: Any, texts: Sequence[str] | None, vectors: Any, seed: int
 ) -> tuple[Any, str]:
-    """Scores (rows, classes) by models that saw neither the row nor what looks wrong; and what they read."""
+    """Scores (rows, classes) by models that did not see the row's fold; and what they read."""
     learners = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(train))[:MOST])
     encoder = crossfit.Encoder(texts, vectors, rows[learners], seed)
-    parts = encoder.parts(rows[learners])
-    labels, of = own[learners], fold[learners]
-    targets = np.eye(own.max() + 1, dtype=np.float32)[labels]
-    content = encoder.names
-    if len(parts) > 1 and not _helps(parts, targets, of):
+    parts, content = encoder.parts(rows[learners]), encoder.names
+    targets = np.eye(own.max() + 1, dtype=np.float32)[own[learners]]
+    if len(parts) > 1 and not _helps(parts, targets, fold[learners]):
         parts, content = parts[:1], content[:1]
-    keep = np.ones(len(learners), dtype=bool)
     scores = np.zeros((len(rows), targets.shape[1]), dtype=np.float32)
-    models: list[Any] = []
-    with console.progress("label noise", len(PENALTIES) * (of.max() + 1)) as advance:
-        for penalty in PENALTIES:
-            if models:
-                p_wrong, _ = judge(fit(scores[learners], labels, seed), scores[learners], labels)
-                keep = ~choose(p_wrong)[0]
-            models.clear()
-            for k in range(of.max() + 1):
-                inside, out = np.flatnonzero(keep & (of != k)), np.flatnonzero(of == k)
-                models.append(crossfit.fit([part[inside] for part in parts], targets[inside], penalty))
-                scores[learners[out]] = crossfit.predict(models[k], [part[out] for part in parts])
-                advance()
-    others = np.setdiff1d(np.arange(len(rows)), learners)
-    for start in range(0, len(others), BLOCK):
-        block = others[start : start + BLOCK]
-        parts = encoder.parts(rows[block])[: len(content)]
-        for k, model in enumerate(models):
-            here = np.flatnonzero(fold[block] == k)
-            scores[block[here]] = crossfit.predict(model, [part[here] for part in parts])
+    others = np.ones(len(rows), dtype=bool)
+    others[learners] = False
+    for k in console.track(range(fold.max() + 1), "label noise"):
+        inside, out = np.flatnonzero(fold[learners] != k), np.flatnonzero(fold[learners] == k)
+        model = crossfit.fit([part[inside] for part in parts], targets[inside], PENALTY)
+        scores[learners[out]] = crossfit.predict(model, [part[out] for part in parts])
+        here = np.flatnonzero(others & (fold == k))
+        for start in range(0, len(here), BLOCK):
+            block = here[start : start + BLOCK]
+            scores[block] = crossfit.predict(model, encoder.parts(rows[block])[: len(parts)])
     return scores, " and ".join(content)
 
 
@@ -131,7 +119,7 @@ def _helps(parts: crossfit.Parts, targets: Any, fold: Any) -> bool:
     inside, out = np.flatnonzero(fold != 0), np.flatnonzero(fold == 0)
     errors = []
     for tried in (parts[:1], parts):
-        model = crossfit.fit([part[inside] for part in tried], targets[inside], PENALTIES[0])
+        model = crossfit.fit([part[inside] for part in tried], targets[inside], PENALTY)
         errors.append(((crossfit.predict(model, [part[out] for part in tried]) - targets[out]) ** 2).sum())
     return bool(errors[1] < errors[0])
 

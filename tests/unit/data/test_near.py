@@ -221,6 +221,25 @@ def test_crowds_are_searched_without_loss(monkeypatch, name):
     assert len(near.pairs(texts)[0]) >= 0.999 * len(expected)
 
 
+def test_the_search_inside_crowds_proposes_every_pair_at_the_threshold():
+    """Sets of which one holds the other (8 and 10 grams, the sizes as unlike as can be), and of equal sizes."""
+    rng = np.random.default_rng(0)
+    texts = []
+    for _ in range(300):
+        drawn = "".join(rng.choice(HAN, 29, replace=False))
+        texts += [drawn[:9], drawn[:11], drawn[11:27], drawn[13:29]]
+    table = minhash.MinHash(texts, 0)
+    proposed = {
+        pair for a, b in table.crowded(np.arange(len(table))) for pair in zip(a.tolist(), b.tolist(), strict=True)
+    }
+    left, right = np.triu_indices(len(texts), 1)
+    alike = table.near(left, right)
+    wanted = set(zip(left[alike].tolist(), right[alike].tolist(), strict=True))
+    assert len(wanted) >= 300
+    assert wanted <= {tuple(sorted(pair)) for pair in proposed}
+    assert len(proposed) < 20 * len(texts)
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("find", [near.links, lambda texts: near.keep(texts, np.arange(len(texts)))])
 def test_few_pairs_are_checked_in_crowds_of_any_size(name, find):

@@ -232,7 +232,9 @@ class Rows:
             if self.kind == "image":
                 self._cache["keys"] = content.image_keys(self.looks(), np.arange(len(self)))
             else:
-                self._cache["keys"] = content.keys(self.table.drop_columns(sorted(self.aside)), self.alive)
+                self._cache["keys"] = content.keys(
+                    self.table.drop_columns([n for n in self.table.column_names if n in self.aside]), self.alive
+                )
         return self._cache["keys"]
 
     def near(self, method: str) -> Near:
