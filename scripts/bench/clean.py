@@ -83,7 +83,7 @@ def parcels(count: int, seed: int = 0) -> Iterator[str]:
         "the parcel that you ordered from our online shop will be delivered tomorrow between nine and noon, its number"
     )
     yield from (
-        f"{text} is {i:05d}, please do not reply" for i in np.random.default_rng(seed).integers(0, 10**5, count)
+        f"{text} is {i:06d}, please do not reply" for i in np.random.default_rng(seed).integers(0, 10**6, count)
     )
 
 
