@@ -1,6 +1,7 @@
 """How fast near-duplicates are found: beside datasketch, simhash and rensa in one run, and by the number of texts.
 
 Use: clean.py near [--sizes 10000,100000,1000000] [--peers 10000,50000] [--repeat 3] [--corpus plain]
+     clean.py whole [--sizes 10000,100000,1000000] [--repeat 3]      the command `clean` with its default stages
 
 The peers are no part of the toolkit: pip install datasketch simhash rensa (without them: --peers '').
 
@@ -158,6 +159,12 @@ def rensa(source: Path, target: Path) -> int:
     return len(stays)
 
 
+def whole(source: Path, target: Path) -> int:
+    """All default stages, reports included; the import of what they need is in the time."""
+    toolkit = import_module("toolkit")
+    return int(toolkit.clean(source, out=target.with_suffix("")).metrics["rows_out"])
+
+
 CONTENDERS: dict[str, Callable[[Path, Path], int]] = {
     "toolkit": ours,
     "toolkit, simhash": ours_simhash,
@@ -165,13 +172,15 @@ CONTENDERS: dict[str, Callable[[Path, Path], int]] = {
     "datasketch, 18 bands of 5": datasketch_bands,
     "simhash": simhash,
     "rensa": rensa,
+    "whole": whole,
 }
+SEARCHES = [name for name in CONTENDERS if name != "whole"]
 
 
 def child(name: str, source: Path) -> None:
     """One measurement, printed as JSON."""
     for module in (name.split(",")[0], "scipy.sparse.csgraph", "pyarrow.compute"):
-        if module != "toolkit":
+        if module not in ("toolkit", "whole"):
             import_module(module)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -195,7 +204,8 @@ def compare(sizes: list[int], names: list[str], repeat: int, corpus: str) -> Non
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             source = Path(folder) / f"{size}.csv"
-            csv.write_csv(pa.table({"text": list(CORPORA[corpus](size))}), source)
+            labels = [f"class {number % 10}" for number in range(size)]
+            csv.write_csv(pa.table({"text": list(CORPORA[corpus](size)), "label": labels}), source)
             runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
             for _ in range(repeat):
                 for name in names:
@@ -232,7 +242,7 @@ def near_duplicates(given: argparse.Namespace) -> None:
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, python {sys.version.split()[0]}", file=sys.stderr)
     print({name: _version(name) for name in ("numpy", "pyarrow", *PEERS)}, file=sys.stderr)
     if given.peers:
-        compare(given.peers, list(CONTENDERS), given.repeat, given.corpus)
+        compare(given.peers, SEARCHES, given.repeat, given.corpus)
     if given.sizes:
         compare(given.sizes, ["toolkit"], given.repeat, given.corpus)
     print(f"load at the end {os.getloadavg()[0]:.1f}", file=sys.stderr)
@@ -257,12 +267,17 @@ def main() -> None:
     command.add_argument("--peers", type=numbers, default=numbers("10000,50000"), help="sizes; '' leaves them out")
     command.add_argument("--repeat", type=int, default=3)
     command.add_argument("--corpus", choices=CORPORA, default="plain")
+    command = commands.add_parser("whole")
+    command.add_argument("--sizes", type=numbers, default=numbers("10000,100000,1000000"))
+    command.add_argument("--repeat", type=int, default=3)
     command = commands.add_parser("child")
     command.add_argument("name", choices=CONTENDERS)
     command.add_argument("source", type=Path)
     given = parser.parse_args()
     if given.command == "child":
         child(given.name, given.source)
+    elif given.command == "whole":
+        compare(given.sizes, ["whole"], given.repeat, "plain")
     else:
         near_duplicates(given)
 
