@@ -17,15 +17,19 @@ from toolkit.data.text import CJK
 CHARACTERS = 10_000_000  # of all texts together whose character n-grams count; more are cut off the long ones
 LONGEST = 10_000  # characters of a text whose words count
 LANDMARKS = 1024
+BLOCK = 16_384  # rows whose kernel is held at a time
 STEPS, RESIDUE = 40, 0.03  # of the conjugate gradients: at most so many, until the residue is this share of the target
 COLUMNS = 32  # classes solved at a time: bounds the memory
 Parts = list[Any]  # matrices (rows, features), sparse or dense, float32; a row has a norm of about 1 in each
 
 
 def folds(codes: Any, groups: Any, count: int, seed: int) -> Any:
-    """A fold (int64, 0 to count - 1) for each row: classes spread evenly, rows of a group together."""
+    """A fold (int64, 0 to count - 1) for each row: classes spread evenly, rows of a group together.
+
+    What number a group bears plays no part.
+    """
     _, first, unit = np.unique(groups, return_index=True, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(first))
+    order = np.argsort(first)[np.random.default_rng(seed).permutation(len(first))]
     order = order[np.argsort(codes[first[order]], kind="stable")]
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % count
@@ -37,7 +41,7 @@ class Encoder:
 
     Args:
         texts: one a row, or None.
-        vectors: float array (rows, width), NaN where missing, or None.
+        vectors: float array (rows, width), or None; what is not finite is missing and counts as the mean.
     """
 
     def __init__(self, texts: Sequence[str] | None, vectors: Any, train: Any, seed: int) -> None:
@@ -54,10 +58,7 @@ class Encoder:
         if self.texts is not None:
             out.append(self._grams([self.texts[i] for i in rows]))
         if self.vectors is not None:
-            from scipy.linalg import solve_triangular
-
-            kernel = self._kernel(self._scaled(self.vectors[rows]))
-            out.append(solve_triangular(self.root, kernel.T, lower=True).T.astype(np.float32))
+            out.append(self._nystroem(rows))
         return out
 
     def _fit_texts(self, texts: list[str]) -> None:
@@ -80,15 +81,27 @@ class Encoder:
 
     def _fit_vectors(self, train: Any, seed: int) -> None:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(train))[:LANDMARKS])
-        self.centre = np.nan_to_num(np.nanmean(self.vectors[train], axis=0))
+        known = np.isfinite(self.vectors[train])
+        total = np.where(known, self.vectors[train], 0).sum(0, dtype=np.float64)
+        self.centre = total / np.maximum(known.sum(0), 1)
         self.landmarks = self._scaled(self.vectors[train[chosen]])
         distances = _distances(self.landmarks, self.landmarks)
         self.width = float(np.median(distances[distances > 0])) if (distances > 0).any() else 1.0
         kernel = self._kernel(self.landmarks)
         self.root = np.linalg.cholesky(kernel + 1e-4 * np.eye(len(kernel)))
 
+    def _nystroem(self, rows: Any) -> Any:
+        """Features (rows, landmarks) whose products approximate the kernel."""
+        from scipy.linalg import solve_triangular
+
+        out = np.empty((len(rows), len(self.landmarks)), np.float32)
+        for start in range(0, len(rows), BLOCK):
+            kernel = self._kernel(self._scaled(self.vectors[rows[start : start + BLOCK]]))
+            out[start : start + BLOCK] = solve_triangular(self.root, kernel.T, lower=True).T
+        return out
+
     def _scaled(self, vectors: Any) -> Any:
-        return np.where(np.isnan(vectors), 0.0, vectors - self.centre)
+        return np.where(np.isfinite(vectors), vectors - self.centre, 0.0)
 
     def _kernel(self, scaled: Any) -> Any:
         """exp(-2 d^2 / median d^2) to the landmarks, float64."""

@@ -72,7 +72,7 @@ def _groups(rows: Rows, config: Any) -> Any:
 
 
 def _vectors(rows: Rows, living: Any) -> Any:
-    """What a linear model can learn from where there is no text: float (rows, width), or None."""
+    """What a model can learn from where there is no text: float (rows, width), scaled by train; None of nothing."""
     if rows.kind == "image":
         looks = rows.looks()
         return (
@@ -92,9 +92,12 @@ def _vectors(rows: Rows, living: Any) -> Any:
                 columns += [(values == value).astype(float) for value in sorted(set(values.tolist()))[:_CATEGORIES]]
     else:
         return None
-    found = np.stack(columns, 1)[living]
-    scale = np.nanstd(found, 0)
-    return (found - np.nanmean(found, 0)) / np.where(scale > 0, scale, 1)
+    if not columns:
+        return None
+    found = np.stack(columns, 1)
+    usual = np.ma.masked_invalid(found[rows.fit])
+    mean, scale = usual.mean(0).filled(0), usual.std(0).filled(0)
+    return (found[living] - mean) / np.where(scale > 0, scale, 1)
 
 
 def _rounded(figure: Mapping[str, float] | None) -> dict[str, float] | None:
