@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
+from toolkit.data.labels import label_text
 from toolkit.data.roles import IMAGE_PATH
 from toolkit.errors import ToolkitError
 
@@ -126,9 +127,21 @@ def _annotations(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [a for a in task.get("annotations") or task.get("completions") or [] if isinstance(a, dict)]
 
 
+def _results(annotation: Mapping[str, Any], task: Mapping[str, Any], path: Any) -> list[dict[str, Any]]:
+    results = annotation.get("result") or []
+    sound = isinstance(results, list) and all(
+        isinstance(r, dict) and isinstance(r.get("value") or {}, dict) for r in results
+    )
+    if not sound:
+        raise ToolkitError(
+            f"{path}: task {task.get('id')} has an annotation that cannot be read", "export the project as JSON again"
+        )
+    return list(results)
+
+
 def _control(tasks: list[dict[str, Any]], path: Any, asked: str | None) -> str | None:
     """The name of the <Choices> that is read."""
-    results = (r for task in tasks for a in _annotations(task) for r in a.get("result") or [])
+    results = (r for task in tasks for a in _annotations(task) for r in _results(a, task, path))
     names = sorted({str(r.get("from_name")) for r in results if r.get("type") == "choices"})
     wanted = [name for name in (asked, "label") if name in names] or names
     if len(wanted) > 1 and wanted == names:
@@ -146,7 +159,7 @@ def _votes(task: Mapping[str, Any], control: str | None, path: Any, found: _Foun
             found.cancelled += 1
             continue
         choices: list[str] = []
-        for result in annotation.get("result") or []:
+        for result in _results(annotation, task, path):
             choices += _choices(result, control, task, path, found)
         rater = _rater(annotation.get("completed_by"))
         if len(choices) != 1:
@@ -170,7 +183,8 @@ def _choices(result: Any, control: str | None, task: Mapping[str, Any], path: An
         )
     if result.get("from_name", control) != control:
         return []
-    return [str(choice).strip() for choice in value.get("choices") or []]
+    chosen = value.get("choices") or []
+    return [text for text in map(label_text, [chosen] if isinstance(chosen, str) else chosen) if text]
 
 
 def _rater(who: Any) -> str:

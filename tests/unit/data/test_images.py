@@ -435,6 +435,21 @@ def test_a_candidate_is_compared_once_however_large_the_blocks(pictures, monkeyp
     assert set(proposed()) == set(found)
 
 
+@pytest.mark.parametrize("count", [2000, 20_000])
+def test_copies_are_proposed_however_many_pictures_there_are(count):
+    """Vectors at the angle at which a tenth of the bits differ; others are few, of ten times as many pictures too."""
+    rng = np.random.default_rng(0)
+    one, across = np.linalg.qr(rng.normal(size=(count // 2, 96, 2)))[0].transpose(2, 0, 1)
+    other = one * np.cos(0.1 * np.pi) + across * np.sin(0.1 * np.pi)
+    vectors = np.concatenate([one, other]).astype(np.float32)
+    found, checked = 0, 0
+    for left, right in near._candidates(vectors, ""):
+        found += int((right - left == count // 2).sum())
+        checked += len(left)
+    assert found >= 0.998 * count / 2
+    assert checked < 5 * count
+
+
 def test_likeness_does_not_depend_on_side_or_block(pictures, monkeypatch):
     """Crops by 4% of two sides, half of the pairs the other way round: one way alone finds fewer."""
     whole = images.look([cell(i) for i in pictures])

@@ -90,6 +90,21 @@ def test_what_is_not_read_is_refused(tasks, message, told):
         label_studio.to_table(tasks, "x.json")
 
 
+@pytest.mark.parametrize("result", ["x", ["x"], [{"type": "choices", "value": "A"}], {"type": "choices"}], ids=str)
+def test_results_of_another_form_are_told(result):
+    with pytest.raises(ToolkitError, match="task 1 has an annotation that cannot be read"):
+        label_studio.to_table([task(1, {"completed_by": 1, "result": result})], "x.json")
+
+
+def test_an_empty_choice_is_no_label(told):
+    tasks = [task(1, annotated(choice(None))), task(2, annotated(choice(" "))), task(3, annotated(choice("a")))]
+    table = label_studio.to_table(tasks, "x.json")
+    assert table.column("label").to_pylist() == [None, None, "a"]
+    one = choice("")
+    one["value"]["choices"] = "good"  # one choice without its list
+    assert label_studio.to_table([task(1, annotated(one))], "x.json").column("label").to_pylist() == ["good"]
+
+
 def test_one_of_several_choices_by_name(told):
     tasks = [task(1, annotated(choice("a"), choice("sport", control="topic"), choice("because", kind="textarea")))]
     assert label_studio.to_table(tasks, "x", "topic").column("label").to_pylist() == ["sport"]

@@ -208,6 +208,7 @@ def test_threads_change_nothing(monkeypatch):
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_crowds_are_searched_without_loss(monkeypatch, name):
     monkeypatch.setattr(search, "ALL", 0)
+    monkeypatch.setattr(search, "FAMILY", 0)
     texts = templated(name, 500)
     assert search.Search(minhash.MinHash(texts, near.SEED)).crowd.any()
     expected = every_pair(texts)
@@ -221,6 +222,25 @@ def test_crowds_are_searched_without_loss(monkeypatch, name):
     assert len(near.pairs(texts)[0]) >= 0.999 * len(expected)
 
 
+@pytest.mark.parametrize("options", [{}, {"method": "simhash", "distance": 6}], ids=str)
+def test_a_family_with_slips_loses_nothing(options):
+    """One text with 3% of its letters mistaken: grams that hundreds share, and some near pairs among many others."""
+    rng = np.random.default_rng(0)
+    text = np.array(list("thank you for shopping with us today we hope that you enjoyed it"))
+    slips = rng.random((700, len(text))) < 0.03
+    drawn = np.array(list("abcdefghijklmnopqrstuvwxyz"))[rng.integers(0, 26, slips.shape)]
+    texts = ["".join(row) for row in np.where(slips, drawn, text)]
+    index = near.prepare(texts, **options).index
+    left, right = np.triu_indices(len(index), 1)
+    assert len(index) > search.ALL
+    close = np.stack([index.rows[left], index.rows[right]], 1)[index.near(left, right)]
+    linked = near.links(texts, **options)[0]
+    firsts = near.clusters(len(texts), linked), near.clusters(len(texts), linked, close)
+    assert firsts[0] == firsts[1]
+    stays = near.keep(texts, np.arange(len(texts)), **options)[0] < 0
+    assert not stays[close].all(1).any()
+
+
 def test_the_search_inside_crowds_proposes_every_pair_at_the_threshold():
     """Sets of which one holds the other (8 and 10 grams, the sizes as unlike as can be), and of equal sizes."""
     rng = np.random.default_rng(0)
@@ -229,9 +249,10 @@ def test_the_search_inside_crowds_proposes_every_pair_at_the_threshold():
         drawn = "".join(rng.choice(HAN, 29, replace=False))
         texts += [drawn[:9], drawn[:11], drawn[11:27], drawn[13:29]]
     table = minhash.MinHash(texts, 0)
-    proposed = {
-        pair for a, b in table.crowded(np.arange(len(table))) for pair in zip(a.tolist(), b.tolist(), strict=True)
-    }
+    short = np.zeros(len(table), bool)
+    found = table.crowded(np.arange(len(table)), short)
+    proposed = {pair for a, b in found for pair in zip(a.tolist(), b.tolist(), strict=True)}
+    assert not short.any()
     left, right = np.triu_indices(len(texts), 1)
     alike = table.near(left, right)
     wanted = set(zip(left[alike].tolist(), right[alike].tolist(), strict=True))
@@ -242,8 +263,9 @@ def test_the_search_inside_crowds_proposes_every_pair_at_the_threshold():
 
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("find", [near.links, lambda texts: near.keep(texts, np.arange(len(texts)))])
-def test_few_pairs_are_checked_in_crowds_of_any_size(name, find):
+def test_few_pairs_are_checked_in_crowds_of_any_size(monkeypatch, name, find):
     """For each text about as many of three times as many; all of them would be 1,000 and 3,000."""
+    monkeypatch.setattr(search, "FAMILY", 0)  # as in larger crowds
     few, many = (find(templated(name, count))[1] / count for count in (2000, 6000))
     assert few < 200
     assert many < 1.7 * few

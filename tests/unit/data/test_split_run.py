@@ -106,7 +106,9 @@ def test_a_kept_test_is_whole_and_what_hangs_together_with_it_leaves():
 def test_all_rows_near_a_kept_test():
     whole = data(6, test=9)
     whole["train"] = change(whole["train"], "text", dict(enumerate(whole["test"]["text"][:6])))
-    with pytest.raises(ToolkitError, match=r"every row is a near-duplicate of test.*--no-keep-test"):
+    with pytest.raises(
+        ToolkitError, match=r"every row is a near-duplicate of test, or of one of its groups.*--no-keep-test"
+    ):
         divide(whole, {"train": 1.0})
 
 
@@ -137,6 +139,12 @@ def test_what_is_found_again_and_again_is_an_error(monkeypatch):
     monkeypatch.setattr(together, "clusters", lambda count, links: np.arange(count))
     with pytest.raises(ToolkitError, match="1 near-duplicate pairs stand on two sides"):
         divide(data(), {"train": 0.5, "test": 0.5})
+
+
+def test_a_group_on_two_sides_is_never_published(monkeypatch):
+    monkeypatch.setattr(together, "group_links", lambda codes: np.zeros((0, 2), np.int64))
+    with pytest.raises(RuntimeError, match="1 groups stand on two sides"):
+        divide(data(group=["g"] * 30 + [None] * 30))
 
 
 def test_the_proof_finds_leaks():
@@ -241,6 +249,14 @@ def test_shares_that_cannot_come_out_have_a_reason():
     assert divide(data())[1]["reasons"] == []
 
 
+def test_groups_too_coarse_for_a_share_are_the_reason():
+    """None is larger than train, so none alone stands in the way."""
+    _, result = divide(data(group=[f"g{i // 15}" for i in range(60)]), {"train": 0.6, "test": 0.4})
+    assert result["reasons"] == [
+        "train has 50.0% of the rows, not 60.0%: 60 rows hang together in 4 clusters, the largest of 15 rows"
+    ]
+
+
 def test_one_group_of_all_rows():
     with pytest.raises(ToolkitError, match=r"nothing is left for validation, test: group 'g' has 60 of 60 rows"):
         divide(data(group=["g"] * 60))
@@ -281,7 +297,7 @@ def test_balance_under():
 
 
 def test_balance_over():
-    whole = data(120, method=["phone"] * 120)
+    whole = data(120, method=["phone"] * 120, method_original=["x"] * 120)
     whole["train"] = change(whole["train"], "label", dict.fromkeys(range(90), 0))
     whole["train"] = change(whole["train"], "id", {i: f"r{i + 90:03}+1" for i in range(30)})  # what copies would have
     outcome, result = divide(whole, balance="1:2", balance_by="over")
@@ -290,7 +306,7 @@ def test_balance_over():
     copies = train[train["parent_id"].notna()]
     assert len(copies) == result["balance"]["copied"] == 48
     assert set(copies["method"]) == {"oversample"}
-    assert set(copies["method_original"]) == {"phone"}
+    assert (set(copies["method_original"]), set(copies["method_original_"])) == ({"x"}, {"phone"})
     assert copies["parent_id"].value_counts().max() <= 5
     originals = train[train["parent_id"].isna()].set_index("id")
     assert (originals.loc[copies["parent_id"], "text"].to_numpy() == copies["text"].to_numpy()).all()

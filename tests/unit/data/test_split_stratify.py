@@ -117,6 +117,18 @@ def test_a_fold_that_is_too_full_for_good_does_not_keep_the_others_from_coming_o
     assert np.ptp(rest) <= 0.02 * len(codes)
 
 
+@pytest.mark.parametrize("shares", [[0.9, 0.1], SHARES, [0.2] * 5])
+def test_groups_as_large_as_a_part_change_places(shares):
+    """Where no group can move alone without making the sizes worse, two do together."""
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        sizes = rng.integers(15, 60, 25)
+        clusters = np.repeat(np.arange(25), sizes)
+        where = stratify.divide(single(rng.integers(0, 3, len(clusters))), clusters, shares, seed=0, must=[0])
+        assert np.abs(np.bincount(where) / len(clusters) - shares).max() <= 0.01
+        assert not torn(clusters, where)
+
+
 def test_classes_of_one_row_are_all_in_train_and_a_large_class_makes_up_for_it():
     codes = np.array([*range(100), *[100] * 100])
     where = stratify.divide(single(codes), np.arange(200), [0.5, 0.5], seed=0, must=[0])

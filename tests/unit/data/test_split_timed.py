@@ -113,6 +113,12 @@ def test_borders_fall_between_times_where_one_is_near():
     assert tied == 0
 
 
+def test_two_borders_together_take_no_more_than_a_hundredth_from_a_part():
+    when = np.repeat(np.arange(10), [309, 200, 100, 182, 50, 50, 50, 30, 20, 9])  # edges at 609 and at 791
+    where, _ = timed.ordered(when, np.arange(1000), [0.6, 0.2, 0.2], seed=0)
+    assert np.abs(np.bincount(where) - [600, 200, 200]).max() <= 10
+
+
 def test_rows_of_one_time_are_divided_where_no_edge_is_near():
     part, tied = timed.ordered(np.repeat([1, 2], 500), np.arange(1000), SHARES, seed=0)
     assert np.bincount(part).tolist() == [800, 100, 100]

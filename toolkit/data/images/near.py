@@ -15,6 +15,7 @@ photos with one background agree nearly everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,9 +24,10 @@ import numpy as np
 from toolkit import console
 from toolkit.data.images.looks import COLOUR_SIDE, SIDE, Looks, look
 
-# A pair that disagrees in a share d of the bits is proposed with probability 1 - (1 - (1 - d)^BITS)^TABLES:
-# 0.9997 at d = 0.1, where crops by 4% lie; the other copies are nearer.
-BITS, TABLES = 16, 40
+# A pair that disagrees in a share d of the bits is proposed with probability 1 - (1 - (1 - d)^bits)^tables: there are
+# tables enough for RECALL at d = APART, where crops by 4% lie; the other copies are nearer.
+BITS = 16  # of a key, at least
+APART, RECALL = 0.1, 0.9997
 SEED = 7  # of the projections
 LOW = 8  # DCT coefficients an axis
 COSINE = 0.75  # candidates whose coefficients are less alike are no copies
@@ -108,18 +110,25 @@ def _cosines(size: int, count: int) -> Any:
 
 def _candidates(vectors: Any, label: str, seed: int = SEED) -> Iterator[tuple[Any, Any]]:
     """Pairs that agree in all bits of a table, each at most once, in blocks of bounded size."""
-    planes = np.random.default_rng(seed).standard_normal((vectors.shape[1], TABLES * BITS)).astype(np.float32)
-    keys = np.empty((len(vectors), TABLES), dtype=np.uint16)
-    weights = (1 << np.arange(BITS)).astype(np.uint16)
-    for i in range(0, len(vectors), _AT_ONCE):
-        bits = (vectors[i : i + _AT_ONCE] @ planes > 0).reshape(-1, TABLES, BITS)
+    width, tables = _keys_for(len(vectors))
+    planes = np.random.default_rng(seed).standard_normal((vectors.shape[1], tables * width)).astype(np.float32)
+    keys = np.empty((len(vectors), tables), dtype=np.uint32)
+    weights = (1 << np.arange(width)).astype(np.uint32)
+    for i in range(0, len(vectors), _BLOCK):
+        bits = (vectors[i : i + _BLOCK] @ planes > 0).reshape(-1, tables, width)
         keys[i : i + len(bits)] = bits @ weights
-    for table in console.track(range(TABLES), label):
+    for table in console.track(range(tables), label):
         for left, right in _buckets(keys[:, table]):
             # a pair that an earlier table proposed was compared there
             fresh = ~(keys[left, :table] == keys[right, :table]).any(1)
             if fresh.any():
                 yield left[fresh], right[fresh]
+
+
+def _keys_for(count: int) -> tuple[int, int]:
+    """Bits of a key and how many keys: the more pictures, the longer, or the buckets would grow with their number."""
+    bits = max(BITS, count.bit_length() + 3)
+    return bits, math.ceil(math.log(1 - RECALL) / math.log(1 - (1 - APART) ** bits))
 
 
 def _buckets(key: Any) -> Iterator[tuple[Any, Any]]:

@@ -9,7 +9,8 @@ Of 512 distinct texts or fewer every pair is compared. Of more, those that share
 the threshold: 0.9992), each pair verified. Where more than 32 share a key, a crowd, comparing all with all would be
 quadratic: there each is compared with the crowd's first or best, and then by the grams that are rare among the crowds'
 texts, which loses nothing as long as no such gram is shared by more than 128 texts; of more, each is compared with the
-128 next in size. So the work stays n log n on texts cut from one template too.
+128 next in size. Where that cuts a search for links or for what stays short, and crowds connect no more than 8,192
+texts, all of these are compared. So the work stays n log n on texts cut from one template too.
 
 Texts are a list of strings or an Arrow array (null: an empty text), read in blocks; of each 72 bytes of keys are kept.
 Each function takes the texts, or what `prepare` made of them, for several questions about the same texts.

@@ -29,8 +29,12 @@ class Index(Protocol):
     def near(self, left: Any, right: Any) -> Any:
         """Which pairs of entries are near-duplicates."""
 
-    def crowded(self, entries: Any) -> Iterator[tuple[Any, Any]]:
-        """Candidate pairs among entries of which many share a key."""
+    def crowded(self, entries: Any, short: Any) -> Iterator[tuple[Any, Any]]:
+        """Candidate pairs among entries of which many share a key.
+
+        Args:
+            short: bool for each entry; set for those that may have more partners than are proposed.
+        """
 
 
 def parallel(function: Callable[[T], R], items: Iterable[T], label: str = "") -> Iterator[tuple[T, R]]:

@@ -28,10 +28,11 @@ def runs(keys: Any, ties: Any = None) -> tuple[Any, Any, Any]:
 
 def within(order: Any, starts: Any, sizes: Any) -> Iterator[tuple[Any, Any]]:
     """All pairs inside each run, (the smaller number, the larger)."""
-    for first, last in cut(sizes * (sizes - 1) // 2, _AT_ONCE):
-        some = ranges(starts[first:last], sizes[first:last])
-        behind = np.repeat((starts + sizes)[first:last], sizes[first:last]) - some - 1
-        a, b = order[np.repeat(some, behind)], order[ranges(some + 1, behind)]
+    places = ranges(starts, sizes)
+    behind = np.repeat(starts + sizes, sizes) - places - 1
+    for first, last in cut(behind, _AT_ONCE):
+        some, many = places[first:last], behind[first:last]
+        a, b = order[np.repeat(some, many)], order[ranges(some + 1, many)]
         yield np.minimum(a, b), np.maximum(a, b)
 
 
@@ -54,16 +55,23 @@ def posting(lists: Any, places: Any, begins: Any) -> Any:
     return packed | begins.astype(np.uint64)
 
 
-def pairs(postings: Any, reach: Any) -> Iterator[tuple[Any, Any]]:
-    """Pairs of places: each that begins with those behind it in its list, up to MOST, and before its `reach`."""
+def pairs(postings: Any, reach: Any, short: Any) -> Iterator[tuple[Any, Any]]:
+    """Pairs of places: each that begins with those behind it in its list, up to MOST, and before its `reach`.
+
+    Args:
+        short: bool for each place; set where there are more than MOST.
+    """
     postings.sort()
     number = postings >> np.uint64(_PLACE + 1)
     edges = np.flatnonzero(np.concatenate([number[1:] != number[:-1], [True]])) + 1
     at = np.flatnonzero(postings & np.uint64(1))
-    stop = np.minimum(edges[np.searchsorted(edges, at, "right")], at + 1 + MOST)
-    at, stop = at[stop > at + 1], stop[stop > at + 1]
+    end = edges[np.searchsorted(edges, at, "right")]
+    stop = np.minimum(end, at + 1 + MOST)
     del number
     places = (postings >> np.uint64(1) & np.uint64((1 << _PLACE) - 1)).astype(np.int64)
+    long = np.flatnonzero(stop < end)
+    short[places[at[long]][places[stop[long]] < reach[places[at[long]]]]] = True
+    at, stop = at[stop > at + 1], stop[stop > at + 1]
     order = np.argsort(places[at], kind="stable")  # so that repeats of a pair come together
     at, stop = at[order], stop[order]
     for first, last in cut(stop - at, _AT_ONCE):

@@ -51,7 +51,7 @@ class MinHash:
         self.keys = np.concatenate([keys[:, first], np.concatenate(twin_keys, axis=1)[:, known]], axis=1)
         self.lengths = lengths[self.rows]
         self.sizes = np.zeros(len(self), np.int64)  # of the gram sets, 0: not made yet
-        self.sketches = np.empty((len(self), _WORDS), np.uint64)
+        self.sketches = np.empty((_WORDS, len(self)), np.uint64)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,9 +72,12 @@ class MinHash:
         """Pairs that sizes and sketches do not rule out."""
         self._sketch(np.concatenate([left, right]))
         a, b = self.sizes[left], self.sizes[right]
-        differ = np.bitwise_count(self.sketches[left] ^ self.sketches[right]).sum(1, dtype=np.int64)
+        most = (a + b) // _NINE
+        differ = np.zeros(len(left), np.uint16)
+        for word in self.sketches:
+            differ += np.bitwise_count(word[left] ^ word[right])
         twins = (left >= self.ones) & (right >= self.ones)  # two that are no CJK texts: compared by 5-grams
-        return (_NINE * np.maximum(differ, np.abs(a - b)) <= a + b) & ~twins
+        return (differ <= most) & (np.abs(a - b) <= most) & ~twins
 
     def _alike(self, left: Any, right: Any) -> Any:
         entries, place = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -83,7 +86,7 @@ class MinHash:
     def _sketch(self, entries: Any) -> None:
         new = distinct(entries[self.sizes[entries] == 0])
         for part, table in parallel(self._sets, self._parts(new)):
-            self.sizes[part], self.sketches[part] = table.sizes, grams.parities(table, _WORDS)
+            self.sizes[part], self.sketches[:, part] = table.sizes, grams.parities(table, _WORDS).T
 
     def _parts(self, entries: Any) -> Iterator[Any]:
         return (entries[a:b] for a, b in cut(self.lengths[entries], _CHARACTERS))
@@ -92,8 +95,8 @@ class MinHash:
         texts = self.source.take(self.rows[entries])
         return grams.sets(texts, np.where(entries >= self.ones, grams.CJK_GRAM, grams.sizes_of(texts)))
 
-    def crowded(self, entries: Any) -> Iterator[tuple[Any, Any]]:
-        """Pairs that can be near, by prefix filtering (Chaudhuri et al. 2006; PPJoin: Xiao et al. 2008), complete.
+    def crowded(self, entries: Any, short: Any) -> Iterator[tuple[Any, Any]]:
+        """Pairs that can be near, by prefix filtering (Chaudhuri et al. 2006; PPJoin: Xiao et al. 2008).
 
         With the grams of all sets in one order, the rarest first, two sets of a similarity of 0.8 share one of the
         first n - ceil(0.8 n) + 1 of the larger and of the first n - ceil(n * 8 / 9) + 1 of the smaller.
@@ -115,8 +118,10 @@ class MinHash:
                 return _postings(self._sets(part), place[part], counts, share, shares)
 
             found = [posting for _, posting in parallel(postings, self._parts(entries))]
-            for left, right in lists.pairs(np.concatenate(found), reach):
+            cut_short = np.zeros(len(entries), bool)
+            for left, right in lists.pairs(np.concatenate(found), reach, cut_short):
                 yield entries[left], entries[right]
+            short[entries[cut_short]] = True
 
 
 def _signed(texts: Folded, factors: Any) -> tuple[Any, ...]:

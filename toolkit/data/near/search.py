@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Any
 
@@ -14,8 +14,9 @@ from toolkit.data.near.index import Index, distinct, ranges
 
 ALL = 512  # entries in all: every pair is checked
 FEW = 32  # entries that share a key: all their pairs are checked
+FAMILY = 8192  # entries that crowds connect: all their pairs are checked where some would be missed
 ROUNDS, LITTLE = 64, 0.05  # at most so many, and none after one of which less than this share came to something
-_MANY = 1 << 20  # pairs found between two looks at what they connect
+_SOME = 1 << 16  # pairs that are checked between two looks at what they connect
 _ONE = np.uint64(1)
 
 
@@ -70,8 +71,25 @@ class Search:
         if not self.crowd.any():
             return
         self.check(*unique(lists.led(self.index.keys, self.crowd, np.arange(len(self.index)))))
-        for left, right in self.index.crowded(np.flatnonzero(self.crowd)):
+        entries = np.flatnonzero(self.crowd)
+        for left, right in self.index.crowded(entries, np.zeros(len(self.index), bool)):
             self.check(left, right)
+
+    def inside(self, entries: Any) -> Iterator[tuple[Any, Any]]:
+        """Candidate pairs among entries of crowds: those that the search inside crowds proposes.
+
+        Then all pairs of a family, entries that crowds connect, if not all were proposed and the family is not large.
+        """
+        short = np.zeros(len(self.index), bool)
+        yield from self.index.crowded(entries, short)
+        if not short.any():
+            return
+        keys, family = (row[entries] for row in self.index.keys), np.arange(len(entries))
+        for leader, other in lists.led(keys, self.crowd[entries], family.copy()):
+            family = components(len(entries), np.stack([family[leader], family[other]], 1))[family]
+        order, starts, sizes = lists.runs(family.astype(np.uint32))
+        some = (sizes <= FAMILY) & np.isin(family[order[starts]], family[short[entries]])
+        yield from lists.within(entries[order], starts[some], sizes[some])
 
     def connect_crowds(self) -> None:
         """In crowds: pairs enough that what is connected by near pairs is connected by those that were found."""
@@ -87,11 +105,13 @@ class Search:
             if sum(map(len, self.found)) - known <= LITTLE * (self.checked - before):
                 break
         since = 0
-        for left, right in self.index.crowded(self._mixed(parts)):
-            apart = parts[left] != parts[right]
-            since += len(self.check(left[apart], right[apart])[0])
-            if since > _MANY:
-                parts, since = self._parts(), 0
+        for left, right in self.inside(self._mixed(parts)):
+            for at in range(0, len(left), _SOME):
+                some = slice(at, at + _SOME)
+                apart = parts[left[some]] != parts[right[some]]
+                since += len(self.check(left[some][apart], right[some][apart])[0])
+                if since > len(parts) // 8:
+                    parts, since = self._parts(), 0
 
     def _parts(self) -> Any:
         """What part of its crowds each entry is connected with, by pairs inside crowds."""

@@ -42,14 +42,16 @@ class SimHash:
         """Which pairs of entries differ in few enough bits."""
         return np.bitwise_count(self.marks[left] ^ self.marks[right]) <= self.distance
 
-    def crowded(self, entries: Any) -> Iterator[tuple[Any, Any]]:
+    def crowded(self, entries: Any, short: Any) -> Iterator[tuple[Any, Any]]:
         """Candidate pairs from as many and as long keys as there may be; complete but for crowds in these."""
         keys = table_keys(self.marks[entries], self.distance, blocks_for(BITS, self.distance))
         everywhere = np.full(len(entries), len(entries))
         for table in keys:
-            begins = np.ones(len(entries), bool)
-            for left, right in lists.pairs(lists.posting(table, np.arange(len(entries)), begins), everywhere):
+            begins, cut_short = np.ones(len(entries), bool), np.zeros(len(entries), bool)
+            postings = lists.posting(table, np.arange(len(entries)), begins)
+            for left, right in lists.pairs(postings, everywhere, cut_short):
                 yield entries[left], entries[right]
+            short[entries[cut_short]] = True
 
 
 def _signed(texts: Folded) -> tuple[Any, Any]:

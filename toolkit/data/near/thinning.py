@@ -139,7 +139,7 @@ class _Items:
             if not self._settled_many(self._crowded()):
                 break
         one, near = self.first == _ANCHOR, 0  # entries that have an anchor
-        for left, right in self.search.index.crowded(distinct(entry)):
+        for left, right in self.search.inside(distinct(entry)):
             some = one[left] != one[right]
             near += len(self.search.check(left[some], right[some])[0])
             if near > _MANY:
@@ -200,7 +200,7 @@ class _Items:
         single, group, known, near = self.count == 1, self.first, len(self.search.found), 0
         if not block.any():
             return True
-        for left, right in self.search.index.crowded(np.flatnonzero(block | stays)):
+        for left, right in self.search.inside(np.flatnonzero(block | stays)):
             some = (block[left] | block[right]) & ~(single[left] & single[right] & (group[left] != group[right]))
             near += len(self.search.check(left[some], right[some])[0])
             if limited and near > _MANY:

@@ -64,7 +64,10 @@ def with_copies(made: DatasetDict, pool: Pool, rows: Any, number: Any) -> Datase
     out = DatasetDict()
     for name, part in made.items():
         if "method" in part.column_names:  # the user's own, of another meaning
-            part = part.rename_column("method", "method_original")
+            aside = "method_original"
+            while aside in part.column_names:
+                aside += "_"
+            part = part.rename_column("method", aside)
         for column in ("parent_id", "method"):
             part = with_column(part, column, [None] * len(part))
         out[name] = part

@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.errors import ToolkitError
 
 
-def ratio(text: str) -> float:
+def ratio(text: str, flag: str = "--balance") -> float:
     """How many times the smallest class the largest may be, from what is written as 1:1.5.
 
     Raises:
@@ -20,9 +20,9 @@ def ratio(text: str) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*[:：]\s*(\d+(?:\.\d+)?)\s*", text)
     hint = "write smallest:largest, such as 1:1 or 1:1.5"
     if not found or float(found[1]) == 0:
-        raise ToolkitError(f"--balance {text} is no ratio", hint)
+        raise ToolkitError(f"{flag} {text} is no ratio", hint)
     if float(found[2]) < float(found[1]):
-        raise ToolkitError(f"--balance {text} asks for a smallest class that is the larger one", hint)
+        raise ToolkitError(f"{flag} {text} asks for a smallest class that is the larger one", hint)
     return float(found[2]) / float(found[1])
 
 

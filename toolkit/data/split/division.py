@@ -86,7 +86,10 @@ def divided(pool: Pool, clusters: Any, wish: Wish) -> Division:
         free = free[~leaking[free]]
     out.touched = len(out.rejected)
     if not len(free):
-        raise ToolkitError("every row is a near-duplicate of test", "divide everything anew with --no-keep-test")
+        raise ToolkitError(
+            "every row is a near-duplicate of test, or of one of its groups",
+            "divide everything anew with --no-keep-test",
+        )
     if wish.subset < 1:
         shares = [wish.subset, 1 - wish.subset]
         chosen = stratify.divide(pool.labels.take(free), clusters[free], shares, wish.seed, must=[0])
@@ -105,7 +108,7 @@ def divided(pool: Pool, clusters: Any, wish: Wish) -> Division:
         gone = np.sort(free[where < 0])
         _reject(out, pool, clusters, gone, np.sort(free[where >= 0]), lambda row: names[side[row]])
     out.moved, out.sizes = len(out.rejected), {name: len(rows) for name, rows in out.parts.items()}
-    _demand_rows(out, pool, clusters, free)
+    _demand_rows(out, pool, clusters, free, wish)
     out.reasons = _reasons(out, pool, clusters, free, wish, tied)
     if wish.balance:
         _balance(out, pool, wish)
@@ -159,7 +162,7 @@ def _reject(out: Division, pool: Pool, clusters: Any, rows: Any, others: Any, si
         out.rejected.append((row, reason, f"hangs together with {pool.id(other)}"))
 
 
-def _demand_rows(out: Division, pool: Pool, clusters: Any, free: Any) -> None:
+def _demand_rows(out: Division, pool: Pool, clusters: Any, free: Any, wish: Wish) -> None:
     """No part is empty, and no class stands outside of train (or of the folds) alone.
 
     Raises:
@@ -168,7 +171,7 @@ def _demand_rows(out: Division, pool: Pool, clusters: Any, free: Any) -> None:
     empty = [name for name, rows in out.parts.items() if not len(rows)]
     if empty:
         raise ToolkitError(
-            f"nothing is left for {', '.join(empty)}: {_obstacle(pool, clusters, free)}",
+            f"nothing is left for {', '.join(empty)}: {_obstacle(pool, clusters, free, wish)}",
             "clean away near-duplicates, check the group column, add rows, or ask for another share",
         )
     learnt = [name for name in out.parts if name not in ("validation", "test")]
@@ -183,11 +186,14 @@ def _demand_rows(out: Division, pool: Pool, clusters: Any, free: Any) -> None:
         )
 
 
-def _obstacle(pool: Pool, clusters: Any, rows: Any) -> str:
+def _obstacle(pool: Pool, clusters: Any, rows: Any, wish: Wish) -> str:
     """What keeps rows from being divided as asked."""
     sizes = np.bincount(clusters[rows])
     if sizes.max() == 1:
         return f"{len(rows)} rows are too few"
+    if sizes.max() <= max(wish.shares.values()) * len(rows):
+        count = int((sizes > 0).sum())
+        return f"{len(rows)} rows hang together in {count} clusters, the largest of {sizes.max()} rows"
     members = rows[clusters[rows] == sizes.argmax()]
     codes, first = pool.groups[members], int(members[0])
     if codes[0] >= 0 and (codes == codes[0]).all():
@@ -205,7 +211,11 @@ def _reasons(out: Division, pool: Pool, clusters: Any, free: Any, wish: Wish, ti
     said = []
     worst = max(off, key=lambda name: abs(off[name]))
     if abs(off[worst]) * total > max(TOLERANCE * total, 1):
-        why = "later rows that repeat earlier ones were moved out" if wish.by_time else _obstacle(pool, clusters, free)
+        why = (
+            "later rows that repeat earlier ones were moved out"
+            if wish.by_time
+            else _obstacle(pool, clusters, free, wish)
+        )
         said.append(f"{worst} has {len(out.parts[worst]) / total:.1%} of the rows, not {wish.shares[worst]:.1%}: {why}")
     if tied:
         said.append(f"{tied} rows have the time at which two splits meet, and stand on both sides")

@@ -44,6 +44,8 @@ def run(pool: Pool, features: Any, wish: Wish) -> Outcome:
         made = assembly.splits(pool, division, features)
         tables, numbers = assembly.sides(made, division, pool)
         leakage, found = proof.measured({name: part.select(needed) for name, part in tables.items()}, seed)
+        if leakage["groups_across"]:  # found by no search: only a mistake in dividing can bring this about
+            raise RuntimeError(f"{leakage['groups_across']} groups stand on two sides")
         across = leakage["near_duplicate_pairs_across"]
         if not across:
             return Outcome(made, division, clusters[: pool.count], leakage | {"moved_out": division.moved})

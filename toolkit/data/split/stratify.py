@@ -13,6 +13,7 @@ from toolkit.data.split.classes import Labels, spans
 
 SLACK = 0.01  # share of all rows by which a part's size may be off
 _MOST_MOVES = 500
+_ATTEMPTS, _FEW = 8, 10_000  # divisions that are tried, where so few clusters do not come out at once
 _EPSILON = 1e-9
 
 
@@ -23,7 +24,8 @@ def divide(labels: Labels, clusters: Any, shares: Sequence[float], seed: int, mu
     where that is about equal, the part decides that lacks most rows of any class. Single rows fill the gaps: rows of
     one class each by exact quotas, rows of several by iterative stratification (Sechidis et al., 2011). Where the size
     of a part is then still off by more than half of `SLACK`, clusters are moved, those first that cost the classes
-    least. Classes and parts thus both come out as exactly as whole clusters allow.
+    least. Classes and parts thus both come out as exactly as whole clusters allow; where clusters are few and the
+    result is not good enough, it is tried again in other orders.
 
     The result depends on the rows' order (sort them by id), not on how clusters are numbered.
 
@@ -33,17 +35,27 @@ def divide(labels: Labels, clusters: Any, shares: Sequence[float], seed: int, mu
         must: parts that are to have every class.
     """
     used = np.flatnonzero(np.asarray(shares) > 0)
-    state = _State.of(labels, clusters, np.asarray(shares, float)[used])
-    rng = np.random.default_rng(seed)
     needing = [k for k, part in enumerate(used.tolist()) if part in must]
-    _place_clusters(state, rng)
+    tried: list[tuple[tuple[int, float], _State]] = []
+    for attempt in range(_ATTEMPTS):
+        state = _State.of(labels, clusters, np.asarray(shares, float)[used])
+        _fill(state, needing, np.random.default_rng([seed, attempt] if attempt else seed), again=attempt > 0)
+        lacking, off = int((_has(state)[needing] == 0).sum()), float(np.abs(state.rows).max())
+        tried.append(((lacking, off), state))
+        if (not lacking and off <= max(SLACK * len(labels), 1)) or len(state.sizes) > _FEW:
+            break
+    best = min(tried, key=lambda one: one[0])[1]
+    return used[best.where[best.cluster]]
+
+
+def _fill(state: _State, must: Sequence[int], rng: Any, *, again: bool) -> None:
+    _place_clusters(state, rng, again=again)
     if state.several:
         _place_by_rarest(state, rng)
     else:
-        _place_by_quotas(state, rng, needing)
-    _level(state, needing)
-    _complete(state, needing)
-    return used[state.where[state.cluster]]
+        _place_by_quotas(state, rng, must)
+    _level(state, must)
+    _complete(state, must)
 
 
 @dataclass
@@ -98,10 +110,11 @@ def _by_first_row(clusters: Any) -> Any:
     return rank[inverse]
 
 
-def _place_clusters(state: _State, rng: Any) -> None:
+def _place_clusters(state: _State, rng: Any, *, again: bool) -> None:
     """Clusters of several rows, one after another: plain lists, since arrays of three cost more than they save."""
     several = rng.permutation(np.flatnonzero(state.sizes > 1))
-    several = several[np.argsort(-state.sizes[several], kind="stable")].tolist()
+    weight = state.sizes[several] * (rng.random(len(several)) if again else 1)  # another order, if the best one failed
+    several = several[np.argsort(-weight, kind="stable")].tolist()
     parts = range(len(state.full))
     wanted, rows, full = state.wanted.T.tolist(), state.rows.tolist(), np.maximum(state.full, 1).tolist()
     start, sizes = state.start.tolist(), state.sizes.tolist()
@@ -195,7 +208,10 @@ def _place_by_rarest(state: _State, rng: Any) -> None:
 
 
 def _level(state: _State, must: Sequence[int]) -> None:
-    """Move clusters from the fullest parts to the emptiest until every size is within half the slack, or none helps."""
+    """Move clusters from the fullest parts to the emptiest until every size is within half the slack, or none helps.
+
+    Where no cluster can be moved, two of unlike size change places.
+    """
     slack = max(SLACK / 2 * len(state.cluster), 1)
     for _ in range(_MOST_MOVES):
         order = np.argsort(state.rows, kind="stable").tolist()
@@ -211,7 +227,25 @@ def _level(state: _State, must: Sequence[int]) -> None:
                 state.put(moved, np.full(len(moved), taker))
                 break
         else:
-            return
+            if not _exchanged(state, order, must):
+                return
+
+
+def _exchanged(state: _State, order: Sequence[int], must: Sequence[int]) -> bool:
+    """Whether two clusters of an overfull part (first in `order`) and of one with room changed places."""
+    for giver, taker in [(g, t) for g in order for t in reversed(order) if state.rows[g] < 0 < state.rows[t]]:
+        gap = state.rows[taker] - state.rows[giver]
+        given, taken = (_movable(state, part, must, np.inf) for part in (giver, taker))
+        large, small = np.unique(state.sizes[given]), np.unique(state.sizes[taken])
+        less = large[:, None] - small  # rows by which the one part shrinks and the other grows
+        less = np.where((less > 0) & (less < gap), np.abs(less - gap / 2), np.inf)
+        if less.size and np.isfinite(less.min()):
+            one, other = np.unravel_index(less.argmin(), less.shape)
+            going = _cheapest(state, given[state.sizes[given] == large[one]], giver, taker, 0)
+            coming = _cheapest(state, taken[state.sizes[taken] == small[other]], taker, giver, 0)
+            state.put(np.concatenate([going, coming]), np.array([taker, giver]))
+            return True
+    return False
 
 
 def _movable(state: _State, giver: int, must: Sequence[int], below: float) -> Any:

@@ -16,7 +16,7 @@ from toolkit.errors import ToolkitError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SLACK = 0.01  # share of the rows by which a border may be off so that it falls between two times
+SLACK = 0.005  # share of the rows by which a border may be off so that it falls between two times; a part has two
 _ROUNDS = 10  # rows that leave shift the borders, and shifted borders other rows
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[T\s]+(.+))?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
