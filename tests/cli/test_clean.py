@@ -2,6 +2,8 @@
 
 import io
 import json
+import random
+import re
 
 import numpy as np
 import pandas as pd
@@ -74,6 +76,8 @@ def test_stages_are_chosen_and_ordered(source, tmp_path):
         ({"stages": ["missing,domain"]}, "'domain' needs --domain-reference or --domain-terms"),
         ({"stages": ["missing,scaling"]}, "'scaling' needs --scale or --scaler"),
         ({"stages": ["missing,annotation"]}, "'annotation' needs raters"),
+        ({"min_kappa": 0.5}, "--min-kappa needs raters"),
+        ({"min_agreement": 0.5}, "--min-agreement needs raters"),
         ({"min_length": 1000, "min_length_cjk": 1000}, r"all rows were removed.*by 'low-quality'"),
         ({"rules": "nosuch.json"}, r"no such file: nosuch\.json.*--rules"),
     ],
@@ -352,3 +356,56 @@ def test_domain(tmp_path, action):
         assert kept(made.artifact)["flags"].fillna("").str.contains("domain").sum() == 4
     strict = toolkit.clean(tmp_path / "in.csv", out=tmp_path / "strict", domain_share=1.0, **options)
     assert stages(strict.artifact)["domain"]["removed"] == 0
+
+
+def test_the_domains_reference_is_asked_once(tmp_path):
+    """What a first contrast left would stand out in a second one, against other texts."""
+    words = {"x": "patient doctor fever cough clinic ward pills rest", "out": "stock market bonds shares fund index"}
+    rng = random.Random(4)
+
+    def texts(kind, count, extra=""):
+        pool = (words[kind] + extra).split()
+        return [" ".join(rng.sample(pool, 5)) + f" number {rng.random()}" for _ in range(count)]
+
+    rows = [{"text": text, "label": "ab"[i % 2]} for i, text in enumerate(texts("x", 150, " surgery nurse treated"))]
+    rows += [{"text": text, "label": "a"} for text in texts("out", 20)]
+    reference = write_csv(tmp_path / "ref.csv", [{"text": text, "label": "a"} for text in texts("x", 200)])
+    options = {"domain_reference": str(reference), "near_contradictions": "off", "skip": ["near-duplicates"]}
+    first = toolkit.clean(write_csv(tmp_path / "in.csv", rows), out=tmp_path / "a", **options).artifact
+    assert stages(first)["domain"]["removed"] >= 20
+    assert "<td>stock</td>" in re.sub(r"<td[^>]*>", "<td>", (first / "report.html").read_text(encoding="utf-8"))
+    second = toolkit.clean(first, out=tmp_path / "b", **options).artifact
+    third = toolkit.clean(second, out=tmp_path / "c", **options).artifact
+    assert [stages(folder)["domain"]["removed"] for folder in (second, third)] == [0, 0]
+    other = toolkit.clean(
+        first, out=tmp_path / "d", **options | {"domain_share": 0.9, "domain_action": "flag"}
+    ).artifact
+    assert "figures" in stages(other)["domain"]
+
+
+def test_nested_columns_pass_through(tmp_path):
+    rows = [row | {"meta": {"a": i, "b": [1, None]}, "tags": ["t"] * (i % 3)} for i, row in enumerate(raw_rows(20))]
+    source = tmp_path / "in.jsonl"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    made = kept(toolkit.clean(source, out=tmp_path / "out").artifact)
+    assert made["meta"].map(lambda meta: meta["a"]).tolist() == list(range(20))
+
+
+def test_an_image_without_bytes_is_missing(pictures, tmp_path):
+    (next(pictures.glob("*/")) / "empty.png").write_bytes(b"")
+    made = toolkit.clean(pictures, out=tmp_path / "out").artifact
+    gone = table(made / "rejected.parquet")
+    told = gone.loc[gone["id"].str.contains("empty.png"), ["stage", "reason", "detail"]].to_numpy().tolist()
+    assert told == [["missing", "missing value", "image"]]
+
+
+def test_spaces_around_gaps_and_numbers_do_not_wait_for_a_second_run(tmp_path):
+    sizes, colours = [f" {i % 7}" for i in range(30)], [" NA ", "red", "blue "] * 10
+    wide, labels = "７８" * 15, "xy" * 15
+    names = ("size", "colour", "wide", "label")
+    rows = [dict(zip(names, row, strict=True)) for row in zip(sizes, colours, wide, labels, strict=True)]
+    first = toolkit.clean(write_csv(tmp_path / "in.csv", rows), out=tmp_path / "a", max_missing=0.5).artifact
+    second = toolkit.clean(first, out=tmp_path / "b", max_missing=0.5).artifact
+    assert kept(first)["size"].dtype == "int64"
+    assert set(kept(first)["colour"]) == {"red", "blue"}
+    pd.testing.assert_frame_equal(kept(first), kept(second))

@@ -259,6 +259,7 @@ def test_dry_run(call: Call, table: Path, tmp_path: Path) -> None:
         (("--folds", "5", "--by-time", "--time", "day"), "--folds and --by-time exclude each other"),
         (("--folds", "5", "--validation", "0.1"), "--folds and --validation exclude each other"),
         (("--folds", "5", "--balance", "1:1"), "--folds and --balance exclude each other"),
+        (("--balance-by", "over"), "--balance-by has no ratio to go by"),
         (("--folds", "80"), "too few rows of billing, delivery, product for 80 splits"),
         (("--folds", "21", "--group", "user"), "too few rows of"),
         (("--by-time",), "has no time column: name the one to divide by with --time"),

@@ -85,6 +85,8 @@ def _check_options(config: SplitConfig) -> None:
             "--folds and --balance exclude each other: each fold is held out in its turn, and has to be as data is",
             "weight the classes in training instead",
         )
+    if config.balance_by == "over" and not config.balance:
+        raise ToolkitError("--balance-by has no ratio to go by", "add --balance, such as 1:1.5")
     if not config.subset:
         raise ToolkitError("--subset 0 leaves no row", "give a share above 0")
 
@@ -277,5 +279,5 @@ def _proof_table(leakage: dict[str, Any]) -> dict[str, Any]:
     return {"columns": ["measured", "value"], "rows": [list(item) for item in told.items()]}
 
 
-STEP = Step(name="split", kind="dataset", config=SplitConfig, run=split, plan=plan, version=2,
+STEP = Step(name="split", kind="dataset", config=SplitConfig, run=split, plan=plan, version=3,
             takes=("text", "image", "series", "table"))  # fmt: skip

@@ -6,20 +6,19 @@ play no other part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import roles
 from toolkit.data.labels import encode_labels, label_array, split_classes
 from toolkit.data.options import ColumnOptions
-from toolkit.data.roles import CONTENT, features_of, kind_of
+from toolkit.data.roles import CONTENT, kind_of
 from toolkit.errors import ToolkitError, did_you_mean
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetDict
-
-GAPS = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>", "?")  # in the cells of a table
 
 
 def choose(
@@ -51,7 +50,7 @@ def choose(
     content = next((role for role in CONTENT if role in chosen), CONTENT[-1])
     for role in [*renames.values(), *CONTENT[: CONTENT.index(content)]]:  # what would be taken for the content too
         if role in first.column_names and role not in renames:  # another column already bears the standard name
-            renames[role] = _free(f"{role}_original", first.column_names)
+            renames[role] = aside(role, first.column_names)
     out = {split: _renamed(table, renames) for split, table in tables.items()} if renames else dict(tables)
     separator = getattr(options, "label_separator", None)
     if separator and "label" in next(iter(out.values())).column_names:
@@ -64,40 +63,16 @@ def choose(
 def _check_names(tables: Mapping[str, pa.Table], source: str) -> None:
     first = next(iter(tables.values()))
     for split, table in tables.items():
-        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(table.column_names).items() if count > 1)
         if twice:
-            raise ToolkitError(f"{source}: {split} has several columns named {', '.join(twice)}", "rename all but one")
-        if set(table.column_names) != set(first.column_names):
+            told = ", ".join(name or "nothing" for name in twice)
+            raise ToolkitError(f"{source}: {split} has several columns named {told}", "rename all but one")
+        odd = sorted({*table.column_names} ^ {*first.column_names})
+        if odd:
+            told = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
             raise ToolkitError(
-                f"{source}: {split} has other columns than the first split", "give all splits the same columns"
+                f"{source}: {split} has other columns than the first split ({told})", "give all splits the same columns"
             )
-
-
-def with_gaps(tables: Mapping[str, pa.Table]) -> tuple[dict[str, pa.Table], dict[str, int]]:
-    """The features of tables with written gaps ("NA", "?") as nulls, numbers as numbers; also the gaps a column."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from toolkit.data.sources import typed
-
-    counts: dict[str, int] = {}
-    out = dict(tables)
-    for name in features_of(next(iter(tables.values())).column_names):
-        if not all(pa.types.is_string(table.column(name).type) for table in tables.values()):
-            continue
-        columns = {split: table.column(name) for split, table in tables.items()}
-        gaps = {split: pc.is_in(column, value_set=pa.array(GAPS)) for split, column in columns.items()}
-        found = sum(pc.sum(mask).as_py() or 0 for mask in gaps.values())
-        if found:
-            counts[name] = found
-        filled = {
-            split: pc.if_else(gaps[split], pa.scalar(None, pa.string()), column) for split, column in columns.items()
-        }
-        numbers = {split: typed(column, exact=False) for split, column in filled.items()}
-        same = len({column.type for column in numbers.values()}) == 1
-        for split in out:
-            out[split] = _set(out[split], name, (numbers if same else filled)[split])
-    return out, counts
 
 
 def _renamed(table: pa.Table, renames: Mapping[str, str]) -> pa.Table:
@@ -113,11 +88,12 @@ def _set(table: pa.Table, name: str, column: Any) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, column).replace_schema_metadata()
 
 
-def _free(name: str, columns: list[str]) -> str:
-    """`name`, or what is like it and no column's name yet."""
-    while name in columns:
-        name += "_"
-    return name
+def aside(name: str, columns: Iterable[str]) -> str:
+    """What a column of the source is called whose name is needed for something else: NAME_original, or like it."""
+    free = f"{name}_original"
+    while free in columns:
+        free += "_"
+    return free
 
 
 def to_dataset(tables: Mapping[str, pa.Table], source: str, *, complete: bool) -> DatasetDict:
@@ -153,20 +129,30 @@ def _plain(table: pa.Table) -> pa.Table:
 
     for name in {"text", "label"} & set(table.column_names):
         kind = table.column(name).type
-        if pa.types.is_nested(kind) and not (name == "label" and pa.types.is_list(kind)):
+        classes = name == "label" and pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type)
+        if pa.types.is_nested(kind) and not classes:
             raise ToolkitError(f"column '{name}' is nested ({kind})", "flatten it first")
     kind = kind_of(table.column_names)
-    if kind == "series" and not pa.types.is_list(table.column("series").type.value_type):
-        return _set(table, "series", _one_channel(table.column("series")))
+    if kind == "series":
+        return _set(table, "series", _channels(table.column("series")))
     return _cast(table, "text", pa.string()) if kind == "text" else table
 
 
-def _one_channel(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Series of plain numbers as series of one channel each."""
+def _channels(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Series as lists of channels, each a list of numbers; those of plain numbers have one channel."""
     import pyarrow as pa
 
+    inner = column.type.value_type
+    several = pa.types.is_nested(inner)
+    if several and pa.types.is_nested(inner.value_type):
+        raise ToolkitError(f"column 'series' is nested ({column.type})", "flatten it first")
+    kind = pa.list_(pa.list_(inner.value_type) if several else pa.float64())
+    if column.type != kind:
+        column = column.cast(kind).take(pa.array(range(len(column))))  # leaves what lies behind empty cells
+    if several:
+        return column
     values = column.combine_chunks()
-    lists = pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), values.cast(pa.list_(pa.float64())))
+    lists = pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), values)
     return pa.chunked_array([lists])
 
 
@@ -177,7 +163,8 @@ def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
     if column.type == kind:
         return table
     try:
-        return table.set_column(table.column_names.index(name), name, column.cast(kind))
+        cast = column.cast(kind) if column.null_count < len(column) else pa.nulls(len(column), kind)
+        return table.set_column(table.column_names.index(name), name, cast)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
         raise ToolkitError(f"column '{name}' ({column.type}) cannot be read as {kind}", "convert it first") from e
 
@@ -187,9 +174,11 @@ def _same_types(tables: Mapping[str, pa.Table], source: str) -> Mapping[str, pa.
     import pyarrow as pa
 
     for name in next(iter(tables.values())).column_names:
-        fields = [pa.schema([(name, table.schema.field(name).type)]) for table in tables.values()]
-        if name == "label" or len(set(fields)) == 1:
+        columns = [table.column(name) for table in tables.values()]
+        if name == "label" or len({column.type for column in columns}) == 1:
             continue
+        told = [column for column in columns if column.null_count < len(column)]  # an empty one tells no type
+        fields = [pa.schema([(name, column.type)]) for column in told or columns]
         try:
             kind = pa.unify_schemas(fields, promote_options="permissive").field(0).type
         except pa.ArrowTypeError:
@@ -212,8 +201,8 @@ def _with_ids(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         ids = _own_ids(table)
         if ids is None:
             if "id" in table.column_names:
-                aside = _free("id_original", table.column_names)
-                table = table.rename_columns([aside if c == "id" else c for c in table.column_names])
+                kept = aside("id", table.column_names)
+                table = table.rename_columns([kept if c == "id" else c for c in table.column_names])
             ids = _paths(table)
             if ids is None:
                 ids = pa.array([f"{split}-{i}" for i in range(table.num_rows)], pa.string())
@@ -240,7 +229,10 @@ def _own_ids(table: pa.Table) -> pa.Array | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if "id" not in table.column_names or pa.types.is_nested(table.column("id").type):
+    if "id" not in table.column_names:
+        return None
+    kind = table.column("id").type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return None
     ids = table.column("id").cast(pa.string()).combine_chunks()
     return None if ids.null_count or pc.count_distinct(ids).as_py() < len(ids) else ids
@@ -276,8 +268,8 @@ def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return pc.fill_null(pc.equal(pc.list_value_length(column), 0), True)
-    if pa.types.is_struct(column.type):
-        return pc.is_null(pc.struct_field(column, "bytes"))
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        return pc.fill_null(pc.equal(pc.binary_length(pc.struct_field(column, "bytes")), 0), True)
     return pc.is_null(column)
 
 

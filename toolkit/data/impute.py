@@ -40,8 +40,8 @@ def gaps(column: pa.ChunkedArray) -> Any:
 def fitted(column: pa.ChunkedArray, how: str) -> dict[str, Any] | None:
     """What fills the gaps of a column, from its filled cells: {"method", "value"}; None where nothing can.
 
-    Numbers: the mean, or the median (of integers rounded, so that they stay integers; halves to the even one). Dates
-    and what else has an order: the lower median. Booleans and texts: the commonest value, of several the first in
+    Numbers: the mean, or the median (of integers rounded, so that they stay integers; halves to the even one). Dates,
+    points in time and decimals: the lower median. Booleans and texts: the commonest value, of several the first in
     order; but free text (no value occurs twice) has none.
     """
     import pyarrow as pa
@@ -52,9 +52,13 @@ def fitted(column: pa.ChunkedArray, how: str) -> dict[str, Any] | None:
         return None
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         method = "mean" if how == "mean" else "median"
-        value = float((np.mean if method == "mean" else np.median)(np.sort(column.to_numpy())))
+        values = np.sort(column.to_numpy())
+        with np.errstate(over="ignore"):
+            value = float((np.mean if method == "mean" else np.median)(values))
+        if not np.isfinite(value):  # their sum is beyond the floats
+            value = float(values[(len(values) - 1) // 2])
         return {"method": method, "value": round(value) if pa.types.is_integer(kind) else value}
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_decimal(kind):
         middle = column.take(pc.sort_indices(column)[(len(column) - 1) // 2 : (len(column) + 1) // 2])
         return {"method": "median", "value": middle.cast(pa.string())[0].as_py()}
     if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -76,7 +80,8 @@ def typed(values: Sequence[Any] | Any, kind: pa.DataType, name: str) -> pa.Array
 
     try:
         if pa.types.is_integer(kind):
-            values = np.rint(np.asarray(values, np.float64)).astype(np.int64)
+            values = np.rint(np.asarray(values, np.float64))
+            values = values.astype(np.uint64 if kind == "uint64" else np.int64)
         return pa.array(values).cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, TypeError) as e:
         raise ToolkitError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
+from toolkit.data.columns import aside
 from toolkit.data.labels import label_text
 from toolkit.data.roles import IMAGE_PATH
 from toolkit.errors import ToolkitError
@@ -77,7 +78,7 @@ def to_table(tasks: Any, path: Any, control: str | None = None) -> pa.Table:
     ids = _ids(tasks, columns)
     for name in _OWN:
         if name in columns:
-            columns[_free(f"{name}_original", columns)] = columns.pop(name)
+            columns[aside(name, columns)] = columns.pop(name)
     kind = pa.list_(pa.struct([("rater", pa.string()), ("label", pa.string()), ("ground_truth", pa.bool_())]))
     return pa.table(
         {"id": pa.array(ids, pa.string())}
@@ -247,12 +248,6 @@ def _ids(tasks: list[dict[str, Any]], columns: dict[str, list[Any]]) -> list[str
     numbers = [task.get("id") for task in tasks]
     known = None not in numbers and len(set(numbers)) == len(numbers)
     return [str(number) for number in numbers] if known else [f"task-{i}" for i in range(len(tasks))]
-
-
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def to_tasks(rows: Iterable[Mapping[str, Any]], content: str = "text") -> list[dict[str, Any]]:

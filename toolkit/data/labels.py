@@ -47,6 +47,22 @@ def label_array(rows: Any) -> pa.ChunkedArray:
     return pa.chunked_array([pc.take(pa.array(texts, pa.string()), coded.indices)])
 
 
+def as_texts(rows: Any) -> pa.Table:
+    """The rows with a column `label` of class names (null where there is none), and other categories as texts too."""
+    import pyarrow as pa
+
+    table = rows.with_format("arrow")[:]
+    if "label" not in table.column_names:
+        table = table.append_column("label", pa.nulls(table.num_rows, pa.string()))
+    else:
+        table = table.set_column(table.column_names.index("label"), "label", label_array(rows))
+    for name, feature in rows.features.items():
+        if name != "label" and isinstance(getattr(feature, "names", None), list):  # a category, not a number
+            texts = pa.array(feature.names, pa.string()).take(table.column(name).combine_chunks())
+            table = table.set_column(table.column_names.index(name), name, pa.chunked_array([texts]))
+    return table
+
+
 def _joined(values: Iterable[Any]) -> str | None:
     texts = sorted({text for text in map(label_text, values) if text})
     bad = next((text for text in texts if SEPARATOR in text), None)
@@ -122,10 +138,10 @@ def label_order(name: str) -> tuple[int, float, str]:
 
 
 def check_labels(data: DatasetDict, source: str) -> None:
-    """At least two classes in train, and none elsewhere that train never saw.
+    """At least two classes in train, none elsewhere that train never saw, and weights that are shares of them.
 
     Raises:
-        ToolkitError: either does not hold.
+        ToolkitError: one of these does not hold.
     """
     names = names_of(data["train"].features)
     seen = _seen(data["train"])
@@ -138,6 +154,19 @@ def check_labels(data: DatasetDict, source: str) -> None:
             raise ToolkitError(
                 f"{source}: {split} has labels that train never saw ({', '.join(unseen[:5])})",
                 "add rows of them to train, or remove them from it",
+            )
+    _check_weights(data["train"], len(names), source)
+
+
+def _check_weights(rows: Any, classes: int, source: str) -> None:
+    """`label_weights` (mixtures have them) are a share for each class, and add up to one."""
+    if "label_weights" not in rows.column_names:
+        return
+    for number, weights in enumerate(rows.with_format("arrow")[:].column("label_weights").to_pylist()):
+        if weights and not (len(weights) == classes and min(weights) >= 0 and abs(sum(weights) - 1) < 1e-3):
+            raise ToolkitError(
+                f"{source}: label_weights of train's row {number} are no shares of the {classes} classes",
+                "give one number a class, in the classes' order, that add up to 1",
             )
 
 

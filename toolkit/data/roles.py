@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 CONTENT = ("text", "image", "series")
 # Columns with a part of their own: no feature of a table.
-STANDARD = (*CONTENT, "id", "label", "source", "group", "time", "parent_id", "method", "fold", "flags", "annotations")
+STANDARD = (
+    *(*CONTENT, "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
+    *("parent_id", "method", "partner_id", "label_weights"),  # of augmented rows
+)
 NAMES = {
     "text": (
         "text",
@@ -34,6 +37,7 @@ NAMES = {
     "series": ("series",),
     "label": ("label", "labels", "class", "category", "intent", "sentiment", "topic", "target", "标签", "类别"),
 }
+_ROW_NUMBERS = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
 _SAMPLE = 1000  # rows that a column is told by
 
 
@@ -43,8 +47,8 @@ def kind_of(names: list[str]) -> str:
 
 
 def features_of(names: list[str]) -> list[str]:
-    """The columns that play no standard part."""
-    return [name for name in names if name not in STANDARD]
+    """The columns that play no standard part, nor are the row numbers that pandas writes under no name."""
+    return [name for name in names if name not in STANDARD and not _ROW_NUMBERS.fullmatch(name.strip())]
 
 
 def find_content(table: pa.Table, options: ColumnOptions, source: str, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -52,11 +56,11 @@ def find_content(table: pa.Table, options: ColumnOptions, source: str, chosen: M
     free = [name for name in table.column_names if name not in chosen.values()]
     by_lower = {name.strip().lower(): name for name in free}
     takes_images = hasattr(options, "image")
-    for role, test in (("series", _is_series), ("image", _is_image), ("text", _is_writing)):
+    for role in ("series", "image", "text"):
         if role == "image" and not takes_images:
             continue
         named = next((by_lower[name] for name in NAMES[role] if name in by_lower), None)
-        if named is not None and (role == "text" or test(table.column(named))):
+        if named is not None and _may_be(role, table.column(named)):
             return {role: named}
     for role, test in (("series", _is_series), ("image", _is_image), ("text", _is_text)):
         typed = [name for name in free if name not in STANDARD and test(table.column(name))]
@@ -81,14 +85,22 @@ def find_label(table: pa.Table, chosen: Mapping[str, str], source: str) -> str:
     )
 
 
-def _is_series(column: pa.ChunkedArray) -> bool:
+def _may_be(role: str, column: pa.ChunkedArray) -> bool:
+    """Whether a column that is called so can play this part; what is called a text may be numbers."""
+    if role == "series":
+        return _is_series(column, least=1)
+    return role == "text" or _is_image(column)
+
+
+def _is_series(column: pa.ChunkedArray, least: int = 2) -> bool:
+    """Whether a column holds lists of numbers; of integers, `least` levels of lists (one may be ids of tokens)."""
     import pyarrow as pa
 
     kind = column.type
     depth = 0
-    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         kind, depth = kind.value_type, depth + 1
-    return depth > 0 and (pa.types.is_floating(kind) or (pa.types.is_integer(kind) and depth > 1))
+    return depth > 0 and (pa.types.is_floating(kind) or (pa.types.is_integer(kind) and depth >= least))
 
 
 def _is_image(column: pa.ChunkedArray) -> bool:
@@ -101,10 +113,6 @@ def _is_image(column: pa.ChunkedArray) -> bool:
 
 
 IMAGE_PATH = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
-
-
-def _is_writing(column: pa.ChunkedArray) -> bool:
-    return bool(_sampled(column))
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:

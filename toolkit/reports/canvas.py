@@ -43,6 +43,7 @@ MARKERS = "osD^vPX*"
 SIZE = 10.0  # of texts, in points
 WIDTH = 5.4  # of a figure, in inches
 LINE = 0.21  # height of a line of text, in inches
+_MOST = 200  # characters of a name that are looked at: more than the width of a figure holds
 CJK_FONTS = (  # the best first
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -153,9 +154,10 @@ def width(text: str, size: float = SIZE) -> float:
 
 
 def clipped(text: object, inches: float, size: float = SIZE) -> str:
-    """The text in one line, cut with an ellipsis where it is wider than that."""
-    line = " ".join(str(text).split())
-    if width(line, size) <= inches:
+    """The text in one line, cut with an ellipsis where it is wider than that; without what no XML file may hold."""
+    whole = "".join(c for c in " ".join(str(text).split()) if unicodedata.category(c) not in ("Cc", "Cs", "Cn"))
+    line = whole[:_MOST]
+    if line == whole and width(line, size) <= inches:
         return line
     while line and width(line + "…", size) > inches:
         line = line[:-1]

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
-from toolkit.data import columns, roles
+from toolkit.data import columns, numbers, roles
 from toolkit.data.options import ColumnOptions, DataOptions
 from toolkit.errors import ToolkitError
 
@@ -70,7 +70,7 @@ def test_renaming_keeps_class_names():
         (
             {"train": pa.table({"text": ["x"], "label": ["y"]}), "test": pa.table({"text": ["x"], "class": ["y"]})},
             {},
-            "test has other columns",
+            "test has other columns than the first split .class, label.*",
         ),
         ({"train": pa.table([["x"], ["y"], ["z"]], names=["text", "text", "label"])}, {}, "several columns named text"),
     ],
@@ -93,6 +93,7 @@ def test_without_labels_only_the_text_is_looked_for():
         (["x", "x"], ["train-0", "train-1"]),
         ([None, "x"], ["train-0", "train-1"]),
         ([{"a": 1}, {"a": 2}], ["train-0", "train-1"]),
+        ([b"\xff", b"\xfe"], ["train-0", "train-1"]),
     ],
 )
 def test_ids_are_kept_where_they_tell_rows_apart(given, kept):
@@ -131,6 +132,7 @@ def test_made_ids_evade_given_ones():
         ({"series": [[[0.5]], []], "label": ["x", "y"]}, "1 rows of train have no series"),
         ({"image": [{"bytes": b"x", "path": "a"}, {"bytes": None, "path": "b"}], "label": ["x", "y"]}, "no image"),
         ({"text": [b"\xff", b"b"], "label": ["x", "y"]}, "'text' .binary. cannot be read"),
+        ({"series": [[[[1.0]]], [[[2.0]]]], "label": ["x", "y"]}, "'series' is nested"),
     ],
 )
 def test_rows_that_are_not_complete(rows, message):
@@ -199,19 +201,38 @@ def test_options_name_content_and_keys():
         columns.choose({"train": pa.table(table)}, DataOptions(group="wo"), "x")
 
 
-def test_written_gaps_of_tables():
-    tables = {
-        "train": pa.table({"size": ["1", "NA", "3"], "colour": ["red", "?", "NA"], "label": ["NA", "a", "b"]}),
-        "test": pa.table({"size": ["4", "5.5", ""], "colour": ["red", "blue", "x"], "label": ["a", "a", "b"]}),
-    }
-    filled, counts = columns.with_gaps(tables)
-    assert counts == {"size": 1, "colour": 2}
-    assert filled["train"].to_pydict() == {
-        "size": ["1", None, "3"], "colour": ["red", None, None], "label": ["NA", "a", "b"],
-    }  # fmt: skip
-    tables["test"] = tables["test"].set_column(0, "size", pa.array(["4", "5", "6"]))
-    filled, _ = columns.with_gaps(tables)
-    assert [filled[s].column("size").to_pylist() for s in filled] == [[1, None, 3], [4, 5, 6]]
+def test_row_numbers_without_a_name_are_no_feature():
+    assert roles.features_of(["", "Unnamed: 0", "unnamed:12", "unnamed", "a", "label"]) == ["unnamed", "a"]
+
+
+@pytest.mark.parametrize(
+    ("column", "empty"),
+    [
+        (pa.array([{"a": 1}, None]), [False, True]),
+        (pa.array([{"bytes": b"x", "path": "p"}, {"bytes": b"", "path": "p"}, {"bytes": None, "path": "p"}, None]),
+         [False, True, True, True]),
+    ],
+)  # fmt: skip
+def test_blank_cells(column, empty):
+    assert columns.blank(pa.chunked_array([column])).to_pylist() == empty
+
+
+@pytest.mark.parametrize(
+    ("column", "kept"),
+    [
+        ([[1, 2], None, [3, 4]], [[[1, 2]], [None], [[3, 4]]]),
+        (pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)), [[[1, 2]], [None]]),
+        (pa.array([[[1.0], [2.0]], None], pa.large_list(pa.large_list(pa.float64()))), [[[1], [2]], None]),
+        (pa.array([[[1.0, 2.0], None], None], pa.list_(pa.list_(pa.float64(), 2))), [[[1, 2], None], None]),
+    ],
+)
+def test_series_in_lists_of_any_kind(column, kept):
+    table = pa.table({"series": column, "label": ["x"] * len(column)})
+    tables, _ = columns.choose({"train": table}, DataOptions(), "x")
+    rows = columns.to_dataset(tables, "x", complete=False)["train"]
+    assert rows.with_format("arrow")[:].column("series").to_pylist() == kept
+    values, _, row = numbers.flatten(rows.with_format("arrow")[:].column("series"))
+    assert len(values) == len(row)
 
 
 def test_images_have_their_feature_and_paths_as_ids():

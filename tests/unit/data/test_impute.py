@@ -213,3 +213,8 @@ def test_clipping_the_clipped_finds_nothing(first, second, method, bound, random
 def test_shown():
     shown = [numbers.shown(v) for v in (9300.0, 0.123456, 1234567.8, -3.0, 1e20)]
     assert shown == ["9,300", "0.12346", "1,234,568", "-3", "1e+20"]
+
+
+@pytest.mark.parametrize("how", ["mean", "median"])
+def test_numbers_whose_sum_is_beyond_the_floats(how):
+    assert impute.fitted(pa.chunked_array([[1e308, 1e308]]), how)["value"] == 1e308

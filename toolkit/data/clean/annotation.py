@@ -24,7 +24,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["audit_sample", "run"]
+__all__ = ["audit_sample", "holds_votes", "run"]
 
 CORRECTION = "correction"  # the rater's name of what came back from an audit
 
@@ -131,17 +131,26 @@ def _long(rows: Rows, item: str, rater: str) -> tuple[Votes, Any]:
     return votes, kept
 
 
-def _label_studio(rows: Rows, living: Any) -> tuple[str, Votes, Any] | None:
+def holds_votes(rows: Rows) -> bool:
+    """Whether there is a column `annotations` with the labels that raters gave."""
     import pyarrow as pa
+
+    if "annotations" not in rows.table.column_names:
+        return False
+    kind = rows.table.schema.field("annotations").type
+    inner = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
+    return inner != kind and pa.types.is_struct(inner) and {"rater", "label"} <= {field.name for field in inner}
+
+
+def _label_studio(rows: Rows, living: Any) -> tuple[str, Votes, Any] | None:
     import pyarrow.compute as pc
 
-    column = rows.table.column("annotations").take(living).combine_chunks()
-    inner = column.type.value_type if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else None
-    if inner is None or not pa.types.is_struct(inner) or not {"rater", "label"} <= {field.name for field in inner}:
+    if not holds_votes(rows):
         console.note("the column 'annotations' holds no votes of raters and passes through")
         return None
+    column = rows.table.column("annotations").take(living).combine_chunks()
     flat = pc.list_flatten(column)
-    vote = pc.fill_null(pc.not_equal(pc.struct_field(flat, "rater"), CORRECTION), True)
+    vote = pc.fill_null(pc.not_equal(pc.struct_field(flat, "rater").cast("string"), CORRECTION), True)
     items = pc.list_parent_indices(column).filter(vote).to_numpy(zero_copy_only=False).astype(np.int64)
     rater, label = (pc.struct_field(flat, name).filter(vote) for name in ("rater", "label"))
     return "label-studio", voting.from_long(items, rater, label, len(living)), living
@@ -149,7 +158,12 @@ def _label_studio(rows: Rows, living: Any) -> tuple[str, Votes, Any] | None:
 
 def _record(rows: Rows, numbers: Any) -> None:
     """A correction stands with the annotations, or the next `clean` would find the old consensus again."""
-    cells = []
+    import pyarrow as pa
+
+    kind, cells = rows.table.schema.field("annotations").type, []
+    named = pa.struct([f.with_type(pa.string()) if f.name in ("rater", "label") else f for f in kind.value_type])
+    if kind != pa.list_(named):  # raters that are numbers
+        rows.set_column("annotations", rows.table.column("annotations").cast(pa.list_(named)))
     for cell, label in zip(rows.values("annotations", numbers), rows.values("label", numbers), strict=True):
         others = [vote for vote in cell or [] if vote["rater"] != CORRECTION]
         cells.append([*others, {"rater": CORRECTION, "label": label, "ground_truth": True}])

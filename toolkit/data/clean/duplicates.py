@@ -13,9 +13,14 @@ def exact(rows: Rows, config: Any, given: Mapping[str, Any]) -> None:
     groups = content.groups(rows.keys(), rows.living())
     of = {int(row): number for number, group in enumerate(groups) for row in group}
     labels = rows.labels(of)
-    kept: dict[tuple[int, str | None], int] = {}
+    kept: dict[tuple[int, str | None], int] = {}  # (content, label) -> the row that stays
+    fixed: dict[int, int] = {}  # content -> a protected row: none of train beside it, whatever its label
     for row in rows.best_first(of):
         first = kept.setdefault((of[row], labels[row]), row)
+        if rows.protected[row]:
+            fixed.setdefault(of[row], row)
+        elif first == row:
+            first = fixed.get(of[row], row)
         if first != row:
             rows.reject(row, f"same {rows.kind}", f"of {rows.id(first)} in {rows.split(first)}")
 

@@ -22,6 +22,7 @@ _CHARACTERS_AT_ONCE = 2_000_000
 _LONGEST_DETAIL = 60
 # What a fifth of a class looks like is what the class is about (spam, greetings), not dirt.
 _CONTENT_SHARE, _CONTENT_ROWS = 0.2, 5
+_KEPT = "kept: "  # begins the flag of a row that stays for that
 
 Hit = tuple[int, dict[str, Any], str]  # row, rule, what was found
 
@@ -30,7 +31,7 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any] | N
     """Reject or flag the texts that a rule fits.
 
     A rule of the package that fits a fifth of a class (five rows at least) leaves that class alone and is told of,
-    unless an option sets its bound.
+    unless an option sets its bound. Rows that stay for that are flagged, and stay when there are fewer of them later.
     """
     if rows.kind != "text":
         return None
@@ -44,10 +45,15 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any] | N
     hits.sort(key=operator.itemgetter(0))
     labels = _labels(rows, hits)
     spared = _content(rows, hits, labels)
+    stayed = _stayed(rows, hits)
     removed: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
+    kept: Counter[tuple[str, str]] = Counter()
     for row, rule, found in hits:
-        if (rule["name"], labels.get(row)) in spared and _guarded(rule):
+        content = rule["name"], str(labels.get(row))
+        if _guarded(rule) and (content in spared or (row, rule["name"]) in stayed):
+            rows.flag(row, _KEPT + rule["name"])
+            kept[content] += 1
             continue
         if rule.get("action") == "flag":
             rows.flag(row, rule["name"])
@@ -55,8 +61,8 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any] | N
         else:
             rows.reject(row, rule["name"], found)
             removed[rule["name"]] += not rows.alive[row]
-    kept = [{"rule": name, "label": label, "rows": count} for (name, label), count in sorted(spared.items())]
-    return {"rejected": _sorted(removed), "flagged": _sorted(flagged), "kept_as_content": kept}
+    told = [{"rule": name, "label": label, "rows": count} for (name, label), count in sorted(kept.items())]
+    return {"rejected": _sorted(removed), "flagged": _sorted(flagged), "kept_as_content": told}
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
@@ -179,23 +185,35 @@ def _labels(rows: Rows, hits: list[Hit]) -> dict[int, str | None]:
     return dict(zip(numbers, rows.values("label", numbers), strict=True))
 
 
-def _content(rows: Rows, hits: list[Hit], labels: Mapping[int, str | None]) -> dict[tuple[str, str], int]:
-    """(rule, class) -> rows, where a rule fits so much of a class that it must be what the class is about."""
+def _stayed(rows: Rows, hits: list[Hit]) -> set[tuple[int, str]]:
+    """(row, rule) where an earlier `clean` took what the rule found for what the class is about."""
+    import pyarrow as pa
+
+    if "flags" not in rows.table.column_names or not pa.types.is_string(rows.table.schema.field("flags").type):
+        return set()
+    numbers = sorted({row for row, *_ in hits})
+    marks = zip(numbers, rows.values("flags", numbers), strict=True)
+    return {(row, mark.removeprefix(_KEPT)) for row, marked in marks for mark in (marked or "").split("; ")
+            if mark.startswith(_KEPT)}  # fmt: skip
+
+
+def _content(rows: Rows, hits: list[Hit], labels: Mapping[int, str | None]) -> set[tuple[str, str]]:
+    """(rule, class) where a rule fits so much of a class that it must be what the class is about."""
     import pyarrow as pa
 
     if not labels:
-        return {}
+        return set()
     living = rows.table.column("label").filter(pa.array(rows.alive))
     sizes = {entry["values"]: entry["counts"] for entry in living.value_counts().to_pylist()}
     own = [(rule, labels[row]) for row, rule, _ in hits if rule.get("own") and rule.get("action") != "flag"]
     counts = Counter((rule["name"], label, _guarded(rule)) for rule, label in own)
-    out = {}
+    out = set()
     for (name, label, guarded), count in sorted(counts.items(), key=str):
         if label is None or len(sizes) < 2 or count < max(_CONTENT_ROWS, _CONTENT_SHARE * sizes[label]):
             continue
         told = f"low-quality: '{name}' fits {count} of {sizes[label]} rows of class '{label}'"
         if guarded:
-            out[name, label] = count
+            out.add((name, label))
             console.warn(f"{told}, so it is what they are about, and they stay; a rule of yours may say otherwise")
         else:
             console.warn(f"{told}, which go; if they are what the class is about, change the bound")

@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit import console
 from toolkit.data import columns, impute, numbers
+from toolkit.data.clean import annotation
 from toolkit.data.clean.rows import Rows
 from toolkit.errors import ToolkitError
 
@@ -40,14 +41,35 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return figures
 
 
+def drop_late(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the columns that lie beyond the bound since other stages removed rows: cleaning again would drop them."""
+    if (given.get("scaler") or {}).get("impute"):
+        return {}
+    dropped = _drop(rows, config, None)
+    for fit in rows.fitted.values() if dropped else ():
+        fit["columns"] = {name: values for name, values in fit["columns"].items() if name not in dropped}
+        if "dropped" in fit:
+            fit["dropped"] = sorted({*fit["dropped"], *dropped})
+    return {"dropped_late": dropped} if dropped else {}
+
+
 def _drop(rows: Rows, config: Any, stored: Any) -> dict[str, float]:
-    """Drop columns with too large a share of gaps (or those that the stored fit dropped); gives the shares."""
+    """Drop columns with too large a share of gaps (or those that the stored fit dropped); gives the shares.
+
+    Raises:
+        ToolkitError: nothing would be left of a table.
+    """
     fit, shares = rows.fit, {}
     for name in rows.features:
         empty = impute.gaps(rows.table.column(name))[fit]
         share = float(empty.mean()) if len(empty) else 0.0
         if name in stored["dropped"] if stored else share > config.missing.max_missing:
             shares[name] = round(share, 4)
+    if rows.kind == "table" and not rows.aside and shares and len(shares) == len(rows.features):
+        raise ToolkitError(
+            f"all columns have too many gaps, more than {config.missing.max_missing:.0%} of the rows",
+            "look at the source, or give a larger --max-missing",
+        )
     for name in shares:
         rows.drop_column(name)
     if shares:
@@ -61,7 +83,7 @@ def _reject(rows: Rows, config: Any) -> dict[str, int]:
     absent = {"features" if rows.kind == "table" else rows.kind: _without_content(rows, config)}
     unlabelled = columns.blank(rows.table.column("label")).to_numpy()
     options = config.annotation
-    if not (unlabelled.all() and (options.raters or options.votes or "annotations" in rows.table.column_names)):
+    if not (unlabelled.all() and (options.raters or options.votes or annotation.holds_votes(rows))):
         absent["label"] = unlabelled  # else the labels are still to come from the raters
     absent = {part: mask & rows.alive for part, mask in absent.items()}
     for i in np.flatnonzero(np.any(list(absent.values()), axis=0)):

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.data import content
+from toolkit.data import content, numbers
 from toolkit.data.clean.rows import Rows
 from toolkit.data.labels import SEPARATOR
-from toolkit.data.roles import STANDARD
 from toolkit.data.text import language
 
 FEW = 50  # values of `source` that are told apart
@@ -38,7 +37,9 @@ def profile(rows: Rows) -> dict[str, Any]:
     elif rows.kind == "image":
         out["numbers"] = {name: summary(values[living]) for name, values in rows.looks().statistics.items()}
     elif rows.kind == "table":
-        out["numbers"] = {name: summary(rows.floats(name)[living]) for name in _numeric(rows)}
+        out["numbers"] = {
+            name: summary(rows.floats(name)[living]) for name in numbers.numeric(rows.table, rows.features)
+        }
     return out
 
 
@@ -54,14 +55,15 @@ def lengths(rows: Rows) -> Any:
 
 
 def summary(values: Any) -> dict[str, float | None]:
-    """Least, quartiles, largest and mean of the numbers that are there."""
+    """Least, quartiles, largest and mean of the numbers that are there; None for one beyond the floats."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
         return dict.fromkeys(("min", "q25", "median", "q75", "max", "mean"))
-    points = np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist()
-    found = dict(zip(("min", "q25", "median", "q75", "max"), points, strict=True)) | {"mean": float(values.mean())}
-    return {name: round(value, 6) for name, value in found.items()}
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = [*np.quantile(values, (0, 0.25, 0.5, 0.75, 1)).tolist(), float(values.mean())]
+    names = ("min", "q25", "median", "q75", "max", "mean")
+    return {name: round(v, 6) if np.isfinite(v) else None for name, v in zip(names, points, strict=True)}
 
 
 def _labels(rows: Rows) -> dict[str, int]:
@@ -98,11 +100,3 @@ def _languages(rows: Rows) -> dict[str, int]:
     for _, texts in rows.blocks("text"):
         found.update(map(language, (text or "" for text in texts)))
     return dict(sorted(found.items()))
-
-
-def _numeric(rows: Rows) -> list[str]:
-    import pyarrow as pa
-
-    schema = rows.table.schema
-    return [n for n in rows.features if n not in STANDARD
-            and (pa.types.is_integer(schema.field(n).type) or pa.types.is_floating(schema.field(n).type))]  # fmt: skip

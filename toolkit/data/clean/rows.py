@@ -6,16 +6,16 @@ costs that block alone: sources larger than memory stay mapped from disk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data import content, images, roles
+from toolkit.data import columns, content, images, roles
+from toolkit.data.clean import chunks, log
 from toolkit.data.clean.near import Near
-from toolkit.data.labels import SEPARATOR, is_multi, label_array, split_classes
+from toolkit.data.labels import SEPARATOR, as_texts, is_multi, split_classes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,7 +91,7 @@ class Rows:
         """A column of numbers over all rows as float64, NaN where missing."""
         import pyarrow as pa
 
-        return self.table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        return self.table.column(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
 
     def blocks(self, *names: str) -> Iterator[tuple[Any, ...]]:
         """(row numbers, list of values a named column) of the living rows, block by block."""
@@ -123,19 +123,20 @@ class Rows:
             return
         if "flags" not in self.table.column_names:
             self.add_column("flags", [None] * len(self))
+        elif self.table.schema.field("flags").type != "string":  # the source's own
+            self.set_column("flags", log.written(self.table.column("flags")))
         numbers = sorted(self._flags)
         before = self.values("flags", numbers)
         after = []
         for row, old in zip(numbers, before, strict=True):
             marks = old.split("; ") if old else []
-            after.append("; ".join(marks + [flag for flag in dict.fromkeys(self._flags[row]) if flag not in marks]))
+            after.append("; ".join(marks + [flag for flag in sorted(set(self._flags[row])) if flag not in marks]))
         self._flags.clear()
         self.replace("flags", numbers, after)
 
     def replace(self, column: str, numbers: Sequence[int] | Any, values: Any) -> None:
         """Give these rows other values in a column; each cell that differs is logged."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         numbers = np.asarray(numbers, np.int64)
         if not len(numbers):
@@ -145,22 +146,13 @@ class Rows:
         order = np.argsort(numbers, kind="stable")
         numbers, new = numbers[order], new.take(pa.array(order))
         self._log(column, numbers, chunked.take(numbers), new)
-        pieces, start = [], 0
-        for chunk in chunked.chunks:
-            low, high = np.searchsorted(numbers, (start, start + len(chunk)))
-            if low < high:
-                order = np.arange(len(chunk))
-                order[numbers[low:high] - start] = len(chunk) + np.arange(high - low)
-                chunk = pc.take(pa.concat_arrays([chunk, new.slice(low, high - low)]), pa.array(order))
-            pieces.append(chunk)
-            start += len(self.table.column(column).chunk(len(pieces) - 1))
-        self._put(column, pa.chunked_array(pieces, chunked.type))
+        self._put(column, chunks.replaced(chunked, numbers, new))
         if column == "image" and "looks" in self._cache:
             self._cache["looks"].see(numbers.tolist(), new.to_pylist())
 
     def set_column(self, name: str, values: Any) -> None:
         """Give a column other values in every row, of another type maybe; each cell that differs is logged."""
-        new, living = self._chunked(_column(values)), self.living()
+        new, living = chunks.like(values, self.table.column("id")), self.living()
         self._log(name, living, self.table.column(name).take(living), new.take(living))
         self._put(name, new)
 
@@ -169,7 +161,7 @@ class Rows:
         import pyarrow as pa
 
         column = pa.nulls(len(self), pa.string()) if all(v is None for v in values) else values
-        self.table = self.table.append_column(name, self._chunked(_column(column)))
+        self.table = self.table.append_column(name, chunks.like(column, self.table.column("id")))
         self.features = self._features()
 
     def drop_column(self, name: str) -> None:
@@ -187,15 +179,6 @@ class Rows:
         self.table = self.table.set_column(self.table.schema.get_field_index(name), name, column)
         self._forget(name)
 
-    def _chunked(self, column: Any) -> Any:
-        """A column in chunks like those of the table, so that a change of a block touches one of them."""
-        import pyarrow as pa
-
-        sizes = [len(chunk) for chunk in self.table.column("id").chunks]
-        ends = np.cumsum(sizes)
-        parts = [column.slice(end - size, size).combine_chunks() for end, size in zip(ends, sizes, strict=True)]
-        return pa.chunked_array(parts, column.type)
-
     def _forget(self, name: str) -> None:
         """What was found out about labels or contents holds no more when their column changes."""
         if name == "label":
@@ -204,27 +187,10 @@ class Rows:
             self._cache = {key: seen for key, seen in self._cache.items() if key in ("looks", "labels")}
 
     def _log(self, column: str, numbers: Any, before: Any, after: Any) -> None:
-        import pyarrow as pa
-
-        old, new = _written(before), _written(after)
-        differs = np.array([a != b for a, b in zip(old.to_pylist(), new.to_pylist(), strict=True)], dtype=bool)
-        if column in ("image",):
-            differs[:] = True  # the path may be the same, the picture is not
-        count = int(differs.sum())
-        self.changed += count
-        if count:
-            mask = pa.array(differs)
-            self._changes.append(
-                pa.table(
-                    {
-                        "row": numbers[differs],
-                        "stage": pa.array([self.stage] * count, pa.string()),
-                        "column": pa.array([column] * count, pa.string()),
-                        "before": old.filter(mask),
-                        "after": new.filter(mask),
-                    }
-                )
-            )
+        cells = log.differing(self.stage, column, numbers, before, after)
+        self.changed += len(cells)
+        if len(cells):
+            self._changes.append(cells)
 
     def keys(self) -> Any:
         """A 128-bit key (n, 2) of each row's normalised content: equal contents have equal keys."""
@@ -277,11 +243,12 @@ class Rows:
         numbers = np.asarray(list(numbers), np.int64)
         preference = np.array([PREFERENCE.get(name, len(PREFERENCE)) for name in self.names])
         part = self.table.take(numbers)
-        filled = sum((column.is_valid().cast(pa.int64()).to_numpy() for column in part.columns), np.zeros(len(numbers)))
-        keys = {"split": preference[self.where[numbers]], "gaps": -filled, "id": part.column("id")}
+        told = [part.column(name) for name in part.column_names if name != "flags"]
+        gaps = sum((columns.blank(column).to_numpy().astype(int) for column in told), np.zeros(len(numbers)))
+        keys = {"split": preference[self.where[numbers]], "gaps": gaps, "id": part.column("id")}
         order = ["split", "gaps", "id"]
         if self.kind != "table":
-            keys["content"] = pc.fill_null(_written(part.column(self.kind)), "")
+            keys["content"] = pc.fill_null(log.written(part.column(self.kind)), "")
             keys["shortness"] = pc.negate(pc.utf8_length(keys["content"]))
             order[2:2] = ["shortness", "content"]
         sorted_ = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in order])
@@ -290,17 +257,17 @@ class Rows:
 
     def changes(self) -> pa.Table:
         """Every changed cell: id, split, stage, column, before, after."""
+        return log.changes(self._changes, self.source.column("id"), self._splits())
+
+    def rejected(self) -> pa.Table:
+        """The rejected rows as they came, with split, stage, reason and detail, in the order of the source."""
+        return log.rejected(self.source, self._splits(), self.rejects)
+
+    def _splits(self) -> pa.Array:
+        """The split of every row."""
         import pyarrow as pa
 
-        names = ("stage", "column", "before", "after")
-        if not self._changes:
-            return pa.table({name: pa.array([], pa.string()) for name in ("id", "split", *names)})
-        table = pa.concat_tables(self._changes)
-        numbers = table.column("row").to_numpy()
-        splits = pa.array([self.names[self.where[n]] for n in numbers], pa.string())
-        return pa.table(
-            {"id": self.source.column("id").take(numbers), "split": splits} | {n: table.column(n) for n in names}
-        )
+        return pa.array(self.names, pa.string()).take(pa.array(self.where))
 
     def survivors(self) -> dict[str, pa.Table]:
         """The cleaned splits, an emptied one as an empty table."""
@@ -313,74 +280,18 @@ class Rows:
             for k, name in enumerate(self.names)
         }
 
-    def rejected(self) -> pa.Table:
-        """The rejected rows as they came, with split, stage, reason and detail, in the order of the source."""
-        import pyarrow as pa
-
-        found = sorted(self.rejects)
-        numbers = np.array([row for row, *_ in found], np.int64)
-        out = self.source.take(numbers).replace_schema_metadata()
-        told = {name: [reject[k] for reject in found] for k, name in enumerate(("stage", "reason", "detail"), 1)}
-        for name, values in ({"split": [self.split(n) for n in numbers]} | told).items():
-            column = pa.array(values, pa.string())
-            if name in out.column_names:  # a source that was rejected before
-                out = out.set_column(out.column_names.index(name), name, column)
-            else:
-                out = out.append_column(name, column)
-        return out
-
 
 def from_dataset(data: DatasetDict, aside: frozenset[str] = frozenset()) -> Rows:
     """The rows of every split, one after another; `aside` are columns that are no features."""
     import pyarrow as pa
 
-    tables = []
-    for rows in data.values():
-        table = rows.with_format("arrow")[:]
-        if "label" not in table.column_names:
-            table = table.append_column("label", pa.nulls(table.num_rows, pa.string()))
-        else:
-            table = table.set_column(table.column_names.index("label"), "label", label_array(rows))
-        for name, feature in rows.features.items():
-            if name != "label" and isinstance(getattr(feature, "names", None), list):  # a category, not a number
-                texts = pa.array(feature.names, pa.string()).take(table.column(name).combine_chunks())
-                table = table.set_column(table.column_names.index(name), name, pa.chunked_array([texts]))
-        tables.append(table.replace_schema_metadata())
+    tables = [as_texts(rows).replace_schema_metadata() for rows in data.values()]
     order = tables[0].column_names
-    whole = _in_blocks(pa.concat_tables([t.select(order) for t in tables], promote_options="permissive"))
+    whole = pa.concat_tables([table.select(order) for table in tables], promote_options="permissive")
+    whole = chunks.in_blocks(whole, BLOCK)
     where = np.repeat(np.arange(len(tables), dtype=np.int16), [t.num_rows for t in tables])
     names = list(data)
     protected = (where == names.index("test")) if "test" in names and len(names) > 1 else np.zeros(len(where), bool)
     alive = np.ones(len(where), dtype=bool)
     several = any(is_multi(rows.features) for rows in data.values() if "label" in rows.features)
     return Rows(whole, whole, names, where, alive, protected, several, aside)
-
-
-def _in_blocks(table: pa.Table) -> pa.Table:
-    """The table in chunks that every column shares, none larger than a block."""
-    import pyarrow as pa
-
-    batches = table.to_batches(max_chunksize=BLOCK)
-    return pa.Table.from_batches(batches, table.schema) if batches else table
-
-
-def _column(values: Any) -> Any:
-    import pyarrow as pa
-
-    if isinstance(values, pa.ChunkedArray):
-        return values
-    return pa.chunked_array([values if isinstance(values, pa.Array) else pa.array(values)])
-
-
-def _written(values: Any) -> pa.Array:
-    """Cells as texts: numbers as they are written, series as JSON, images by their path."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    if pa.types.is_struct(values.type) and values.type.get_field_index("path") >= 0:
-        return pc.struct_field(values, "path").cast(pa.string())
-    if pa.types.is_nested(values.type):
-        return pa.array([None if v is None else json.dumps(v, default=str) for v in values.to_pylist()], pa.string())
-    return values.cast(pa.string())

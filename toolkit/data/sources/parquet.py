@@ -57,12 +57,19 @@ def _batches(file: Any, path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
-    """Dictionaries as what they stand for, views as plain texts and bytes."""
+    """Dictionaries as what they stand for, views and large types as plain texts, bytes and lists."""
     import pyarrow as pa
 
-    for i, field in enumerate(schema):
-        if pa.types.is_dictionary(field.type):
-            schema = schema.set(i, field.with_type(field.type.value_type))
-        elif pa.types.is_string_view(field.type) or pa.types.is_binary_view(field.type):
-            schema = schema.set(i, field.with_type(pa.string() if pa.types.is_string_view(field.type) else pa.binary()))
-    return schema
+    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema], schema.metadata)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_large_list(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return pa.string()
+    return pa.binary() if pa.types.is_binary_view(kind) or pa.types.is_large_binary(kind) else kind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.columns import with_column
+from toolkit.data.columns import aside, with_column
 from toolkit.data.labels import label_array
 from toolkit.data.split.division import Division, Pool
 
@@ -64,10 +64,7 @@ def with_copies(made: DatasetDict, pool: Pool, rows: Any, number: Any) -> Datase
     out = DatasetDict()
     for name, part in made.items():
         if "method" in part.column_names:  # the user's own, of another meaning
-            aside = "method_original"
-            while aside in part.column_names:
-                aside += "_"
-            part = part.rename_column("method", aside)
+            part = part.rename_column("method", aside("method", part.column_names))
         for column in ("parent_id", "method"):
             part = with_column(part, column, [None] * len(part))
         out[name] = part
@@ -109,6 +106,8 @@ def rejected(pool: Pool, division: Division, features: Any, source: Sequence[str
     told = {"split": [source[n] for n in numbers], "stage": ["split"] * len(found)}
     told |= {"reason": [reason for _, reason, _ in found], "detail": [detail for *_, detail in found]}
     for name, values in told.items():
+        if name in rows.column_names:  # the source's own
+            rows = rows.rename_column(name, aside(name, rows.column_names))
         rows = with_column(rows, name, pa.array(values, pa.string()))
     return rows.with_format("arrow")[:]
 

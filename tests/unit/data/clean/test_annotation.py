@@ -8,18 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.data.clean.clean_cases import labels, made, rejected, texts
 
-from toolkit.data import columns, label_studio
+from toolkit.data import label_studio
 from toolkit.data.clean import annotation
-from toolkit.data.clean import rows as row_module
 from toolkit.errors import ToolkitError
 
 ANNOTATION = {"raters": None, "votes": None, "item": None, "rater": None, "consensus": "majority", "audit": 0.0}
-
-
-def made(**tables):
-    """Rows from `split={column: values}`; ids are those of the split and the place."""
-    return row_module.from_dataset(columns.to_dataset({s: pa.table(t) for s, t in tables.items()}, "x", complete=False))
 
 
 def run(rows, corrections=None, seed=0, **options):
@@ -29,27 +24,6 @@ def run(rows, corrections=None, seed=0, **options):
     figures = annotation.run(rows, config, given)
     json.dumps(figures, allow_nan=False)
     return figures
-
-
-def labels(rows):
-    """id -> label of the living."""
-    living = rows.living()
-    return dict(zip(rows.values("id", living), rows.values("label", living), strict=True))
-
-
-def rejected(rows):
-    return {rows.id(row): (reason, detail) for row, _, reason, detail in rows.rejects}
-
-
-def texts(count):
-    return [f"text number {i}" for i in range(count)]
-
-
-@pytest.fixture
-def told(monkeypatch):
-    lines = []
-    monkeypatch.setattr(annotation.console, "warn", lines.append)
-    return lines
 
 
 WIDE = {"text": texts(5), "anna": ["x", "x", "y", None, "y"], "bo": ["x", "y", "y", None, None],
@@ -251,3 +225,14 @@ def test_a_correction_settles_a_tie_of_columns():
     rows = made(train=WIDE)
     run(rows, {"id": ["train-4", "train-3"], "label": ["x", "y"]}, raters=["anna", "bo", "cy"])
     assert labels(rows) == {"train-0": "x", "train-1": "x", "train-2": "y", "train-3": "y", "train-4": "x"}
+
+
+def test_raters_that_are_numbers():
+    votes = [[{"rater": 1, "label": "x"}, {"rater": 2, "label": "y"}, {"rater": 3, "label": "x"}]] * 2
+    rows = made(train={"text": texts(2), "annotations": votes, "label": [None, None]})
+    run(rows)
+    assert labels(rows) == {"train-0": "x", "train-1": "x"}
+    rows = made(train={"text": texts(2), "annotations": votes, "label": ["x", "x"]})
+    run(rows, {"id": ["train-1"], "label": ["y"]})
+    assert labels(rows) == {"train-0": "x", "train-1": "y"}
+    assert [vote["rater"] for vote in rows.values("annotations")[1]] == ["1", "2", "3", "correction"]

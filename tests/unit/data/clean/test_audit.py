@@ -9,16 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pyarrow as pa
 import pytest
+from unit.data.clean.clean_cases import labels, made, rejected, texts
 
-from toolkit.data import columns, label_studio, sources
+from toolkit.data import label_studio, sources
 from toolkit.data.clean import annotation, audit
-from toolkit.data.clean import rows as row_module
 from toolkit.errors import ToolkitError
-
-
-def made(**tables):
-    """Rows from `split={column: values}`; ids are those of the split and the place."""
-    return row_module.from_dataset(columns.to_dataset({s: pa.table(t) for s, t in tables.items()}, "x", complete=False))
 
 
 def run(rows, corrections):
@@ -27,27 +22,6 @@ def run(rows, corrections):
     json.dumps(figures, allow_nan=False)
     assert fixed.sum() == figures["applied"] + figures["removed"] + figures["unchanged"]
     return figures
-
-
-def labels(rows):
-    """id -> label of the living."""
-    living = rows.living()
-    return dict(zip(rows.values("id", living), rows.values("label", living), strict=True))
-
-
-def rejected(rows):
-    return {rows.id(row): (reason, detail) for row, _, reason, detail in rows.rejects}
-
-
-def texts(count):
-    return [f"text number {i}" for i in range(count)]
-
-
-@pytest.fixture
-def told(monkeypatch):
-    lines = []
-    monkeypatch.setattr(audit.console, "warn", lines.append)
-    return lines
 
 
 PLAIN = {"text": texts(6), "label": ["x", "x", "x", "y", "y", "y"]}

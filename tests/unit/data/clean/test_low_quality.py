@@ -323,6 +323,20 @@ def test_a_class_of_such_texts_is_content():
     assert run(rows)["rejected"] == {"too short": 9}  # and so is a bound that is an option
 
 
+def test_what_stayed_as_content_stays_when_there_is_less_of_it():
+    mail = ["To unsubscribe click here now"] * 6 + [f"a mail with the number {i * i} in it" for i in range(19)]
+    other = [f"Shall we meet at place number {i} tomorrow?" for i in range(20)]
+    rows = rows_of(mail + other, ["mail"] * 25 + ["other"] * 20)
+    kept = [{"rule": "boilerplate: mailing", "label": "mail", "rows": 6}]
+    assert run(rows) == {"rejected": {}, "flagged": {}, "kept_as_content": kept}
+    assert rows.values("flags")[5:7] == ["kept: boilerplate: mailing", None]
+    for row in range(5):  # as duplicates go
+        rows.reject(row, "same text", "")
+    before = rows.changed
+    assert run(rows) == {"rejected": {}, "flagged": {}, "kept_as_content": [kept[0] | {"rows": 1}]}
+    assert rows.changed == before
+
+
 def test_flags_figures_and_protection():
     lost = "徐若\ufffd日本庆生意义非凡 受各方重视"
     rows = rows_of(["short", lost, "a good long text"], test=(["tiny", "加我微信：abc_12345"], ["x", "y"]))

@@ -54,7 +54,10 @@ def test_columns_of_gaps_go_by_what_train_says():
     }
     assert rows.fitted["impute"]["dropped"] == ["b", "note"]
     assert run(made(train=train), max_missing=0.4)["dropped"] == {}
-    assert run(made(train=train), max_missing=0.0)["dropped"] == {"a": 0.3, "b": 0.4, "note": 0.4}
+    whole = train | {"whole": [2.0] * 10}
+    assert run(made(train=whole), max_missing=0.0)["dropped"] == {"a": 0.3, "b": 0.4, "note": 0.4}
+    with pytest.raises(ToolkitError, match=r"all columns have too many gaps.*larger --max-missing"):
+        run(made(train=train), max_missing=0.0)
 
 
 def test_columns_of_raters_are_left_alone():

@@ -85,6 +85,44 @@ def test_flags_add_up_and_are_written_once():
     ]
 
 
+def test_flags_stand_in_one_order():
+    rows = made(train=numbered(1))
+    for mark in ("b", "c", "a", "b"):
+        rows.flag(0, mark)
+    rows.settle()
+    assert rows.values("flags") == ["a; b; c"]
+
+
+@pytest.mark.parametrize(("own", "kept"), [([7, 8], "7"), ([True, False], "true"), ([{"a": 1}, None], '{"a": 1}')])
+def test_a_column_of_the_source_that_is_called_flags_keeps_its_values(own, kept):
+    rows = made(train=numbered(2, flags=own))
+    rows.flag(0, "look")
+    rows.settle()
+    assert rows.values("flags")[0] == f"{kept}; look"
+    assert [(c["before"], c["after"]) for c in rows.changes().to_pylist()] == [(kept, f"{kept}; look")]
+
+
+def test_bytes_of_a_dropped_column_stand_in_the_changes():
+    rows = made(train=numbered(2, raw=[None, b"\xff\x00"]))
+    rows.drop_column("raw")
+    assert [(c["id"], c["before"]) for c in rows.changes().to_pylist()] == [("train-1", "ff00")]
+
+
+def test_whole_numbers_beyond_the_precision_of_floats():
+    rows = made(train=numbered(2, order=pa.array([2**63 + 1, None], pa.uint64())))
+    assert rows.floats("order")[0] == pytest.approx(2**63)
+    assert np.isnan(rows.floats("order")[1])
+
+
+@pytest.mark.parametrize("poor", [{"note": ["", "x"]}, {"note": [None, "x"]}, {"flags": ["lost characters", None]}])
+def test_the_most_complete_row_stays(poor):
+    """An empty text is a gap; a flag is no content."""
+    rows = made(train={"text": ["same"] * 2, "label": ["x"] * 2, **poor})
+    assert rows.best_first([0, 1]) == ([1, 0] if "note" in poor else [0, 1])
+    rows = made(train={"text": ["same"] * 2, "label": ["x"] * 2, "id": ["b", "a"], **poor})
+    assert rows.best_first([0, 1]) == [1, 0]
+
+
 def test_a_protected_row_goes_only_when_it_is_unusable():
     rows = made(train=numbered(1), test=numbered(2))
     rows.stage = "s"

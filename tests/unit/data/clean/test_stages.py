@@ -8,8 +8,9 @@ import pytest
 from toolkit import config as configs
 from toolkit.commands.clean import CleanConfig
 from toolkit.data import columns
-from toolkit.data.clean import STAGES, clean
+from toolkit.data.clean import STAGES, clean, profile
 from toolkit.data.clean import rows as row_module
+from toolkit.errors import ToolkitError
 
 USUAL = ["format", "missing", "low-quality", "contradictions", "exact-duplicates", "near-duplicates"]
 
@@ -202,6 +203,48 @@ def test_no_row_vanishes_without_a_reject():
     assert None not in kept["train"]["text"].to_pylist() + kept["train"]["label"].to_pylist()
 
 
+def table_of(**found):
+    return row_module.from_dataset(columns.to_dataset({"train": pa.table(found)}, "x", complete=False))
+
+
+def test_a_column_that_is_mostly_gaps_once_rows_are_gone_goes_too():
+    """A quarter is missing with the duplicates, nearly half without: cleaning the cleaned would drop it."""
+    many = ["this row stands here many times"] * 14
+    texts = [f"{word} is the word of this row" for word in ("apple", "bridge", "candle", "donkey", "engine", "flower")]
+    rows = table_of(text=many + texts, label=["x"] * 20, note=["n"] * 15 + [None] * 5)
+    report = {stage["name"]: stage for stage in cleaned(rows)}
+    assert report["missing"]["figures"] == {
+        "dropped_late": {"note": 0.7143}, "dropped": {}, "rejected": {}, "imputed": {}, "left": {},
+    }  # fmt: skip
+    assert "note" not in rows.table.column_names
+    assert report["missing"]["changed"] == rows.changed == 2
+    again = row_module.from_dataset(columns.to_dataset(rows.survivors(), "x", complete=False))
+    assert sum(stage["removed"] + stage["changed"] for stage in cleaned(again)) == 0
+
+
+def test_rows_that_a_late_column_told_apart_are_duplicates_without_it():
+    found = {"a": [1] * 14 + [2, 2, 3], "b": ["n"] * 14 + ["o", None, None], "label": ["x"] * 17}
+    rows = table_of(**found)
+    report = {stage["name"]: stage for stage in cleaned(rows, impute="none")}
+    assert report["missing"]["figures"]["dropped_late"] == {"b": 0.5}
+    assert rows.features == ["a"]
+    assert report["exact-duplicates"]["removed"] == 14
+    assert rows.fitted["impute"]["dropped"] == ["b"]
+
+
+def test_the_reason_is_told_where_all_rows_go():
+    rows = table_of(text=[LONG, LONG + " so"], label=pa.nulls(2, pa.string()), annotations=["a", None])
+    with pytest.raises(ToolkitError, match=r"all rows were removed.*most by 'missing' \(missing value: label\)"):
+        cleaned(rows)
+
+
+def test_exact_duplicates_of_a_fixed_test_go_under_any_label():
+    rows = made(train=[(LONG, "x"), (LONG, "y"), ("something else here", "x")], test=[(LONG, "y"), (LONG, "z")])
+    assert run("exact-duplicates", rows) == ["tr2", "te0", "te1"]
+    assert rejected(rows) == {"tr0": ("same text", "of te0 in test"), "tr1": ("same text", "of te0 in test")}
+    assert rows.spared == {}
+
+
 def test_skipped_stages_do_nothing():
     found = dirty(3)
     rows = made(train=found)
@@ -220,3 +263,8 @@ def test_an_emptied_split_stays_as_an_empty_one():
     assert [table.num_rows for table in kept.values()] == [2, 0]
     assert rejects["split"].to_pylist() == ["validation"]
     assert len(columns.to_dataset(kept, "x", complete=True)["validation"]) == 0
+
+
+def test_the_profile_of_numbers_whose_sum_is_none():
+    summary = profile.summary([1e308, 1e308, 5.0])
+    assert summary == {"min": 5.0, "q25": 5e307, "median": 1e308, "q75": 1e308, "max": 1e308, "mean": None}

@@ -23,7 +23,6 @@ PASS = {
     "labels": pa.array([["a", "b"], [], None]),
     "meta": pa.array([{"a": 1, "b": [{"c": "x"}]}, None, None]),
     "pair": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int64(), 2)),
-    "long": pa.array([["a"], None, []], pa.large_list(pa.large_string())),
     "price": pa.array([Decimal("1.10"), None, Decimal("2.00")]),
     "day": pa.array([datetime.date(2020, 1, 1), None, None]),
     "json": pa.array(['{"a": 1}', None, "[]"], pa.json_()),
@@ -49,9 +48,13 @@ def test_columns_pass_through(tmp_path, name):
         (pa.array(["a", None, "a"]).dictionary_encode(), "string"),
         (pa.array(["a", None, "b"], pa.string_view()), "string"),
         (pa.array([b"a", None, b"b"], pa.binary_view()), "binary"),
+        (pa.array(["a", None, "b"], pa.large_string()), "string"),
+        (pa.array(["a", None, "a"], pa.large_string()).dictionary_encode(), "string"),
+        (pa.array([b"a", None, b"b"], pa.large_binary()), "binary"),
+        (pa.array([["a"], None, []], pa.large_list(pa.large_string())), "list<item: string>"),
     ],
 )
-def test_dictionaries_and_views_become_plain(tmp_path, column, kind):
+def test_dictionaries_views_and_large_types_become_plain(tmp_path, column, kind):
     read = through(tmp_path, pa.table({"x": column}), row_group_size=1).column("x")
     assert str(read.type) == kind
     assert read.to_pylist() == column.to_pylist()
