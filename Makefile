@@ -1,4 +1,4 @@
-# make demo: install, and run the whole chain on sample_data/. make test: lint, types, tests. make docs: docs/cli.md.
+# make demo: install, and run the whole chain on sample_data/. make test: lint, types, tests. make docs: the pages that code writes.
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
@@ -34,6 +34,7 @@ format: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/python scripts/make_cli_docs.py
+	$(BIN)/python scripts/make_method_docs.py
 
 clean:
 	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -25,7 +25,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 RUNTIME = "runtime"  # marks an option that does not decide the result: it is left out of the stamp
 GATE = "gate"  # marks a bound that is judged on the finished figures: left out of the stamp too
 
-Kind = Literal["dataset", "model", "evaluation", "artifact", "file"]
+Kind = Literal["dataset", "model", "evaluation", "artifact", "file", "path"]
 
 
 @dataclass(frozen=True)
@@ -202,19 +202,25 @@ def load(cls: type, given: str) -> dict[str, Any]:
     path = Path(given)
     if path.is_dir():
         path = next((path / n for n in ("best.json", "artifact.json") if (path / n).is_file()), path / "artifact.json")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise ToolkitError(f"cannot read the config {given}", str(getattr(e, "strerror", None) or e)) from e
-    try:
-        mapping = _parsed(path.suffix.lower(), text)
-    except ValueError as e:
-        raise ToolkitError(f"the config {given} does not parse", str(e)) from e
-    if not isinstance(mapping, dict):
-        raise ToolkitError(f"the config {given} holds no keys", "write KEY: VALUE pairs")
+    mapping = read_mapping(path, f"the config {given}")
     if isinstance(mapping.get("config"), dict):
         mapping = mapping["config"]
     return {k: v for k, v in flatten(cls, mapping, given).items() if v is not None}
+
+
+def read_mapping(path: Path, what: str) -> dict[str, Any]:
+    """The mapping in a JSON, TOML or YAML file; errors name it as `what`."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise ToolkitError(f"cannot read {what}", str(getattr(e, "strerror", None) or e)) from e
+    try:
+        mapping = _parsed(path.suffix.lower(), text)
+    except ValueError as e:
+        raise ToolkitError(f"{what} does not parse", str(e)) from e
+    if not isinstance(mapping, dict):
+        raise ToolkitError(f"{what} holds no keys", "write KEY: VALUE pairs")
+    return mapping
 
 
 def _parsed(suffix: str, text: str) -> Any:

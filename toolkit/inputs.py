@@ -65,8 +65,8 @@ def resolve(name: str, kind: str, given: str) -> Given:
             raise ToolkitError(f"{given} holds a {found['kind']}, not a {kind}", hint)
         manifest.check_files(path, found)
         return Given(name, given, found["kind"], path, found["digest"], found)
-    if kind == "file":
-        return _resolve_file(name, given, path)
+    if kind in ("file", "path"):
+        return _resolve_file(name, given, path, folder=kind == "path")
     if kind == "dataset":
         return _resolve_data(name, given, path, exists)
     if kind == "model":
@@ -76,9 +76,15 @@ def resolve(name: str, kind: str, given: str) -> Given:
     raise ToolkitError(f"{given} holds no artifact.json", f"give the folder of a finished {kind}")
 
 
-def _resolve_file(name: str, given: str, path: Path) -> Given:
+def _resolve_file(name: str, given: str, path: Path, folder: bool = False) -> Given:
+    if folder and path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        digest = manifest.digest_json([[str(p.relative_to(path)), manifest.digest_file(p)] for p in files])
+        return Given(name, given, "folder", path, digest)
     if not path.is_file():
-        raise ToolkitError(f"no such file: {given}", f"give the file of --{name.replace('_', '-')}")
+        raise ToolkitError(
+            f"no such file: {given}", f"give the {'path' if folder else 'file'} of --{name.replace('_', '-')}"
+        )
     return Given(name, given, "file", path, manifest.digest_file(path))
 
 
@@ -151,7 +157,7 @@ def load_dataset(
     Raises:
         ToolkitError: the content is none of `kinds`.
     """
-    from toolkit.data import columns, roles, sources
+    from toolkit.data import columns, gaps, roles, sources
 
     with tempfile.TemporaryDirectory(prefix="toolkit-") as aside:  # what is mapped from there lives on without a name
         tables, choice = columns.choose(_read_tables(source, Path(aside)), options, source.given, need_label=need_label)
@@ -169,10 +175,10 @@ def load_dataset(
                 split: sources.embed_images(table, "image", root, Path(aside) / f"{split}.images")
                 for split, table in tables.items()
             }
-    if kind == "table":
-        tables, gaps = columns.with_gaps(tables)
-        if gaps:
-            told = ", ".join(f"{name} ({count})" for name, count in gaps.items())
+    if kind == "table" and not source.manifest:  # what an artifact holds was read so before
+        tables, found = gaps.read(tables)
+        if found:
+            told = ", ".join(f"{name} ({count})" for name, count in found.items())
             console.note(f"{source.given}: written gaps read as missing: {told}")
     return columns.to_dataset(tables, source.given, complete=complete and need_label)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -22,3 +23,17 @@ def nncf() -> Any:
 
     nncf.set_log_level(logging.ERROR)
     return nncf
+
+
+def albumentations() -> Any:
+    """The `albumentations` package, on one thread; it looks for no newer release and brings no torch (two seconds)."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    tensors = "albumentations.pytorch"
+    spared = "torch" not in sys.modules and sys.modules.setdefault(tensors, None) is None  # type: ignore[arg-type]
+    import albumentations
+    import cv2
+
+    if spared:
+        sys.modules.pop(tensors, None)  # who wants it later can still import it
+    cv2.setNumThreads(0)  # workers are processes, and a forked one has none of its parent's threads
+    return albumentations

@@ -1,10 +1,13 @@
 """Bad input ends with exit code 1, one line that says what is wrong and what to do, and nothing left behind."""
 
+import gzip
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +20,17 @@ READERS = ("clean", "split", "finetune", "tune")  # commands whose source is a d
 TRAIN = ("--epochs", "1", "--batch-size", "16", "--precision", "fp32", "--max-length", "48")
 
 
+def untouched(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Everything under a folder, and of what is no folder its size and when it was written."""
+    found = {name: (folder / name).lstat() for name in listing(folder)}
+    return {
+        name: () if (folder / name).is_dir() else (s.st_size, s.st_mtime_ns, s.st_mode) for name, s in found.items()
+    }
+
+
 def refused(call: Call, folder: Path, *argv: object, says: str | tuple[str, ...], out: object = None) -> None:
     """Call into a deep `--out` under `folder`; it is refused in one line that says so, and leaves nothing."""
-    before = listing(folder)
+    before = untouched(folder)
     called = call(*argv, "--out", out or folder / "deep" / "er" / "out")
     assert called.code == 1, called.err
     assert called.out == ""
@@ -31,7 +42,7 @@ def refused(call: Call, folder: Path, *argv: object, says: str | tuple[str, ...]
     for word in (says,) if isinstance(says, str) else says:
         assert word in lines[0], lines[0]
     assert ": " in lines[0].removeprefix("error: "), "it says what to do"
-    assert listing(folder) == before
+    assert untouched(folder) == before
 
 
 def csv_of(folder: Path, rows: list[dict[str, str]], name: str = "bad.csv") -> Path:
@@ -215,6 +226,300 @@ def test_texts_that_are_missing(call: Call, tmp_path: Path) -> None:
     rows = raw_rows(30)
     rows[3]["text"] = "  "
     refused(call, tmp_path, "split", csv_of(tmp_path, rows), says=("1 rows of train have no text", "toolkit clean"))
+
+
+# What is too much, of the wrong shape, or somewhere else; for the two commands that read what nobody has looked at yet
+
+PREPARERS = ("clean", "split")
+TEXTS, LABELS = ([row[name] for row in raw_rows(30)] for name in ("text", "label"))
+
+
+def parquet_of(folder: Path, **columns: object) -> Path:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(columns), folder / "bad.parquet")
+    return folder / "bad.parquet"
+
+
+def ragged(folder: Path, ending: str) -> Path:
+    """Line 8 has a field more, or one less; a quoted field with a line break stands before it."""
+    lines = csv_of(folder, raw_rows(30)).read_text(encoding="utf-8").splitlines()
+    lines[2] = '"two\nlines that are one row",billing,app'
+    lines[6] = lines[6] + ending if ending else lines[6].rpartition(",")[0]
+    (folder / "bad.csv").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "bad.csv"
+
+
+def wide(folder: Path, name: str) -> Path:
+    names = [f"c{i}" for i in range(50_000)]
+    if name == "bad.parquet":
+        return parquet_of(folder, **{column: [1, 2] for column in names[:10_001]})  # 50,000 take seconds to write
+    row = (
+        json.dumps(dict.fromkeys(names, 1)) if name == "bad.jsonl" else ",".join(names) + "\n" + ",".join("1" * 50_000)
+    )
+    (folder / name).write_text(row + "\n")
+    return folder / name
+
+
+def labelled(folder: Path, name: str, labels: list[object]) -> Path:
+    rows = [{"text": text, "label": labels[i % len(labels)]} for i, text in enumerate(TEXTS)]
+    content = "\n".join(map(json.dumps, rows)) if name == "bad.jsonl" else json.dumps(rows)
+    (folder / name).write_text(content)
+    return folder / name
+
+
+def tasks(folder: Path, **more: object) -> Path:
+    """A Label Studio export of tasks that nobody has annotated."""
+    found = [{"id": i, "data": {"text": text}, **more} for i, text in enumerate(TEXTS)]
+    (folder / "bad.json").write_text(json.dumps(found), encoding="utf-8")
+    return folder / "bad.json"
+
+
+def nested(kind: str) -> object:
+    import pyarrow as pa
+
+    return {
+        "lists": [[text] for text in TEXTS],
+        "objects": [{"of": text} for text in TEXTS],
+        "lists of lists": [[[text]] for text in TEXTS],
+        "maps": pa.array([[("a", 1)]] * 30, pa.map_(pa.string(), pa.int64())),
+        "deep series": [[[[float(i)]]] for i in range(30)],
+    }[kind]
+
+
+WIDE = (" columns, more than 10000", "keep the columns that are needed")
+UNANNOTATED = ("none of its 30 tasks has an annotation", "annotate them, and export as JSON again")
+CANCELLED = {"completed_by": 1, "was_cancelled": True, "result": []}
+WRONG: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
+    "a field too many": (lambda f: ragged(f, ",x"), ("line 8 has 4 columns, the header 3", "quote fields")),
+    "a field too few": (lambda f: ragged(f, ""), ("line 8 has 2 columns, the header 3", "quote fields")),
+    "wide csv": (lambda f: wide(f, "bad.csv"), WIDE),
+    "wide jsonl": (lambda f: wide(f, "bad.jsonl"), WIDE),
+    "wide parquet": (lambda f: wide(f, "bad.parquet"), WIDE),
+    "texts in lists": (lambda f: parquet_of(f, text=nested("lists"), label=LABELS), ("'text' is nested", "flatten")),
+    "labels in objects": (lambda f: parquet_of(f, text=TEXTS, label=nested("objects")), ("'label' is nested",)),
+    "labels in lists of lists": (
+        lambda f: parquet_of(f, text=TEXTS, label=nested("lists of lists")),
+        ("'label' is nested", "flatten it first"),
+    ),
+    "series too deep": (lambda f: parquet_of(f, series=nested("deep series"), label=LABELS), ("'series' is nested",)),
+    "maps": (
+        lambda f: parquet_of(f, text=TEXTS, label=LABELS, meta=nested("maps")),
+        ("'meta' is of a type", "drop it"),
+    ),
+    "mixed jsonl": (lambda f: labelled(f, "bad.jsonl", [1, ["a"]]), ("'label' mixes types", "line 2", "one type")),
+    "mixed json": (lambda f: labelled(f, "bad.json", ["a", {"b": 1}]), ("'label' mixes types", "row 2", "one type")),
+    "no annotations": (lambda f: tasks(f, annotations=[]), UNANNOTATED),
+    "predictions alone": (lambda f: tasks(f, predictions=[{"result": []}]), UNANNOTATED),
+    "all cancelled": (lambda f: tasks(f, annotations=[CANCELLED]), UNANNOTATED),
+}
+
+
+@pytest.mark.parametrize("command", PREPARERS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_sources_of_the_wrong_shape(call: Call, tmp_path: Path, command: str, wrong: str) -> None:
+    make, says = WRONG[wrong]
+    named = () if "nested" in says[0] else ("bad.",)
+    refused(call, tmp_path, command, make(tmp_path), "--quiet", says=(*named, *says))
+
+
+@pytest.mark.parametrize("command", PREPARERS)
+@pytest.mark.parametrize("name", ["bad.csv", "bad.tsv", "bad.jsonl", "bad.csv.gz"])
+def test_a_line_without_end(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    """The real limit is 64 MB; a line of 2 GB ends in the same words after 1 s and 95 MB of memory."""
+    from toolkit.data.sources import encoding
+
+    monkeypatch.setattr(encoding, "MAX_LINE", 1 << 20)
+    monkeypatch.setattr(encoding, "BLOCK", 1 << 16)
+    sign = "\t" if name == "bad.tsv" else ","
+    content = f"text{sign}label\nhello there{sign}a\n".encode() + b"x" * (5 << 20) + f"{sign}b\n".encode()
+    (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith("gz") else content)
+    says = (name, "line 3 is longer than 1 MB", "one row a line")
+    refused(call, tmp_path, command, tmp_path / name, says=says)
+
+
+def test_labels_of_mixed_types_are_read_as_text_which_is_told(call: Call, tmp_path: Path) -> None:
+    source = labelled(tmp_path, "bad.jsonl", ["a", 1, True, 1.5, None])
+    called = call("clean", source, "--out", tmp_path / "out")
+    assert called.code == 0, called.err
+    assert "mixed in 'label': read as text" in called.err.replace("\n", " ")
+    found = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert found["profile"]["after"]["labels"] == dict.fromkeys(["1", "1.5", "a", "true"], 6)
+    assert found["stages"][1]["removed"] == 6
+
+
+def test_nested_columns_beside_the_content_pass_through(call: Call, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    meta = [{"of": {"pages": [1, 2]}}] * 25 + [None] * 5
+    source = parquet_of(tmp_path, text=TEXTS, label=LABELS, meta=meta, tags=[["a"]] * 25 + [None] * 5)
+    for command in PREPARERS:
+        called = call(command, source, "--out", tmp_path / command)
+        assert called.code == 0, called.err
+        tables = [pa.parquet.read_table(path) for path in (tmp_path / command / "data").glob("*.parquet")]
+        rows = {row["text"]: row for table in tables for row in table.to_pylist()}
+        assert [rows[text]["meta"] for text in TEXTS] == meta
+        assert [rows[text]["tags"] for text in TEXTS] == [["a"]] * 25 + [None] * 5
+
+
+# Images
+
+
+def pictures(folder: Path) -> Path:
+    """Two classes of eight squares each."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for i in range(8):
+            squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+            Image.fromarray(squares).save(folder / label / f"{i}.png")
+    return folder
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is so large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+def test_image_bombs_are_rejected_unopened(call: Call, tmp_path: Path) -> None:
+    import pandas as pd
+    from PIL import Image
+
+    source = pictures(tmp_path / "in")
+    (source / "cat" / "huge.png").write_bytes(bomb(1_000_000, 1_000_000))
+    (source / "cat" / "large.png").write_bytes(bomb(8_001, 8_000))
+    Image.new("1", (20_000, 20_000)).save(source / "dog" / "packed.tiff", compression="group4")
+    before = untouched(source)
+    called = call("clean", source, "--out", tmp_path / "out")
+    assert called.code == 0, called.err
+    rejected = pd.read_parquet(tmp_path / "out" / "rejected.parquet").set_index("id")
+    assert set(rejected.index) == {"cat/huge.png", "cat/large.png", "dog/packed.tiff"}
+    assert set(rejected["stage"]) == {"format"}
+    assert set(rejected["reason"]) == {"unreadable image"}
+    assert rejected["detail"].str.contains("more than 64,000,000 pixels").all()
+    assert untouched(source) == before
+
+
+def test_nothing_but_image_bombs(call: Call, tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        (tmp_path / "in" / label / "a.png").write_bytes(bomb(100_000, 100_000))
+    says = ("all rows were removed", "the last by 'format'", "look at the source")
+    refused(call, tmp_path, "clean", tmp_path / "in", "--quiet", says=says)
+
+
+@pytest.mark.parametrize("command", PREPARERS)
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "cat/../../secret.png", "{top}/secret.png", "link.png", "away/secret.png"]
+)
+def test_images_that_lie_outside_the_folder(call: Call, tmp_path: Path, command: str, name: str) -> None:
+    source = pictures(tmp_path / "in")
+    (tmp_path / "secret.png").write_bytes((source / "cat" / "0.png").read_bytes())
+    (source / "link.png").symlink_to("../secret.png")
+    (source / "away").symlink_to("..")
+    name = name.format(top=tmp_path)
+    rows = [{"image": f"{label}/{i}.png", "label": label} for label in ("cat", "dog") for i in range(8)]
+    table = csv_of(source, [*rows, {"image": name, "label": "cat"}])
+    says = (f"row 17: the image '{name}' leaves the folder", "relative to the table's folder")
+    refused(call, tmp_path, command, table, says=says)
+
+
+@pytest.mark.parametrize("command", PREPARERS)
+@pytest.mark.parametrize("link", ["cat/link.png", "fox"])
+def test_an_image_folder_with_a_way_out(call: Call, tmp_path: Path, command: str, link: str) -> None:
+    source = pictures(tmp_path / "in")
+    (tmp_path / "secret.png").write_bytes(b"x")
+    (source / link).symlink_to(tmp_path / ("secret.png" if link.endswith("png") else ""))
+    says = (link, "is a link that leaves the folder", "copy what it points to into the folder")
+    refused(call, tmp_path, command, source, says=says)
+
+
+# Nothing left
+
+
+SAME = "every row says the very same thing"
+REMOVING: dict[str, tuple[list[dict[str, str]], tuple[str, ...]]] = {
+    "missing": ([{"text": text, "label": ""} for text in TEXTS], ()),
+    "low-quality": (
+        [{"text": text, "label": "a"} for text in TEXTS],
+        ("--min-length", "999", "--min-length-cjk", "999"),
+    ),
+    "contradictions": ([{"text": SAME, "label": str(i)} for i in range(5)], ()),
+    "domain": ([{"text": text, "label": "a"} for text in TEXTS], ("--domain-terms", "{terms}", "--domain-share", "0")),
+}
+
+
+@pytest.mark.parametrize("stage", REMOVING)
+def test_all_rows_removed_says_which_stage_did_it(call: Call, tmp_path: Path, stage: str) -> None:
+    rows, options = REMOVING[stage]
+    (tmp_path / "terms.txt").write_text("\n".join({word for t in TEXTS for word in t.split()}), encoding="utf-8")
+    options = tuple(option.format(terms=tmp_path / "terms.txt") for option in options)
+    says = ("all rows were removed", f"the last by '{stage}', most by '{stage}'", "look at the source, or change")
+    refused(call, tmp_path, "clean", csv_of(tmp_path, rows), *options, "--quiet", says=says)
+    refused(call, tmp_path, "clean", csv_of(tmp_path, rows), *options, "--quiet", "--report-only", says=says)
+
+
+def test_all_rows_removed_by_several_stages(call: Call, tmp_path: Path) -> None:
+    rows = [{"text": "no", "label": "a"}] * 5 + [{"text": SAME, "label": label} for label in "ab"]
+    says = ("all rows were removed", "the last by 'contradictions', most by 'low-quality'")
+    refused(call, tmp_path, "clean", csv_of(tmp_path, rows), "--quiet", says=says)
+
+
+def test_nothing_is_left_to_split(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("train.csv", "test.csv"):
+        csv_of(tmp_path / "in", raw_rows(30), name)
+    says = ("every row is ", "of test", "--no-keep-test")
+    refused(call, tmp_path, "split", tmp_path / "in", says=says)
+
+
+# What libraries stumble over: numbers, names and types at the edge of what they hold
+
+
+def edge(folder: Path, kind: str) -> Path:
+    import pyarrow as pa
+
+    numbers = list(range(30))
+    votes: list[object] = [[{"rater": 1, "label": LABELS[i]}, {"rater": 2, "label": LABELS[i]}] for i in numbers]
+    return {
+        "huge numbers": lambda: parquet_of(folder, a=[1e308] * 29 + [1.0], b=numbers, label=LABELS),
+        "whole numbers beyond floats": lambda: parquet_of(folder, a=[2**53 + 1 + i for i in numbers], label=LABELS),
+        "unsigned numbers": lambda: parquet_of(
+            folder, a=pa.array([2**63 + 4096 * i for i in numbers], pa.uint64()), b=numbers, label=LABELS
+        ),
+        "numbered raters": lambda: parquet_of(folder, text=TEXTS, annotations=votes, label=LABELS),
+        "control characters in labels": lambda: parquet_of(
+            folder, text=TEXTS, label=[f"{x}\x00\x07\ufffe" for x in LABELS]
+        ),
+        "labels as long as texts": lambda: parquet_of(folder, text=TEXTS, label=[x * 2_000 for x in LABELS]),
+    }[kind]()
+
+
+EDGES = (
+    "huge numbers",
+    "numbered raters",
+    "whole numbers beyond floats",
+    "unsigned numbers",
+    "control characters in labels",
+    "labels as long as texts",
+)
+
+
+@pytest.mark.parametrize("command", PREPARERS)
+@pytest.mark.parametrize("kind", EDGES)
+def test_values_at_the_edge(call: Call, tmp_path: Path, command: str, kind: str) -> None:
+    called = call(command, edge(tmp_path, kind), "--out", tmp_path / "out")
+    assert called.code == 0, called.err
 
 
 # Models

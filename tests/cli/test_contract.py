@@ -136,15 +136,16 @@ def test_no_command_imports_another() -> None:
             assert not imported & modules, (path.name, imported)
 
 
-def test_the_reference_is_what_help_says() -> None:
-    reference, generator = ROOT / "docs" / "cli.md", ROOT / "scripts" / "make_cli_docs.py"
-    spec = importlib.util.spec_from_file_location("make_cli_docs", generator)
+@pytest.mark.parametrize(("page", "script"), [("cli", "make_cli_docs"), ("augmentations", "make_method_docs")])
+def test_the_reference_is_what_the_code_says(page: str, script: str) -> None:
+    reference = ROOT / "docs" / f"{page}.md"
+    spec = importlib.util.spec_from_file_location(script, ROOT / "scripts" / f"{script}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    assert reference.read_text(encoding="utf-8") == module.render(), "run scripts/make_cli_docs.py"
+    assert reference.read_text(encoding="utf-8") == module.render(), "run make docs"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

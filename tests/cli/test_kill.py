@@ -1,5 +1,6 @@
 """`kill -9` at any moment: nothing half done under the final name, and the same call goes on from where it was."""
 
+import functools
 import hashlib
 import json
 import os
@@ -7,12 +8,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from helpers import Called, command, listing
+from helpers import Called, command, listing, raw_rows, write_csv
+from PIL import Image
 
 import toolkit
 from toolkit.artifacts import manifest
@@ -22,13 +26,13 @@ Call = Callable[..., Called]
 # Slow enough to be caught in the middle: 12 epochs of 11 steps.
 FINETUNE = ("--epochs", "12", "--batch-size", "16", "--max-length", "48", "--patience", "0", "--save-every", "4")
 
-# Runs the command line in a process that kills itself when its condition holds.
+# Runs the command line in a process that sends itself a signal when its condition holds.
 ARMED = """
 import os, signal, sys
 from toolkit import cli
 
 def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), {signal})
 
 {arm}
 raise SystemExit(cli.main(sys.argv[1:]))
@@ -66,14 +70,34 @@ def call(*args, **named):
 setattr(holder, name, call)
 """
 
+# Before the n-th time that Python opens, makes, renames or removes something below a folder.
+AT_MOMENT = """
+import atexit
+below, seen = {below!r}, 0
+def watch(event, args):
+    global seen
+    if event.startswith(("open", "os.", "shutil.")) and args and str(args[0]).startswith(below):
+        seen += 1
+        if seen == {count}:
+            die()
+sys.addaudithook(watch)
+atexit.register(lambda: print(seen, file=sys.stderr))
+"""
 
-def armed(arm: str, *argv: object) -> None:
+
+def run_armed(arm: str, *argv: object, number: int = signal.SIGKILL, **env: object) -> tuple[int, str]:
+    """Call the command line in a process that gets a signal on the way: its exit code, and what it said."""
+    script = ARMED.format(arm=arm, signal=int(number))
+    environment = os.environ | {name: str(value) for name, value in env.items()}
+    argv = (sys.executable, "-c", script, *map(str, argv))
+    done = subprocess.run(argv, capture_output=True, timeout=120, check=False, env=environment)
+    return done.returncode, done.stderr.decode()
+
+
+def armed(arm: str, *argv: object, **env: object) -> None:
     """Call the command line in a process that dies on the way."""
-    script = ARMED.format(arm=arm)
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, argv)], capture_output=True, timeout=120, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    code, told = run_armed(arm, *argv, **env)
+    assert code == -signal.SIGKILL, told
 
 
 def at_rename(target: str, *, before: bool, count: int = 1, function: str = "os.rename") -> str:
@@ -375,3 +399,138 @@ def test_killed_at_any_moment(call: Call, raw: Path, tmp_path: Path, seconds: fl
     whole_or_absent(out)
     assert call("split", raw, "--out", out).code == 0
     assert {p.name for p in tmp_path.iterdir()} == {"a"}
+
+
+# Sources that are laid out in the folder for temporary files, and folders of images
+
+
+class Sandbox:
+    """A source, the place of the artifact, and a folder for temporary files, each in a folder of its own."""
+
+    def __init__(self, base: Path, kind: str) -> None:
+        self.base, self.out, self.temporary = base, base / "out" / "a", base / "tmp"
+        self.temporary.mkdir(parents=True)
+        self.source = MAKERS[kind](base / "in")
+        self.before = self.state()
+
+    def state(self) -> dict[str, tuple[int, bytes]]:
+        """Every file of the source: when it was written, and its bytes."""
+        files = (p for p in (self.base / "in").rglob("*") if p.is_file())
+        return {p.as_posix(): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+    def beside(self) -> set[str]:
+        """What stands where the artifact goes."""
+        return {p.name for p in self.out.parent.iterdir()} if self.out.parent.exists() else set()
+
+    def moment(self, count: int) -> str:
+        """The condition that holds at a moment, counted from 1."""
+        return LAID_OUT + AT_MOMENT.format(below=str(self.base), count=count)
+
+
+LAID_OUT = """
+from toolkit.data.sources import delimited, gather, images
+gather.SPILL_BYTES, delimited._BLOCK, images._BLOCK = 4000, 4000, 4000
+"""
+
+
+def a_csv(folder: Path) -> Path:
+    """Texts, a number that is typed after they were laid out, a repeat, and something to mend."""
+    folder.mkdir()
+    rows = [row | {"n": str(i)} for i, row in enumerate(raw_rows(90))]
+    rows[7]["text"] += " &amp; more"
+    return write_csv(folder / "rows.csv", [*rows, rows[0]])
+
+
+def images(folder: Path) -> Path:
+    """Two classes of eight pictures; one of them twice, and one broken."""
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for i in range(8):
+            squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+            Image.fromarray(squares).save(folder / label / f"{i}.png")
+    (folder / "cat" / "twice.png").write_bytes((folder / "cat" / "0.png").read_bytes())
+    (folder / "dog" / "broken.png").write_bytes((folder / "dog" / "0.png").read_bytes()[:200])
+    return folder
+
+
+def named_images(folder: Path) -> Path:
+    """The same pictures, named by a table."""
+    rows = [{"image": f"{p.parent.name}/{p.name}", "label": p.parent.name} for p in images(folder).glob("*/*.png")]
+    return write_csv(folder / "rows.csv", sorted(rows, key=lambda row: row["image"]))
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {"csv": a_csv, "images": images, "named images": named_images}
+WAYS = ["clean csv", "split csv", "clean images", "split images", "clean named images"]
+NAMED = {
+    "laying": at_call("toolkit.data.sources.gather", "_laid_out"),
+    "typing": at_call("toolkit.data.sources.gather", "_laid_out", 2),  # the rows once more, numbers as numbers
+    "mapping": at_call("pyarrow", "memory_map"),
+    "writing": at_call("toolkit.artifacts.dataset", "write"),
+}
+SHARES = ("0.1", "0.18", "0.6", "0.97")  # of all moments
+MOMENTS = [(way, moment) for way in WAYS for moment in (*SHARES, *NAMED) if moment != "typing" or "csv" in way]
+
+
+def data_bytes(out: Path) -> dict[str, bytes]:
+    """The data half of an artifact, byte by byte."""
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.parquet")}
+
+
+Whole = Callable[[str], tuple[int, Path]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """How many moments a run has that nothing disturbs (it lays everything out), and what it gives."""
+
+    @functools.cache
+    def made(way: str) -> tuple[int, Path]:
+        name, _, kind = way.partition(" ")
+        box = Sandbox(tmp_path_factory.mktemp("whole") / "box", kind)
+        code, told = run_armed(box.moment(0), name, box.source, "--out", box.out, TMPDIR=box.temporary)
+        assert code == 0, told
+        assert box.beside() == {"a"}
+        assert listing(box.temporary) == set()
+        assert box.state() == box.before
+        return int(told.split()[-1]), box.out
+
+    return made
+
+
+@pytest.mark.parametrize(("way", "moment"), MOMENTS)
+def test_killed_while_it_reads_and_writes(
+    call: Call, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, moment: str
+) -> None:
+    """Nothing of the source changes, nothing half done stands there, and the next call gives the same bytes."""
+    total, undisturbed = whole(way)
+    name, _, kind = way.partition(" ")
+    box = Sandbox(tmp_path / "box", kind)
+    arm = LAID_OUT + NAMED[moment] if moment in NAMED else box.moment(round(float(moment) * total))
+    armed(arm, name, box.source, "--out", box.out, TMPDIR=box.temporary)
+    whole_or_absent(box.out)
+    assert box.state() == box.before
+    assert box.beside() <= {"a", ".a.partial"}
+    left = listing(box.temporary)
+    monkeypatch.setattr(tempfile, "tempdir", str(box.temporary))
+    called = call(name, box.source, "--out", box.out)
+    assert (called.code, called.out) == (0, f"{box.out}\n"), called.err
+    assert data_bytes(box.out) == data_bytes(undisturbed)
+    assert box.beside() == {"a"}
+    assert not [path for path in listing(box.out) if Path(path).name.startswith(".")]
+    assert listing(box.temporary) == left, "the second call leaves nothing there"
+    assert box.state() == box.before
+
+
+@pytest.mark.parametrize("moment", ["laying", "mapping", "writing"])
+@pytest.mark.parametrize("way", WAYS[1:])
+def test_interrupted_it_leaves_nothing_anywhere(tmp_path: Path, way: str, moment: str) -> None:
+    name, _, kind = way.partition(" ")
+    box = Sandbox(tmp_path / "box", kind)
+    argv = (name, box.source, "--out", box.out)
+    code, told = run_armed(LAID_OUT + NAMED[moment], *argv, number=signal.SIGINT, TMPDIR=box.temporary)
+    assert code == 130, told
+    assert "Traceback" not in told
+    assert not box.out.parent.exists()
+    assert listing(box.temporary) == set()
+    assert box.state() == box.before

@@ -151,6 +151,57 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     return model.float(), load_tokenizer(folder)
 
 
+def fills_masks(folder: Path) -> bool:
+    """Whether a model says that it is a masked language model, told from its config alone."""
+    named = read_config(folder).get("architectures") or []
+    return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in named)
+
+
+def load_masked_lm(folder: Path) -> tuple[Any, Any]:
+    """A model that fills masks, head and all, and its tokenizer.
+
+    Raises:
+        ToolkitError: it does not load, has no such head, or its tokenizer no mask.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    model, tokenizer = _load_whole(
+        AutoModelForMaskedLM, folder, "fills masks", "give a model such as BERT, as published"
+    )
+    if tokenizer.mask_token is None:
+        raise ToolkitError(f"the tokenizer of {folder} has no mask token", "give a masked language model")
+    return model, tokenizer
+
+
+def load_seq2seq(folder: Path) -> tuple[Any, Any]:
+    """A sequence-to-sequence model and its tokenizer.
+
+    Raises:
+        ToolkitError: it does not load, or is of another kind.
+    """
+    from transformers import AutoModelForSeq2SeqLM
+
+    return _load_whole(AutoModelForSeq2SeqLM, folder, "translates", "give a sequence-to-sequence model, as published")
+
+
+def _load_whole(auto: Any, folder: Path, does: str, hint: str) -> tuple[Any, Any]:
+    """A model of this kind with every weight from its file."""
+    from transformers import logging as transformers_logging
+
+    if backend(folder) != "torch":
+        raise ToolkitError(f"{folder} is quantized: only its classes are left", "give the model that it was made from")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        model, info = auto.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
+    except Exception as e:
+        what = " ".join(str(e).split())[:160]
+        raise ToolkitError(f"{folder} holds no model that {does} ({type(e).__name__}: {what})", hint) from e
+    if info["missing_keys"] or info["mismatched_keys"]:
+        raise ToolkitError(f"the model in {folder} lacks the weights of a head that {does}", hint)
+    return model.float(), load_tokenizer(folder)
+
+
 def _demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bool) -> None:
     """Every weight came from the file, but for a head that is to be new (and the pooler under it).
 

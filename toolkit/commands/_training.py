@@ -79,6 +79,7 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
     Raises:
         ToolkitError: a label that the model does not know.
     """
+    import pyarrow as pa
     from datasets import ClassLabel
 
     from toolkit.commands._models import labels_in_order
@@ -89,6 +90,12 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
     for split, rows in data.items():
         codes = labels_in_order(rows, names, source)
         out[split] = with_column(rows, "label", codes, feature)
+        if "label_weights" in rows.column_names:
+            order = [rows.features["label"].str2int(name) for name in names]
+            old = rows.with_format("arrow")[:].column("label_weights").to_pylist()
+            shares = [[w[k] for k in order] if w else None for w in old]
+            weights = rows.features["label_weights"]
+            out[split] = with_column(out[split], "label_weights", pa.array(shares, pa.list_(pa.float32())), weights)
     return out
 
 

@@ -41,7 +41,7 @@ def loss(temperature: float, alpha: float) -> Any:
     def compute(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         batch = dict(batch)
         teacher = batch.pop(TEACHER)
-        outputs = model(**batch)
+        hard, outputs = task.loss(model, batch)
         student = outputs.logits.float()
         soft = F.kl_div(
             F.log_softmax(student / temperature, -1),
@@ -49,6 +49,6 @@ def loss(temperature: float, alpha: float) -> Any:
             log_target=True,
             reduction="batchmean",
         )
-        return alpha * temperature**2 * soft + (1 - alpha) * outputs.loss, outputs
+        return alpha * temperature**2 * soft + (1 - alpha) * hard, outputs
 
     return compute

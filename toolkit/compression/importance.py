@@ -8,6 +8,7 @@ import torch
 
 from toolkit import console
 from toolkit.compression import structure
+from toolkit.training.tasks import text_classification as task
 
 
 def ffn_importance(model: Any, batches: list[dict[str, Any]]) -> list[Any]:
@@ -31,7 +32,7 @@ def ffn_importance(model: Any, batches: list[dict[str, Any]]) -> list[Any]:
     model.eval()
     for batch in console.track(batches, "importance of neurons"):
         model.zero_grad()
-        model(**batch).loss.backward()
+        task.loss(model, batch)[0].backward()
         for i, activation in kept.items():
             scores[i] += (activation * activation.grad).abs().flatten(0, -2).sum(0).detach().cpu()
     for handle in handles:
@@ -63,4 +64,4 @@ def _set(found: Any, chosen: list[Any]) -> None:
 def _loss(model: Any, found: Any, chosen: list[Any], batches: list[dict[str, Any]]) -> float:
     _set(found, chosen)
     with torch.inference_mode():
-        return float(sum(model(**batch).loss for batch in batches)) / len(batches)
+        return float(sum(task.loss(model, batch)[0] for batch in batches)) / len(batches)

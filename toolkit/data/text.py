@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+from typing import Any
 
 # kana, Han (々〇 and the rare characters beyond the first plane too), Hangul
 CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
 CJK_CHAR = re.compile(f"[{CJK}]")
 NON_WORD = re.compile(r"[\W_]+")
 LETTER = re.compile(r"[^\W\d_]")
-_ASCII = "".join(c.lower() if c.isalnum() else " " for c in map(chr, range(128)))  # what each folds to
+_ASCII = bytes(ord(c.lower()) if c.isalnum() else 32 for c in map(chr, range(128))).ljust(256)  # what each folds to
 _WORD = rf"[^\W{CJK}]+(?:(?:['’-]|(?<=\d)[.,:](?=\d))[^\W{CJK}]+)*"  # let's, e-mail and 3.50 are one
-_TOKEN = re.compile(rf"\s+|[{CJK}]+|{_WORD}|.", re.DOTALL)
+# jieba takes the square of a run's length for words that it does not know
+_TOKEN = re.compile(rf"\s+|[{CJK}]{{1,1000}}|{_WORD}|.", re.DOTALL)
+# the same where nothing is Chinese, and twice as fast: nothing is tried again
+_PLAIN_TOKEN = re.compile(r"\w++(?:['’.,:-](?:(?<=['’-])|(?<=\d.)(?=\d))\w++)*+|\s++|.", re.DOTALL)
 
 
 def is_cjk(text: str) -> bool:
@@ -37,13 +42,15 @@ def fold(text: str) -> str:
     A text of signs alone (emoji, "?!") keeps them, or all such texts would be the same.
     """
     if text.isascii():
-        return " ".join(text.translate(_ASCII).split()) or text.strip()
+        return b" ".join(text.encode().translate(_ASCII).split()).decode() or text.strip()
     plain = unicodedata.normalize("NFKC", text).lower()
     return NON_WORD.sub(" ", plain).strip() or plain.strip()
 
 
 def tokens(text: str) -> list[str]:
     """Words, signs and white space in order: joined, they are the text again. Chinese runs are cut by jieba."""
+    if text.isascii() or not CJK_CHAR.search(text):
+        return _PLAIN_TOKEN.findall(text)
     out: list[str] = []
     for token in _TOKEN.findall(text):
         out += chinese_words(token) if CJK_CHAR.match(token) else [token]
@@ -57,9 +64,15 @@ def words(text: str) -> list[str]:
 
 def chinese_words(text: str) -> list[str]:
     """A run of Chinese cut into words by jieba."""
+    found: list[str] = _jieba().lcut(text)
+    return found
+
+
+@cache
+def _jieba() -> Any:
     import logging
 
     import jieba
 
-    jieba.setLogLevel(logging.ERROR)
-    return [str(word) for word in jieba.cut(text)]
+    jieba.setLogLevel(logging.ERROR)  # empties a cache of logging: at each call it would take as long as the cut
+    return jieba

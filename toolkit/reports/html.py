@@ -11,7 +11,8 @@ A page is a plain dict:
     TABLE = {"columns": [str], "rows": [[cell]], "note": str}
 
 All but the title may be missing. A cell (a card's value, a footer's value too) is a str, a number, a bool, None, an
-interval {"value", "low", "high"}, or a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar.
+interval {"value", "low", "high"}, a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar, or a changed text
+{"edits": [("same" or "gone" or "new", text)]}.
 """
 
 from __future__ import annotations
@@ -156,6 +157,8 @@ def _cell(value: Any, words: Mapping[str, str]) -> dict[str, Any]:
         return cell | {"missing": True}
     if numbers.is_number(value):
         return cell | {"text": numbers.number(value), "sort": float(value), "numeric": True}
+    if isinstance(value, Mapping) and "edits" in value:
+        return cell | {"text": _edits(value["edits"]), "kind": "long"}
     if isinstance(value, Mapping) and "share" in value:
         return cell | _share(value)
     if isinstance(value, Mapping) and "value" in value:
@@ -167,6 +170,14 @@ def _cell(value: Any, words: Mapping[str, str]) -> dict[str, Any]:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
     return cell | _text(str(value))
+
+
+def _edits(pieces: Sequence[tuple[str, str]]) -> Any:
+    """What a text became: pieces that are the same, gone or new."""
+    from markupsafe import Markup, escape
+
+    tags = {"same": "{}", "gone": "<del>{}</del>", "new": "<ins>{}</ins>"}
+    return Markup("").join(Markup(tags[what]).format(escape(text)) for what, text in pieces)
 
 
 def _share(value: Mapping[str, Any]) -> dict[str, Any]:

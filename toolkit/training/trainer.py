@@ -102,14 +102,17 @@ def train(
 
 def validate(model: Any, tokenizer: Any, validation: Rows) -> dict[str, Any]:
     """Validation figures of a model as it is."""
-    batches = [validation[i : i + 64] for i in range(0, len(validation), 64)]
+    labels = np.array([row["labels"] for row in validation])
+    return metrics.summary(labels, metrics.softmax(predict(model, tokenizer, validation))) | {"rows": len(validation)}
+
+
+def predict(model: Any, tokenizer: Any, rows: Rows) -> Any:
+    """The model's logits, float64 (rows, classes)."""
+    batches = [rows[i : i + 64] for i in range(0, len(rows), 64)]
     model.eval()
     with torch.inference_mode():
         logits = [model(**task.collate(tokenizer.pad_token_id, batch)).logits.numpy() for batch in batches]
-    labels = np.array([row["labels"] for row in validation])
-    return metrics.summary(labels, metrics.softmax(np.concatenate(logits).astype(np.float64))) | {
-        "rows": len(validation)
-    }
+    return np.concatenate(logits).astype(np.float64)
 
 
 def set_dropout(model: Any, p: float) -> None:
@@ -194,9 +197,9 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        if self.loss is None or not model.training:
+        if not model.training or (self.loss is None and task.SHARES not in inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss, outputs = self.loss(model, inputs)
+        loss, outputs = (self.loss or task.loss)(model, inputs)
         return (loss, outputs) if return_outputs else loss
 
     def _get_output_dir(self, trial: Any) -> str:

@@ -6,6 +6,7 @@ import torch
 from toolkit.errors import ToolkitError
 from toolkit.training import builtin, trainer
 from toolkit.training.config import Optim, TrainConfig
+from toolkit.training.tasks import text_classification as task
 
 LABELS = ["long", "short"]
 
@@ -140,3 +141,21 @@ def test_schedule_is_the_one_that_was_asked_for(model, tmp_path, scheduler, last
     rates = [entry["learning_rate"] for entry in logged if "learning_rate" in entry]
     assert rates[0] < rates[1]  # it warms up
     assert rates[-1] == pytest.approx(last, abs=2e-4)
+
+
+def test_shares_of_classes_are_learned(model, tmp_path):
+    """Rows that are 30% of one class and 70% of the other: the model says so, though their label says 100%."""
+    made, tokenizer = model
+    mixed = [row | {"labels": 1, "label_weights": [0.3, 0.7]} for row in rows(192)]
+    trainer.train(
+        made, tokenizer, mixed, rows(16, 1), config(metric="loss", patience=0), tmp_path, seed=0, scratch=True
+    )
+    told = torch.tensor(trainer.predict(made, tokenizer, rows(64, 2))).softmax(1)
+    assert told[:, 0].mean() == pytest.approx(0.3, abs=0.1)
+
+
+def test_a_batch_may_hold_mixtures_and_others():
+    plain = {"input_ids": [1, 2], "labels": 1}
+    batch = task.collate(0, [plain, plain | {"label_weights": [0.25, 0.75]}])
+    assert batch["label_weights"].tolist() == [[0, 1], [0.25, 0.75]]
+    assert "label_weights" not in task.collate(0, [plain, plain])

@@ -1,16 +1,13 @@
-"""The table of text augmentations: name -> function `(tokens, rng, alpha, chinese) -> text`, one file a family."""
+"""Augmentation: one folder or file for each kind of content, each with its table of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
+import importlib
+from typing import Any
 
-from toolkit.data.augment import eda, noise
+KINDS = ("text", "image", "series", "table")
 
-METHODS: dict[str, Callable[[list[str], Random, float, bool], str]] = {
-    "synonym_replacement": eda.synonym_replacement,
-    "random_insertion": eda.random_insertion,
-    "random_swap": eda.random_swap,
-    "random_deletion": eda.random_deletion,
-    "char_noise": noise.char_noise,
-}
+
+def of(kind: str) -> Any:
+    """The module that augments this kind of content."""
+    return importlib.import_module(f"toolkit.data.augment.{kind}")

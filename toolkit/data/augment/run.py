@@ -1,66 +1,183 @@
-"""Children for the rows of train: drawn, checked against what is there already, counted."""
+"""Children for the rows of train: drawn, made on all cores, checked against what is there already, counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
-from typing import Any
+import os
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import xxhash
 
 from toolkit import console
-from toolkit.data.augment import METHODS
-from toolkit.data.text import fold, is_cjk, tokens
 
-TRIES = 3
+ATTEMPTS = 3  # at a child, each with another draw
+
+
+class Task(NamedTuple):
+    """One attempt at a child: of which row, which copy, by which of the modality's choices, from which seed."""
+
+    row: int
+    copy: int
+    choice: int
+    seed: int
+
+
+class Made(NamedTuple):
+    """What came of a task: a new value, or why there is none (verdict other than "made")."""
+
+    method: str
+    value: Any
+    verdict: str = "made"
+    key: int = 0  # equal for values that a person would call equal; 0: equal to none
+    partner: int = -1  # the second parent of a mixture
+    share: float = 1.0  # of the first parent in it
+
+
+class Child(NamedTuple):
+    row: int
+    copy: int
+    made: Made
+
+
+class Modality(Protocol):
+    """What a kind of content brings: its methods, bound to the rows."""
+
+    weights: Sequence[float]  # of each choice
+    chunk: int  # tasks that one worker takes at a time
+    block: int  # rows whose children are made, checked and handed on together
+    batched: frozenset[int]  # choices that run here, many at a time (models)
+    mixes: bool  # whether children have a second parent
+
+    def make(self, tasks: list[Task]) -> list[Made]:
+        """Try each; the same tasks give the same results in any process."""
+
+    def assembled(self, parents: Any, values: list[Any]) -> Any:
+        """A table of parents, with the children's contents in place of their own."""
+
+
+Judge = Callable[[list[Child]], Any]  # whether each child is to be kept (bool array)
 
 
 def children(
-    ids: Sequence[str], texts: Sequence[str], taken: set[str], methods: list[str], copies: int, alpha: float, seed: int
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, int]]]:
-    """Up to `copies` children a text, and per method how many were made, unchanged or repeated.
+    modality: Modality,
+    ids: Sequence[str],
+    quota: Any,
+    taken: set[int],
+    *,
+    seed: int,
+    workers: int = 1,
+    judge: Judge | None = None,
+    first: Any = None,
+) -> Iterator[tuple[list[Child], Counter[tuple[str, str]]]]:
+    """Up to `quota[i]` children of row i, block by block in the order of the ids, with counts by (method, verdict).
 
-    Each row has a generator of its own (seed, id), and of two rows that draw the same text the first by id gets it: the
-    result does not depend on the order of the rows.
+    A child's seed is its row's id and its own number, and of two children that are equal the first by id stays: neither
+    workers nor the order of the rows play a part.
 
     Args:
-        taken: folded texts that no child may equal (every text of every split).
+        taken: keys that no child may have (those of every row of every split); those of the children are added.
+        judge: tells the children to keep, for checks that run many at a time.
+        first: the number of each row's first copy (0 where not given): a second call goes on from there.
     """
-    made: list[dict[str, Any]] = []
-    counts = {name: {"made": 0, "unchanged": 0, "repeated": 0} for name in methods}
-    taken = set(taken)
-    for row in console.track(sorted(range(len(ids)), key=ids.__getitem__), "augmenting"):
-        rng = Random(xxhash.xxh3_64_intdigest(f"{seed}:{ids[row]}".encode()))
-        words, chinese = tokens(texts[row]), is_cjk(texts[row])
-        for copy in range(copies):
-            child = _child(texts[row], words, chinese, rng, methods, alpha, taken, counts)
-            if child:
-                text, method = child
-                taken.add(fold(text))
-                counts[method]["made"] += 1
-                made.append({"row": row, "id": f"{ids[row]}+{copy + 1}", "text": text, "method": method})
-    return sorted(made, key=lambda child: child["row"]), counts
+    first = np.zeros(len(ids), dtype=np.int64) if first is None else first
+    order = [row for row in sorted(range(len(ids)), key=ids.__getitem__) if quota[row]]
+    totals = [*accumulate(modality.weights)]
+    with _pool(modality, workers) as run, console.progress("augmenting", int(np.sum(quota))) as advance:
+        for start in range(0, len(order), modality.block):
+            counts: Counter[tuple[str, str]] = Counter()
+            wanted = [
+                (row, copy)
+                for row in order[start : start + modality.block]
+                for copy in range(first[row], first[row] + quota[row])
+            ]
+            accepted: list[Child | None] = [None] * len(wanted)
+            left = [*range(len(wanted))]
+            for attempt in range(ATTEMPTS):
+                pairs = (wanted[place] for place in left)
+                tasks = [_task(totals, ids[row], row, copy, attempt, seed) for row, copy in pairs]
+                places, fresh, verdicts = [], [], []
+                for place, task, made in zip(left, tasks, run(tasks), strict=True):
+                    method, _, verdict, key, _, _ = made
+                    if verdict != "made" or key in taken:
+                        verdicts.append((method, verdict if verdict != "made" else "duplicate"))
+                        continue
+                    if key:
+                        taken.add(key)
+                    places.append(place)
+                    fresh.append(Child(task.row, task.copy, made))
+                good = judge(fresh) if judge and fresh else [True] * len(fresh)
+                for place, child, kept in zip(places, fresh, good, strict=True):
+                    verdicts.append((child.made.method, "made" if kept else "flipped"))
+                    if kept:
+                        accepted[place] = child
+                counts.update(verdicts)
+                before, left = len(left), [place for place in left if accepted[place] is None]
+                advance(before - len(left))
+                if not left:
+                    break
+            advance(len(left))
+            counts["", "passed over"] += len(left)
+            yield [child for child in accepted if child is not None], counts
 
 
-def _child(
-    text: str,
-    words: list[str],
-    chinese: bool,
-    rng: Random,
-    methods: list[str],
-    alpha: float,
-    taken: set[str],
-    counts: dict[str, dict[str, int]],
-) -> tuple[str, str] | None:
-    if not words:
-        return None
-    for _ in range(TRIES):
-        method = rng.choice(methods)
-        out = METHODS[method](words, rng, alpha, chinese).strip()
-        if fold(out) in ("", fold(text)):
-            counts[method]["unchanged"] += 1
-        elif fold(out) in taken:
-            counts[method]["repeated"] += 1
-        else:
-            return out, method
-    return None
+def _task(totals: list[float], id_: str, row: int, copy: int, attempt: int, seed: int) -> Task:
+    """totals: the weights of the choices, summed up."""
+    drawn = xxhash.xxh3_128_intdigest(f"{seed}:{id_}:{copy}:{attempt}".encode())
+    point = (drawn >> 64) / 2**64 * totals[-1]
+    return Task(row, copy, min(bisect_right(totals, point), len(totals) - 1), drawn & (2**64 - 1))
+
+
+_modality: Any = None  # of a worker, as it stood when the worker was forked
+
+
+@contextmanager
+def _pool(modality: Modality, workers: int) -> Iterator[Callable[[list[Task]], list[Made]]]:
+    """Runs tasks, in their order, in processes forked from this one; those of batched choices here."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_all_start_methods, get_context
+
+    global _modality
+    _modality = modality
+
+    def run(tasks: list[Task], everywhere: Callable[[list[list[Task]]], Any]) -> list[Made]:
+        out: list[Any] = [None] * len(tasks)
+        here = [i for i, task in enumerate(tasks) if task.choice in modality.batched]
+        there = [i for i, task in enumerate(tasks) if task.choice not in modality.batched]
+        chunks = [there[k : k + modality.chunk] for k in range(0, len(there), modality.chunk)]
+        results = everywhere([[tasks[i] for i in chunk] for chunk in chunks])
+        for i, made in zip(here, modality.make([tasks[i] for i in here]) if here else [], strict=True):
+            out[i] = made
+        for chunk, found in zip(chunks, results, strict=True):
+            for i, made in zip(chunk, found, strict=True):
+                out[i] = made
+        return out
+
+    if workers == 1 or "fork" not in get_all_start_methods():
+        yield lambda tasks: run(tasks, lambda chunks: map(_work, chunks))
+        return
+    with ProcessPoolExecutor(workers, get_context("fork"), _leave_with, (os.getpid(),)) as pool:
+        pool.submit(_work, []).result()  # all are forked here, before any thread draws a progress bar
+        yield lambda tasks: run(tasks, lambda chunks: pool.map(_work, chunks))
+
+
+def _work(tasks: list[Task]) -> list[Made]:
+    made: list[Made] = _modality.make(tasks)
+    return made
+
+
+def _leave_with(parent: int) -> None:
+    """A worker whose parent was killed goes too."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -7,6 +7,7 @@ from typing import Any
 
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
 LONGEST = 8192  # where neither model nor tokenizer tells
+SHARES = "label_weights"  # of a mixture's classes; other rows have none
 MULTIPLE = 8  # lengths are padded up to this: matrix kernels like it, and fewer shapes occur
 
 
@@ -14,7 +15,7 @@ def encode(tokenizer: Any, rows: Any, max_length: int) -> list[dict[str, Any]]:
     """Token ids (and the label, where there is one) of each row; nothing is padded yet.
 
     Args:
-        rows: a Dataset with `text` and perhaps `label`.
+        rows: a Dataset with `text` and perhaps `label` and `label_weights`.
         max_length: tokens kept of a text, special ones included.
     """
     ids = tokenizer(list(rows["text"]), truncation=True, max_length=max_length, return_attention_mask=False)[
@@ -22,7 +23,20 @@ def encode(tokenizer: Any, rows: Any, max_length: int) -> list[dict[str, Any]]:
     ]
     if "label" not in rows.column_names:
         return [{"input_ids": i} for i in ids]
-    return [{"input_ids": i, "labels": label} for i, label in zip(ids, rows["label"], strict=True)]
+    out = [{"input_ids": i, "labels": label} for i, label in zip(ids, rows["label"], strict=True)]
+    if SHARES in rows.column_names:
+        for row, shares in zip(out, rows[SHARES], strict=True):
+            row.update({SHARES: shares} if shares else {})
+    return out
+
+
+def loss(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+    """(cross-entropy to the labels, or to the shares of the classes where rows are mixtures; model outputs)."""
+    from torch.nn.functional import cross_entropy
+
+    shares = batch.get(SHARES)
+    outputs = model(**{key: value for key, value in batch.items() if key != SHARES})
+    return (outputs.loss if shares is None else cross_entropy(outputs.logits.float(), shares)), outputs
 
 
 def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = None) -> dict[str, Any]:
@@ -40,9 +54,13 @@ def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = No
     batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
     if "labels" in rows[0]:
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
-    return batch | {
-        key: torch.stack([row[key] for row in rows]) for key in rows[0] if key not in ("input_ids", "labels")
-    }
+    classes = next((len(row[SHARES]) for row in rows if SHARES in row), 0)
+    if classes:
+        unit = np.eye(classes, dtype=np.float32)
+        shares = np.array([row.get(SHARES, unit[row["labels"]]) for row in rows], dtype=np.float32)
+        batch[SHARES] = torch.from_numpy(shares)
+    own = set(rows[0]) - {"input_ids", "labels", SHARES}
+    return batch | {key: torch.stack([row[key] for row in rows]) for key in sorted(own)}
 
 
 def max_tokens(config: Any, tokenizer: Any, wanted: int | None = None) -> int:

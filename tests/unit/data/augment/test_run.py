@@ -1,67 +1,98 @@
 import random
+from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from toolkit.data.augment import METHODS
-from toolkit.data.augment.run import TRIES, children
+from toolkit.data.augment import run, text
+from toolkit.data.augment.run import Made
+from toolkit.data.augment.strategy import Draw
+from toolkit.data.augment.text import Texts, synonyms
 from toolkit.data.text import fold
 
 TEXTS = [
-    "please send me a good new invoice for the big order",
+    "please send me an excellent new invoice for the big order",
     "我的快递一直没有收到，请帮我解决这个问题",
-    "my quick delivery was a big problem for the shop",
-    "这个产品的质量很好，我非常喜欢",
+    "my quick delivery was a big problem for the shop. It came late!",
+    "这个产品的质量很好，我非常喜欢。谢谢",
     "word",
     "👍👍",
     "!",
 ] * 3
 IDS = [f"r{i}" for i in range(len(TEXTS))]
+OWN = (
+    "synonym_replacement",
+    "random_insertion",
+    "random_swap",
+    "random_deletion",
+    "punctuation_insertion",
+    "sentence_shuffle",
+)
 
 
-def make(ids=IDS, texts=TEXTS, taken=None, methods=tuple(METHODS), copies=3, alpha=0.2, seed=0):
-    taken = {fold(text) for text in texts} if taken is None else taken
-    return children(ids, texts, taken, list(methods), copies, alpha, seed)
+def make(ids=IDS, texts=TEXTS, methods=OWN, copies=3, seed=0, workers=1, least=0.3, taken=None, **more):
+    given = {"min_similarity": least, "synonyms": synonyms.load()}
+    draws = [Draw(name, 1.0, {}) for name in methods]
+    modality = Texts(pa.table({"text": pa.array(texts, pa.string())}), None, draws, given)
+    known = text.keys(pa.table({"text": pa.array(texts, pa.string())})) if taken is None else taken
+    quota = np.full(len(ids), copies)
+    blocks = [*run.children(modality, ids, quota, known, seed=seed, workers=workers, **more)]
+    counts = sum((found for _, found in blocks), Counter())
+    return [child for block, _ in blocks for child in block], counts
 
 
-def test_children_name_their_parents_and_are_new():
-    made, _ = make()
-    assert made == sorted(made, key=lambda child: child["row"])
-    folded = [fold(child["text"]) for child in made]
+def plain(children, ids=IDS):
+    return {(ids[c.row], c.copy, c.made.method, c.made.value) for c in children}
+
+
+def test_children_are_new_and_in_the_order_of_the_ids():
+    made, counts = make()
+    assert [(IDS[c.row], c.copy) for c in made] == sorted((IDS[c.row], c.copy) for c in made)
+    signs = [c for c in made if c.made.method == "punctuation_insertion"]
+    folded = [fold(c.made.value) for c in made if c not in signs]
     assert len(set(folded)) == len(folded)
-    assert not set(folded) & {fold(text) for text in TEXTS}
-    assert len({child["id"] for child in made}) == len(made)
-    for child in made:
-        assert child["id"].rpartition("+")[0] == IDS[child["row"]]
-        assert child["text"] == child["text"].strip()
-        assert child["method"] in METHODS
-    assert {child["row"] % 7 for child in made} >= {0, 1, 2, 3}
-    assert not {child["row"] % 7 for child in made} & {5, 6}  # there are no words to change
+    assert not set(folded) & {fold(t) for t in TEXTS}
+    assert len({c.made.value for c in signs} - set(TEXTS)) == len(signs) > 0
+    assert all(c.made.value == c.made.value.strip() for c in made)
+    assert {c.row % 7 for c in made} == {0, 1, 2, 3, 4}  # of "word" a sign before it; of signs alone nothing
+    assert sum(counts[name, "made"] for name in OWN) == len(made)
+    assert counts["", "passed over"] == 3 * len(IDS) - len(made)
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_workers_play_no_part(workers, monkeypatch):
+    monkeypatch.setattr(Texts, "chunk", 5)
+    one, two = make(), make(workers=workers)
+    assert one == two
 
 
 def test_order_plays_no_part():
     made, counts = make()
     order = random.Random(0).sample(range(len(IDS)), len(IDS))
-    again, same_counts = make([IDS[i] for i in order], [TEXTS[i] for i in order])
+    ids = [IDS[i] for i in order]
+    again, same_counts = make(ids, [TEXTS[i] for i in order])
     assert counts == same_counts
-    plain = {(c["id"], c["text"], c["method"]) for c in made}
-    assert plain == {(c["id"], c["text"], c["method"]) for c in again}
+    assert plain(made) == plain(again, ids)
 
 
-@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
-def test_of_rows_that_draw_the_same_the_first_by_id_gets_it(order):
-    made, _ = make(list(order), ["good"] * 3, methods=["synonym_replacement"], copies=2)
-    expected, _ = make(list("abc"), ["good"] * 3, methods=["synonym_replacement"], copies=2)
-    assert {c["id"]: c["text"] for c in made} == {c["id"]: c["text"] for c in expected}
-    assert [c["row"] for c in made] == sorted(c["row"] for c in made)
+def test_blocks_play_no_part_in_what_a_row_gives(monkeypatch):
+    whole = plain(make()[0])
+    monkeypatch.setattr(Texts, "block", 4)
+    assert len(whole & plain(make()[0])) > 0.8 * len(whole)  # only which of equal children stays may differ
 
 
 def test_a_row_has_a_generator_of_its_own():
-    """What else there is does not change what a row gives."""
-    all_made = {c["id"]: c["text"] for c in make(IDS[:4], TEXTS[:4])[0]}
-    one_made = {c["id"]: c["text"] for c in make(IDS[2:3], TEXTS[2:3])[0]}
-    assert one_made.items() <= all_made.items()
-    assert one_made
+    every, one = plain(make(IDS[:4], TEXTS[:4])[0]), plain(make(IDS[2:3], TEXTS[2:3])[0], IDS[2:3])
+    assert one <= every
+    assert one
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
+def test_of_equal_children_the_first_by_id_stays(order):
+    expected = plain(make(list("abc"), ["terrible"] * 3, ["synonym_replacement"], 2, least=0)[0], list("abc"))
+    assert plain(make(list(order), ["terrible"] * 3, ["synonym_replacement"], 2, least=0)[0], list(order)) == expected
+    assert len(expected) == len({value for *_, value in expected}) == 3  # awful, dreadful, horrible
 
 
 def test_the_seed_decides():
@@ -69,38 +100,78 @@ def test_the_seed_decides():
     assert make(seed=1) != make(seed=2)
 
 
+def test_a_second_call_goes_on():
+    both = plain(make(copies=2)[0])
+    first = make(copies=1)[0]
+    second = plain(make(copies=1, first=np.ones(len(IDS), dtype=np.int64))[0])
+    assert len((plain(first) | second) & both) > 0.8 * len(both)
+    assert not plain(first) & second
+
+
 def test_what_is_taken_is_not_made_again():
-    made, counts = make(["a"], ["good"], methods=["synonym_replacement"], copies=10)
-    assert {c["text"] for c in made} == {"fine", "decent"}
-    assert counts["synonym_replacement"] == {
-        "made": 2,
-        "unchanged": 0,
-        "repeated": counts["synonym_replacement"]["repeated"],
+    word, method = ["terrible"], ["synonym_replacement"]
+    made, counts = make(["a"], word, method, 10, least=0)
+    assert {c.made.value for c in made} == {"awful", "dreadful", "horrible"}
+    assert counts[method[0], "duplicate"] >= 7 * run.ATTEMPTS
+    taken = text.keys(pa.table({"text": ["awful", "Dreadful!", "terrible"]}))
+    assert {c.made.value for c in make(["a"], word, method, 10, least=0, taken=taken)[0]} == {"horrible"}
+
+
+def test_verdicts():
+    assert make(["a"], ["same same"], ["random_swap"], 1)[1] == {
+        ("random_swap", "unchanged"): 3,
+        ("", "passed over"): 1,
     }
-    assert counts["synonym_replacement"]["repeated"] >= 8 * TRIES
-    made, counts = make(["a"], ["good"], taken={"good", "fine", "decent"}, methods=["synonym_replacement"], copies=2)
-    assert not made
-    assert counts["synonym_replacement"] == {"made": 0, "unchanged": 0, "repeated": 2 * TRIES}
+    assert make(["a"], ["word"], ["random_swap"], 1)[1] == {("random_swap", "impossible"): 3, ("", "passed over"): 1}
+    assert make(["a"], [None], ["random_swap"], 1)[1] == {("random_swap", "impossible"): 3, ("", "passed over"): 1}
+    far = make(["a"], ["terrible"], ["synonym_replacement"], 1, least=0.99)[1]
+    assert far == {("synonym_replacement", "too different"): 3, ("", "passed over"): 1}
 
 
-def test_unchanged_is_dropped_and_counted():
-    made, counts = make(["a"], ["xyzzy"], methods=["random_swap"], copies=1)
-    assert not made
-    assert counts == {"random_swap": {"made": 0, "unchanged": TRIES, "repeated": 0}}
+def test_the_judge_takes_and_it_is_counted():
+    def odd_alone(children):
+        return np.array([len(child.made.value) % 2 == 1 for child in children])
+
+    made, counts = make(judge=odd_alone)
+    assert made
+    assert all(len(c.made.value) % 2 for c in made)
+    assert sum(n for (_, verdict), n in counts.items() if verdict == "flipped") > 0
 
 
-def test_the_set_given_is_not_changed():
-    taken = {"good"}
-    make(["a"], ["good"], taken=taken)
-    assert taken == {"good"}
+def test_weights_decide_how_often():
+    class Counting:
+        weights, chunk, block, batched, mixes = (3.0, 0.0, 1.0), 100, 1000, frozenset(), False
+
+        def make(self, tasks):
+            return [Made(str(task.choice), task.seed) for task in tasks]
+
+    blocks = run.children(Counting(), [f"i{i}" for i in range(4000)], np.ones(4000, dtype=int), set(), seed=0)
+    counts = sum((found for _, found in blocks), Counter())
+    assert counts["1", "made"] == 0
+    assert abs(counts["0", "made"] - 3000) < 120
+    assert counts["0", "made"] + counts["2", "made"] == 4000
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_one_method_alone(method):
-    made, counts = make(IDS[:4], TEXTS[:4], methods=[method])
-    assert {c["method"] for c in made} == {method}
-    assert list(counts) == [method]
-    assert counts[method]["made"] == len(made) >= 4
+def test_batched_choices_run_here_in_their_places():
+    class Half:
+        weights, chunk, block, mixes = (1.0, 1.0), 3, 100, False
+        batched = frozenset([1])
+
+        def __init__(self):
+            self.sizes = []
+
+        def make(self, tasks):
+            self.sizes.append((len(tasks), {task.choice for task in tasks}))
+            return [Made(str(task.choice), (task.row, task.copy)) for task in tasks]
+
+    half = Half()
+    made = [
+        c for block, _ in run.children(half, [str(i) for i in range(40)], np.full(40, 2), set(), seed=0) for c in block
+    ]
+    assert sorted(c.made.value for c in made) == [(row, copy) for row in range(40) for copy in range(2)]
+    assert all(c.made.value == (c.row, c.copy) for c in made)
+    assert all(size <= 3 for size, choices in half.sizes if choices == {0})
+    assert [choices for size, choices in half.sizes if size > 3] == [{1}]
 
 
 def test_the_global_generators_stay_as_they_were():
@@ -108,3 +179,8 @@ def test_the_global_generators_stay_as_they_were():
     make()
     assert random.getstate() == state
     assert (np.random.get_state()[1] == numpy_state).all()
+
+
+def test_no_row_wants_a_child():
+    assert make(copies=0) == ([], Counter())
+    assert make([], []) == ([], Counter())

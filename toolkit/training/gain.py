@@ -1,0 +1,67 @@
+"""Whether more rows of train help a model: trained without and with them, seed by seed, judged on validation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import console
+from toolkit.training import trainer
+from toolkit.training.config import MAX_LENGTH, TrainConfig
+from toolkit.training.tasks import text_classification as task
+
+SEEDS = 5
+LEVEL = 1.96  # standard errors on either side, for 95%
+
+
+def gain(
+    load: Callable[[int], tuple[Any, Any]],
+    train: Any,
+    more: Any,
+    validation: Any,
+    config: TrainConfig,
+    work: Path,
+    *,
+    seed: int,
+    scratch: bool,
+) -> dict[str, Any]:
+    """The accuracy on validation without and with the rows `more`, over five seeds, and the difference.
+
+    Args:
+        load: a fresh model and its tokenizer from a seed.
+        train, more, validation: Datasets with the same classes.
+
+    Returns:
+        rows, without, with, gain ({"value", "low", "high"}; 95%: the chance of the rows and of the seeds added up).
+    """
+    hits: dict[str, list[Any]] = {"without": [], "with": []}
+    labels = np.asarray(validation.with_format("numpy")["label"])
+    with console.progress("checking the gain with the model", 2 * SEEDS) as advance:
+        for number in range(seed, seed + SEEDS):
+            for name, rows in (("without", [train]), ("with", [train, more])):
+                model, tokenizer = load(number)
+                length = task.max_tokens(model.config, tokenizer, config.max_length or MAX_LENGTH)
+                encoded = [row for part in rows for row in task.encode(tokenizer, part, length)]
+                told = task.encode(tokenizer, validation, length)
+                with console.without_notes():
+                    trainer.train(model, tokenizer, encoded, told, config, work, seed=number, scratch=scratch)
+                hits[name].append(trainer.predict(model, tokenizer, told).argmax(1) == labels)
+                shutil.rmtree(work, ignore_errors=True)
+                advance(1)
+    without, with_ = (np.array(found, dtype=float) for found in hits.values())
+    return {"rows": len(more), "without": float(without.mean()), "with": float(with_.mean())} | {
+        "gain": _interval(with_ - without)
+    }
+
+
+def _interval(differences: Any) -> dict[str, float]:
+    """Of differences (seeds, rows) the mean and its interval."""
+    seeds, rows = differences.shape
+    value = float(differences.mean())
+    variance = differences.mean(0).var(ddof=1) / rows + differences.mean(1).var(ddof=1) / seeds
+    error = LEVEL * float(np.sqrt(variance))
+    return {"value": value, "low": value - error, "high": value + error}
