@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
-from toolkit.artifacts import manifest
+from toolkit.artifacts import manifest, scratch
 from toolkit.errors import ToolkitError, did_you_mean
 
 if TYPE_CHECKING:
@@ -159,8 +158,8 @@ def load_dataset(
     """
     from toolkit.data import columns, gaps, roles, sources
 
-    with tempfile.TemporaryDirectory(prefix="toolkit-") as aside:  # what is mapped from there lives on without a name
-        tables, choice = columns.choose(_read_tables(source, Path(aside)), options, source.given, need_label=need_label)
+    with scratch.folder() as aside:  # what is mapped from there lives on without a name
+        tables, choice = columns.choose(_read_tables(source, aside), options, source.given, need_label=need_label)
         if choice:
             console.note(f"{source.given}: {choice}")
         kind = roles.kind_of(next(iter(tables.values())).column_names)
@@ -172,7 +171,7 @@ def load_dataset(
         if kind == "image" and source.path is not None:
             root = source.path if source.path.is_dir() else source.path.parent
             tables = {
-                split: sources.embed_images(table, "image", root, Path(aside) / f"{split}.images")
+                split: sources.embed_images(table, "image", root, aside / f"{split}.images")
                 for split, table in tables.items()
             }
     if kind == "table" and not source.manifest:  # what an artifact holds was read so before
