@@ -102,7 +102,7 @@ class AugmentConfig(Config):
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.data import augment as augmenting
     from toolkit.data import labels, split
-    from toolkit.data.augment import grow, strategy
+    from toolkit.data.augment import strategy
 
     data = job.dataset
     if "train" not in data:
@@ -115,16 +115,21 @@ def plan(job: Job) -> dict[str, Any]:
     methods, resources = augmenting.of(kind(job)).METHODS, given(job, light=True)
     for draw in drawn:
         strategy.bind(draw, methods, resources)
-    codes = first_codes(train)
-    quota = grow.quota(
-        train.column("id").to_pylist(), codes, grow.parents(train, codes, wished.only), wished, job.config.seed
-    )
+    children = quota(job, train, first_codes(train), wished).sum()
     rows = {name: len(part) for name, part in data.items()}
     return {
         "rows": rows,
         "methods": [draw.name for draw in drawn],
-        "train_rows_at_most": rows["train"] + int(quota.sum()),
+        "train_rows_at_most": rows["train"] + int(children),
     }
+
+
+def quota(job: Job, train: Any, codes: Any, wished: Wish) -> Any:
+    """How many children each row of train is to have."""
+    from toolkit.data.augment import grow
+
+    ids = train.column("id").to_pylist()
+    return grow.quota(ids, codes, grow.parents(train, codes, wished.only), wished, job.config.seed)
 
 
 def draws(job: Job) -> list[Draw]:
@@ -224,9 +229,8 @@ def augment(job: Job) -> None:
     module = augmenting.of(kind(job))
     tables = {split: rows.with_format("arrow")[:] for split, rows in data.items()}
     codes, names = first_codes(tables["train"]), names_of(data["train"].features)
-    wished, ids = wish(job), tables["train"].column("id").to_pylist()
-    wanted = grow.quota(ids, codes, grow.parents(tables["train"], codes, wished.only), wished, config.seed)
-    resources = given(job) | {"classes": names, "parents": wanted > 0}
+    wished = wish(job)
+    resources = given(job) | {"classes": names, "parents": quota(job, tables["train"], codes, wished) > 0}
     modality = module.MODALITY(tables["train"], codes, draws(job), resources)
     for note in getattr(modality, "notes", []):
         job.warn(note)

@@ -148,10 +148,12 @@ class _Names:
     """`PARENT+NUMBER`, or what is like it and no row's id yet."""
 
     def __init__(self, ids: list[str]) -> None:
-        self.ids, self.taken = ids, set(ids)
+        self.ids, self.taken = ids, {name for name in ids if "+" in name}  # no other can be met
 
     def child(self, row: int, copy: int) -> str:
         name = f"{self.ids[row]}+{copy + 1}"
+        if name not in self.taken:
+            return name
         while name in self.taken:
             name += "+"
         self.taken.add(name)

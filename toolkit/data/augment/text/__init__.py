@@ -22,7 +22,7 @@ from toolkit.data.augment.strategy import Draw, bind, parameters
 from toolkit.data.augment.text import chinese, contextual, eda, entities, noise, sentences, structure, translation
 from toolkit.data.augment.text.draws import Draws
 from toolkit.data.augment.text.similarity import at_least
-from toolkit.data.text import fold, tokens
+from toolkit.data.text import chinese_words, fold, is_cjk, tokens
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +57,7 @@ BETTER: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 EDA = ("synonym_replacement", "random_insertion", "random_swap", "random_deletion")
 SIGNS_ALONE = {"punctuation_insertion"}  # children that differ from their parents by signs, which `fold` leaves out
+LOOKED_AT = 1000  # texts, for Chinese
 FIRST = "p"  # what a bare number in a strategy sets
 PRESETS: dict[str, dict[str, Any]] = {
     # of one language alone at half the weight: either language finds a method in two draws of three
@@ -86,6 +87,8 @@ class Texts:
         self.batched = frozenset(i for i, method in enumerate(self.methods) if method.func in BATCHED)
         self.least = given["min_similarity"]
         self.draws = Draws(0)
+        if any(is_cjk(text or "") for text in self.texts[:LOOKED_AT].to_pylist()):
+            chinese_words("中文")  # the dictionary is read once, before the workers are forked
 
     def assembled(self, parents: pa.Table, values: list[str]) -> pa.Table:
         """The parents with the children's texts in place of their own."""
