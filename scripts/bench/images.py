@@ -1,10 +1,11 @@
 """How well near copies of images are found: recall for each kind of copy, false pairs, and seconds.
 
-Use: images.py FOLDER [--markdown FILE]
+Use: images.py FOLDER [--markdown FILE] [--search 10000,100000]
 
 FOLDER holds images in any subfolders. Each is copied in every way below; one run looks for pairs among originals and
 copies of one kind. Pairs of two originals are counted as found in the folder, all other wrong pairs as false. The
 last rows are no copies: a patch of another image is pasted over the original, and the pair should not be found.
+--search times the search alone among so many thumbnails, each the mean of two of the folder's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from toolkit import console
@@ -99,10 +101,21 @@ def measure(looks: images.Looks, cells: list[dict[str, Any]], known: set[tuple[i
     return right / count, sum((min(a % count, b % count), max(a % count, b % count)) not in alike for a, b in found)
 
 
+def blended(looks: images.Looks, count: int) -> images.Looks:
+    """What so many other images would look like: each the mean of two."""
+    rng, out = np.random.default_rng(0), images.Looks(count)
+    one, two = (rng.integers(len(looks), size=count) for _ in range(2))
+    out.luma[:] = (looks.luma[one].astype(np.uint16) + looks.luma[two][:, :, ::-1]) // 2
+    out.chroma[:] = (looks.chroma[one].astype(np.uint16) + looks.chroma[two][:, :, :, ::-1]) // 2
+    out.digest[:] = rng.integers(2**63, size=(count, 2))
+    return out
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--markdown", type=Path, help="also write the table to this file")
+    parser.add_argument("--search", type=lambda text: [int(part) for part in text.split(",")])
     given = parser.parse_args()
     paths = sorted(p for p in given.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     console.enable()
@@ -117,6 +130,14 @@ def main() -> None:
     for a, b in known:
         console.note(f"  {paths[a].relative_to(given.folder)}  {paths[b].relative_to(given.folder)}")
 
+    for count in given.search or []:
+        many = blended(looks, count)
+        started = time.perf_counter()
+        found, checked = images.pairs(many)
+        seconds = time.perf_counter() - started
+        console.note(f"{count:,} thumbnails: {seconds:.1f} s, {checked:,} compared, {len(found):,} pairs")
+    if given.search:
+        return
     pictures = [Image.open(path).convert("RGB") for path in paths]
     rng, rows = random.Random(0), []
     for name, copy in COPIES.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -9,13 +10,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import xxhash
 
 from toolkit import console
+from toolkit.errors import ToolkitError
 
 ATTEMPTS = 3  # at a child, each with another draw
 
@@ -51,7 +53,7 @@ class Modality(Protocol):
 
     weights: Sequence[float]  # of each choice
     chunk: int  # tasks that one worker takes at a time
-    block: int  # rows whose children are made, checked and handed on together
+    block: int  # children that are made, checked and handed on together
     batched: frozenset[int]  # choices that run here, many at a time (models)
     mixes: bool  # whether children have a second parent
 
@@ -63,6 +65,8 @@ class Modality(Protocol):
 
 
 Judge = Callable[[list[Child]], Any]  # whether each child is to be kept (bool array)
+Run = Callable[[list[Task]], list[Made]]
+Counts = Counter[tuple[str, str]]  # by (method, verdict)
 
 
 def children(
@@ -75,7 +79,7 @@ def children(
     workers: int = 1,
     judge: Judge | None = None,
     first: Any = None,
-) -> Iterator[tuple[list[Child], Counter[tuple[str, str]]]]:
+) -> Iterator[tuple[list[Child], Counts]]:
     """Up to `quota[i]` children of row i, block by block in the order of the ids, with counts by (method, verdict).
 
     A child's seed is its row's id and its own number, and of two children that are equal the first by id stays: neither
@@ -85,39 +89,24 @@ def children(
         taken: keys that no child may have (those of every row of every split); those of the children are added.
         judge: tells the children to keep, for checks that run many at a time.
         first: the number of each row's first copy (0 where not given): a second call goes on from there.
+
+    Raises:
+        ToolkitError: a worker was killed.
     """
     first = np.zeros(len(ids), dtype=np.int64) if first is None else first
     order = [row for row in sorted(range(len(ids)), key=ids.__getitem__) if quota[row]]
-    totals = [*accumulate(modality.weights)]
-    with _pool(modality, workers) as run, console.progress("augmenting", int(np.sum(quota))) as advance:
-        for start in range(0, len(order), modality.block):
-            counts: Counter[tuple[str, str]] = Counter()
-            wanted = [
-                (row, copy)
-                for row in order[start : start + modality.block]
-                for copy in range(first[row], first[row] + quota[row])
-            ]
+    pairs = ((row, copy) for row in order for copy in range(first[row], first[row] + quota[row]))
+    totals, count = [*accumulate(modality.weights)], int(np.sum(quota))
+    workers = min(workers, math.ceil(count / modality.chunk))
+    with _pool(modality, workers) as work, console.progress("augmenting", count) as advance:
+        while wanted := [*islice(pairs, modality.block)]:
             accepted: list[Child | None] = [None] * len(wanted)
+            counts: Counts = Counter()
             left = [*range(len(wanted))]
             for attempt in range(ATTEMPTS):
-                pairs = (wanted[place] for place in left)
-                tasks = [_task(totals, ids[row], row, copy, attempt, seed) for row, copy in pairs]
-                places, fresh, verdicts = [], [], []
-                for place, task, made in zip(left, tasks, run(tasks), strict=True):
-                    method, _, verdict, key, _, _ = made
-                    if verdict != "made" or key in taken:
-                        verdicts.append((method, verdict if verdict != "made" else "duplicate"))
-                        continue
-                    if key:
-                        taken.add(key)
-                    places.append(place)
-                    fresh.append(Child(task.row, task.copy, made))
-                good = judge(fresh) if judge and fresh else [True] * len(fresh)
-                for place, child, kept in zip(places, fresh, good, strict=True):
-                    verdicts.append((child.made.method, "made" if kept else "flipped"))
-                    if kept:
-                        accepted[place] = child
-                counts.update(verdicts)
+                tasks = [_task(totals, ids[wanted[i][0]], *wanted[i], attempt, seed) for i in left]
+                for place, child in zip(left, _attempt(tasks, work, taken, judge, counts), strict=True):
+                    accepted[place] = child
                 before, left = len(left), [place for place in left if accepted[place] is None]
                 advance(before - len(left))
                 if not left:
@@ -125,6 +114,27 @@ def children(
             advance(len(left))
             counts["", "passed over"] += len(left)
             yield [child for child in accepted if child is not None], counts
+
+
+def _attempt(tasks: list[Task], work: Run, taken: set[int], judge: Judge | None, counts: Counts) -> list[Child | None]:
+    """The child of each task, None where there is none; adds to `taken` and `counts`."""
+    out: list[Child | None] = [None] * len(tasks)
+    fresh: list[tuple[int, Child]] = []
+    verdicts = []  # counted at once: one by one takes longer than many a method
+    for place, (task, made) in enumerate(zip(tasks, work(tasks), strict=True)):
+        if made.verdict != "made" or made.key in taken:
+            verdicts.append((made.method, made.verdict if made.verdict != "made" else "duplicate"))
+            continue
+        if made.key:
+            taken.add(made.key)
+        fresh.append((place, Child(task.row, task.copy, made)))
+    good = judge([child for _, child in fresh]) if judge and fresh else [True] * len(fresh)
+    for (place, child), kept in zip(fresh, good, strict=True):
+        verdicts.append((child.made.method, "made" if kept else "flipped"))
+        if kept:
+            out[place] = child
+    counts.update(verdicts)
+    return out
 
 
 def _task(totals: list[float], id_: str, row: int, copy: int, attempt: int, seed: int) -> Task:
@@ -138,9 +148,10 @@ _modality: Any = None  # of a worker, as it stood when the worker was forked
 
 
 @contextmanager
-def _pool(modality: Modality, workers: int) -> Iterator[Callable[[list[Task]], list[Made]]]:
+def _pool(modality: Modality, workers: int) -> Iterator[Run]:
     """Runs tasks, in their order, in processes forked from this one; those of batched choices here."""
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_all_start_methods, get_context
 
     global _modality
@@ -159,12 +170,17 @@ def _pool(modality: Modality, workers: int) -> Iterator[Callable[[list[Task]], l
                 out[i] = made
         return out
 
-    if workers == 1 or "fork" not in get_all_start_methods():
+    if workers <= 1 or "fork" not in get_all_start_methods():
         yield lambda tasks: run(tasks, lambda chunks: map(_work, chunks))
         return
-    with ProcessPoolExecutor(workers, get_context("fork"), _leave_with, (os.getpid(),)) as pool:
-        pool.submit(_work, []).result()  # all are forked here, before any thread draws a progress bar
-        yield lambda tasks: run(tasks, lambda chunks: pool.map(_work, chunks))
+    try:
+        with ProcessPoolExecutor(workers, get_context("fork"), _leave_with, (os.getpid(),)) as pool:
+            pool.submit(_work, []).result()  # all are forked here, before any thread draws a progress bar
+            yield lambda tasks: run(tasks, lambda chunks: pool.map(_work, chunks))
+    except BrokenProcessPool as e:
+        raise ToolkitError(
+            "a worker was killed, as the system does where memory is short", "give fewer --workers, or free memory"
+        ) from e
 
 
 def _work(tasks: list[Task]) -> list[Made]:

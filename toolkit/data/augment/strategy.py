@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from toolkit.errors import ToolkitError, did_you_mean
 
 Table = Mapping[str, Callable[..., Any]]
+MOST = 10**9  # of a whole number
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def parse(entries: Mapping[str, Any], table: Table, first: str | None, where: st
     """
     found: dict[str, dict[str, Any]] = {}
     for key, value in entries.items():
-        name, parameter = _named(key, table, where)
+        name, parameter = _named(str(key), table, where)  # YAML reads `1:` and `on:` as no texts
         found.setdefault(name, {}).update({parameter: value} if parameter else _spelt(name, value, table, first, where))
     out = [_draw(name, given, table[name], where) for name, given in found.items()]
     if not any(draw.p for draw in out):
@@ -73,7 +74,7 @@ def section(mapping: Mapping[str, Any], content: str, kinds: Iterable[str], wher
         return mapping
     unknown = next((key for key in mapping if key not in kinds), None)
     if unknown is not None:
-        raise ToolkitError(f"{where}: no kind of content '{unknown}'", did_you_mean(unknown, kinds))
+        raise ToolkitError(f"{where}: no kind of content '{unknown}'", did_you_mean(str(unknown), kinds))
     if not isinstance(mapping.get(content), Mapping):
         raise ToolkitError(f"{where} has no section '{content}'", f"it has {', '.join(mapping)}")
     out: Mapping[str, Any] = mapping[content]
@@ -166,7 +167,7 @@ def _draw(name: str, given: Mapping[str, Any], method: Callable[..., Any], where
     params = {}
     for key, value in given.items():
         if key not in known:
-            raise ToolkitError(f"{where}: {name} has no parameter '{key}'", did_you_mean(key, known))
+            raise ToolkitError(f"{where}: {name} has no parameter '{key}'", did_you_mean(str(key), known))
         params[key] = _checked(value, *known[key], f"{where}: {key} of {name}")
     p = params.pop("p", 0.5)
     return Draw(name, p, params)
@@ -182,6 +183,8 @@ def _checked(value: Any, default: Any, annotation: Any, what: str) -> Any:
     kind = next((k for k in typing.get_args(kind) if k is not type(None)), kind) if optional else kind
     if optional and value is None:
         return None
+    if kind in (int, float) and type(value) is int and abs(value) > MOST:
+        raise ToolkitError(f"{what} is too large", f"it may be {MOST} at most")
     if kind is float and type(value) is int:
         value = float(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from toolkit.data.augment.strategy import Count, Share
+from toolkit.data.augment.strategy import Between, Share
 from toolkit.data.augment.text.eda import agree, count, in_case_of, places
 from toolkit.data.text import is_cjk
 
@@ -25,7 +25,7 @@ def contextual_replacement(
     synonyms: Synonyms,
     alpha: Share = 0.1,
     source: Literal["synonyms", "model"] = "synonyms",
-    top: Count = 3,
+    top: Annotated[int, Between(1, 100)] = 3,
 ) -> list[str | None]:
     """Words replaced by a synonym that is among the `top` likeliest there, or by the model's own words.
 

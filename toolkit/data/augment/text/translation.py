@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
-from toolkit.data.augment.strategy import Count
+from toolkit.data.augment.strategy import Between
 from toolkit.data.text import fold
 
 
 def back_translation(
-    rows: list[list[str]], rngs: list[Random], copies: list[int], *, translate: Any, rounds: Count = 3, beams: Count = 4
+    rows: list[list[str]],
+    rngs: list[Random],
+    copies: list[int],
+    *,
+    translate: Any,
+    rounds: Annotated[int, Between(1, 10)] = 3,
+    beams: Annotated[int, Between(1, 100)] = 4,
 ) -> list[str | None]:
     """The text after some round trips; copy k takes the k-th of the last trip's beams that differ from it.
 
