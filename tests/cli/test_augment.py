@@ -12,7 +12,9 @@ import pytest
 from helpers import raw_rows, write_csv
 
 import toolkit
+from toolkit.artifacts import model as models
 from toolkit.commands import _models
+from toolkit.data import labels
 from toolkit.errors import ToolkitError
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -100,12 +102,18 @@ def test_a_strategy_in_every_format(uneven, tmp_path):
         ({"only_classes": ["prais"]}, "there is no such class.*praise"),
         ({"require_gain": True}, "add --check"),
         ({"method": ["entity_replacement"]}, "entity_replacement needs --gazetteer"),
+        ({"method": ["random_swap"], "synonyms": "wordnet"}, "no method reads --synonyms"),
+        ({"backward": "builtin:text-tiny"}, "no method reads --backward"),
+        ({"rounds": 2}, "no method reads --rounds"),
+        ({"method": ["sentence_shuffle"], "alpha": 0.3}, "no method reads --alpha"),
+        ({"method": ['random_swap={"alpha": 0.2}'], "alpha": 0.3}, "no method reads --alpha"),
+        ({"strategy": {"random_swap": 1}, "method": ["random_swop"]}, r"s\.json and --method: no method 'random_swop'"),
     ],
 )
 def test_what_is_asked_must_make_sense(uneven, tmp_path, options, says):
     if isinstance(options.get("strategy"), dict):
         (tmp_path / "s.json").write_text(json.dumps(options["strategy"]))
-        options = {"strategy": str(tmp_path / "s.json")}
+        options = options | {"strategy": str(tmp_path / "s.json")}
     with pytest.raises(ToolkitError) as caught:
         toolkit.augment(uneven, out=tmp_path / "out", **options)
     assert re.search(says, f"{caught.value}: {caught.value.hint}")
@@ -197,9 +205,26 @@ def test_a_classifier_drops_what_it_takes_for_another_class(model, split, tmp_pa
     assert (length[grown["parent_id"]].to_numpy() % 3 == grown["text"].str.len().to_numpy() % 3).all()
 
 
-def test_a_classifier_of_other_classes_is_not_asked(model, uneven, tmp_path):
-    made = toolkit.augment(uneven, out=tmp_path / "out", method=["random_deletion"], model=model)
-    assert report(made.artifact)["methods"]["random_deletion"]["flipped"] == 0
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "neither fills masks nor tells the classes.*add --check"),
+        ({"model": "builtin:text-tiny"}, "neither fills masks nor tells the classes.*add --check"),
+    ],
+)
+def test_a_model_without_a_use_is_told(model, uneven, tmp_path, options, says):
+    """Whoever gives a classifier believes that it watches: one of other classes can't."""
+    with pytest.raises(ToolkitError) as caught:
+        toolkit.augment(uneven, out=tmp_path / "out", method=["random_deletion"], **{"model": model} | options)
+    assert re.search(says, f"{caught.value}: {caught.value.hint}")
+
+
+def test_a_masked_language_model_that_no_method_asks_is_told(uneven, tmp_path, monkeypatch, model):
+    monkeypatch.setattr(models, "fills_masks", lambda _: True)
+    with pytest.raises(ToolkitError, match="no method asks") as caught:
+        toolkit.augment(uneven, out=tmp_path / "out", method=["random_deletion"], model=model, dry_run=True)
+    assert "synonym_replacement" in caught.value.hint
+    toolkit.augment(uneven, out=tmp_path / "out", method=["synonym_replacement"], model=model, dry_run=True)
 
 
 def test_similarity_is_a_bound(uneven, tmp_path):
@@ -220,3 +245,122 @@ def test_mixtures_have_shares_that_training_uses(tmp_path):
     own = shares[np.arange(len(of_two)), of_two["label"]]
     assert ((own >= 0.5) & (own < 1)).all()
     assert set(grown["partner_id"]) <= set(rows(source)["id"])
+
+
+def test_alpha_is_said_for_a_preset_too(uneven, tmp_path):
+    made = [toolkit.augment(uneven, out=tmp_path / str(alpha), preset="strong", alpha=alpha, min_similarity=0)
+            for alpha in (0.1, 0.9)]  # fmt: skip
+    gentle, hard = (children(m.artifact).query("method == 'random_deletion'")["text"].str.len().mean() for m in made)
+    assert hard < 0.6 * gentle
+
+
+def test_a_class_that_cannot_be_made_up_is_told(tmp_path, call):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    many = [{"text": row["text"], "label": "many"} for row in raw_rows(40)]
+    few = [{"text": "terrible", "label": "few"}] + [{"text": "👍" * i, "label": "none"} for i in range(1, 4)]
+    write_csv(folder / "train.csv", many + few)
+    called = call("augment", folder, "--out", tmp_path / "out", "--target-ratio", "1:2", "--min-similarity", "0")
+    assert called.code == 0
+    assert re.search(
+        r"not made up to --target-ratio: few \(\d+ of 20\), none \(3 of 20\)", " ".join(called.err.split())
+    )
+    assert report(tmp_path / "out")["classes"]["none"] == {"in": 3, "out": 3}
+    called = call("augment", folder, "--out", tmp_path / "b", "--target-ratio", "1:2", "--only-classes", "none")
+    assert "few" not in called.err
+    called = call("augment", folder, "--out", tmp_path / "c", "--target-ratio", "1:2", "--max-rows", "1")
+    assert "not made up" not in called.err
+
+
+def test_ids_are_unique_in_all_splits(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_csv(folder / "train.csv", [{"id": f"a{i}", **row} for i, row in enumerate(raw_rows(30))])
+    others = [row | {"text": f"{row['text']} again", "id": f"a{i}+1"} for i, row in enumerate(raw_rows(6))]
+    write_csv(folder / "test.csv", others)
+    made = toolkit.augment(folder, out=tmp_path / "out", method=["random_swap"]).artifact
+    ids = [*rows(made)["id"], *rows(made, "test")["id"]]
+    assert len(set(ids)) == len(ids) > 60
+    assert rows(made, "test")["id"].tolist() == [row["id"] for row in others]
+
+
+@pytest.fixture
+def several(tmp_path):
+    """Rows of several classes: every fourth one is urgent too."""
+    folder = tmp_path / "several"
+    folder.mkdir()
+    write_csv(folder / "train.csv", [row | {"label": row["label"] + "|urgent" * (i % 4 == 0)}
+                                    for i, row in enumerate(raw_rows(60))])  # fmt: skip
+    return toolkit.split(folder, out=tmp_path / "split", label_separator="|").artifact
+
+
+def test_rows_of_several_classes(several, tmp_path):
+    made = toolkit.augment(several, out=tmp_path / "out", method=["random_swap"], check=True).artifact
+    names = list(report(made)["classes"])
+    for when, split in (("in", several), ("out", made)):
+        counts = rows(split)["label"].explode().value_counts()
+        assert {name: found[when] for name, found in report(made)["classes"].items()} == {
+            name: counts[code] for code, name in enumerate(names)
+        }
+    grown, before = children(made), rows(several).set_index("id")["label"]
+    assert all(list(row.label) == list(before[row.parent_id]) for row in grown.itertuples())
+    with pytest.raises(ToolkitError, match="one class each"):
+        toolkit.augment(several, out=tmp_path / "b", check=True, model="builtin:text-tiny")
+
+
+def test_images_of_several_classes_are_not_mixed(tmp_path, monkeypatch):
+    source = toolkit.split(SAMPLES / "images", out=tmp_path / "split").artifact
+    monkeypatch.setattr(labels, "is_multi", lambda _: True)
+    with pytest.raises(ToolkitError, match="mixup gives shares"):
+        toolkit.augment(source, out=tmp_path / "out", method=["mixup"], dry_run=True)
+    monkeypatch.undo()
+    with pytest.raises(ToolkitError, match="--model is for texts"):
+        toolkit.augment(source, out=tmp_path / "out", model="builtin:text-tiny", check=True, dry_run=True)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_check_of_few_rows(tmp_path, count):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    write_csv(folder / "train.csv", raw_rows(count))
+    made = toolkit.augment(folder, out=tmp_path / "out", method=["random_swap"], check=True).artifact
+    assert report(made)["check"]["all"]["rows"] == count
+
+
+def test_a_child_keeps_what_its_parent_has(tmp_path):
+    folder = tmp_path / "columns"
+    folder.mkdir()
+    write_csv(folder / "train.csv", [
+        row | {"group": f"g{i // 3}", "time": f"2020-01-{i + 1:02}", "fold": i % 5, "method": "phone"}
+        for i, row in enumerate(raw_rows(30))
+    ])  # fmt: skip
+    made = toolkit.augment(folder, out=tmp_path / "out", method=["random_swap"]).artifact
+    kept = ["label", "source", "group", "time", "fold", "method_original"]
+    grown, before = children(made), rows(made).set_index("id")
+    assert (grown[kept].to_numpy() == before.loc[grown["parent_id"], kept].to_numpy()).all()
+    assert set(grown["method"]) == {"random_swap"}
+
+
+def test_a_table_of_synonyms_is_read_again(uneven, tmp_path):
+    """In one process: the file may have changed between two calls."""
+    table = tmp_path / "s.csv"
+    for other in ("gaffer", "boffin"):
+        table.write_text(f"Anna,{other}\nBen,{other}\n小王,{other}\n老李,{other}\n")
+        made = toolkit.augment(uneven, out=tmp_path / other, method=["synonym_replacement"], synonyms=str(table))
+        assert children(made.artifact)["text"].str.lower().str.contains(other).all()
+
+
+def test_a_config_file_and_single_keys(uneven, tmp_path, call):
+    (tmp_path / "c.toml").write_text("[rows]\ncopies = 2\n[methods]\nmethod = ['random_swap']\n")
+    argv = ("augment", uneven, "--config", tmp_path / "c.toml")
+    assert call(*argv, "--out", tmp_path / "a").code == 0
+    assert call(*argv, "--out", tmp_path / "b", "--set", "rows.copies=1").code == 0
+    assert call(*argv, "--out", tmp_path / "c", "--copies", "1").code == 0
+    sizes = [len(children(tmp_path / name)) for name in "abc"]
+    assert sizes[0] > 1.8 * sizes[1] == 1.8 * sizes[2]
+    called = call(*argv, "--out", tmp_path / "a", "--workers", "1")
+    assert "is up-to-date" in called.err
+    (tmp_path / "c.toml").write_text("[rows]\ncopys = 2\n")
+    called = call(*argv, "--out", tmp_path / "d")
+    assert called.code == 1
+    assert "copies" in called.err

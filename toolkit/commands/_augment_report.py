@@ -54,37 +54,47 @@ def page(job: Job, result: dict[str, Any], examples: dict[str, Any]) -> dict[str
 
 
 def _drawn(examples: dict[str, Any]) -> dict[str, Any]:
-    """Pairs of series as figures of their first channel; other examples as they are."""
+    """Curves of series as figures of their first channel; other examples as they are."""
     from toolkit.reports import figures
 
-    if "pairs" not in examples:
+    if "curves" not in examples:
         return examples
     out, seen, numbered = [], Counter[str](), []
-    for method, before, after in examples["pairs"]:
-        numbered.append((seen[method], method, before, after))
+    for method, label, curves in examples["curves"]:
+        numbered.append((seen[method], method, label, curves))
         seen[method] += 1
-    turns = sorted(numbered, key=lambda pair: pair[:2])  # each method once, then twice …
-    for number, (_, method, before, after) in enumerate(turns[:MOST_FIGURES]):
-        series = {"parent": before[0], method: after[0]}
+    turns = sorted(numbered, key=lambda example: example[:2])  # each method once, then twice …
+    for number, (_, method, label, curves) in enumerate(turns[:MOST_FIGURES]):
+        series = {name: channels[0] for name, channels in curves.items()}
         steps = range(max(map(len, series.values())))
         padded = {name: [*values, *[None] * (len(steps) - len(values))] for name, values in series.items()}
-        drawn = figures.line(steps, padded, xlabel="step", ylabel="")
-        out.append({"name": f"example-{number}", "caption": method.replace("_", " "), "figure": drawn})
-    return {"figures": out, "text": "The first channel of a few rows of each method and of their parents."}
+        drawn = figures.line(steps, padded, xlabel="step", ylabel="value")
+        caption = f"{method.replace('_', ' ')} · {label}" if label else method.replace("_", " ")
+        out.append({"name": f"example-{number}", "caption": caption, "figure": drawn})
+    return {"figures": out, "text": "The first channel of a few new rows of each method and of their parents."}
 
 
 def gain_section(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `--check` found, in per cent and points."""
     if "check" not in result:
         return []
-    keys = ("rows", "without", "with", "gain")
-    return [
-        {
-            "title": "Gain",
-            "text": "Accuracy of the built-in linear model on rows of train that were left out, trained without and "
-            "with the new rows of all methods and of each (five seeds, five folds); --model on validation.",
-            "table": {
-                "columns": ["method", "new rows", "without", "with", "gain"],
-                "rows": [[name, *(found[k] for k in keys)] for name, found in result["check"].items()],
-            },
-        }
+    text = (
+        "How often the built-in linear model is right on rows of train that were left out, trained without and with "
+        "the new rows: all of them, and those of each method alone (five seeds, five folds)."
+    )
+    if "model" in result["check"]:
+        text += " The line “model” is --model, fine-tuned without and with all of them and judged on validation."
+    rows = [
+        [name, found["rows"], *(_points(found[when]) for when in ("without", "with")), _gain(found["gain"])]
+        for name, found in result["check"].items()
     ]
+    columns = ["method", "new rows", "right without, %", "right with, %", "gain, points (95% interval)"]
+    return [{"title": "Gain", "text": text, "table": {"columns": columns, "rows": rows}}]
+
+
+def _gain(gain: dict[str, float]) -> dict[str, float]:
+    return {end: _points(gain[end]) for end in ("value", "low", "high")}
+
+
+def _points(share: float) -> float:
+    return round(100 * share, 1)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
-from toolkit import config as configs
 from toolkit import console, gates
+from toolkit.commands._augment_plan import demand_model_use, draws, first_codes, quota, wish
 from toolkit.commands._augment_resources import given, kind, unflipped
 from toolkit.config import GATE, RUNTIME, Config, Input
 from toolkit.data.options import DataOptions
-from toolkit.errors import ToolkitError, did_you_mean
+from toolkit.errors import ToolkitError
 from toolkit.step import Gate, Job, Step
 from toolkit.training.config import Device
-
-if TYPE_CHECKING:
-    from toolkit.data.augment.grow import Wish
-    from toolkit.data.augment.strategy import Draw
 
 VERDICTS = ("made", "unchanged", "duplicate", "too different", "flipped", "impossible")
 SHOWN = 5  # children of each method in the report
@@ -112,6 +109,7 @@ def plan(job: Job) -> dict[str, Any]:
     if job.config.checks.require_gain and not job.config.checks.check:
         raise ToolkitError("--require-gain judges what --check finds", "add --check")
     drawn, wished, train = draws(job), wish(job), data["train"].with_format("arrow")[:]
+    demand_model_use(job, drawn)
     methods, resources = augmenting.of(kind(job)).METHODS, given(job, light=True)
     for draw in drawn:
         strategy.bind(draw, methods, resources)
@@ -124,128 +122,22 @@ def plan(job: Job) -> dict[str, Any]:
     }
 
 
-def quota(job: Job, train: Any, codes: Any, wished: Wish) -> Any:
-    """How many children each row of train is to have."""
-    from toolkit.data.augment import grow
-
-    ids = train.column("id").to_pylist()
-    return grow.quota(ids, codes, grow.parents(train, codes, wished.only), wished, job.config.seed)
-
-
-def draws(job: Job) -> list[Draw]:
-    """The methods to draw from: those of the file or the preset, and single ones."""
-    from toolkit.data import augment
-    from toolkit.data.augment import strategy
-
-    options, content = job.config.methods, kind(job)
-    module = augment.of(content)
-    entries: dict[str, Any] = {}
-    where = f"the strategy {options.strategy}"
-    if options.strategy:
-        mapping = configs.read_mapping(Path(options.strategy), where)
-        entries = dict(strategy.section(mapping, content, augment.KINDS, where))
-    preset = options.preset or ("" if options.strategy or options.method else "light")
-    if preset:
-        if preset not in module.PRESETS:
-            raise ToolkitError(
-                f"--preset {preset} has nothing for this kind of content ({content})",
-                f"there are {', '.join(module.PRESETS)}",
-            )
-        entries = module.PRESETS[preset] | entries
-    entries |= strategy.options(options.method or [])
-    found = strategy.parse(entries, module.METHODS, module.FIRST, where if options.strategy else "--method")
-    for name in ("alpha", "rounds"):
-        value = getattr(options, name)
-        if value is not None and content != "text":
-            raise ToolkitError(f"--{name} is for texts", "give the methods' own parameters with --method or --strategy")
-        if value is not None:
-            found = strategy.with_default(found, module.METHODS, name, value)
-    _demand_use(job, found)
-    return found
-
-
-def wish(job: Job) -> Wish:
-    from toolkit.data.augment.grow import Wish
-    from toolkit.data.labels import is_multi, names_of
-    from toolkit.data.split import balance
-
-    options, features = job.config.rows, job.dataset["train"].features
-    names = names_of(features)
-    for name in options.only_classes or []:
-        if name not in names:
-            raise ToolkitError(f"--only-classes {name}: there is no such class", did_you_mean(name, names))
-    if is_multi(features) and (options.target_ratio or options.only_classes):
-        raise ToolkitError("rows of several classes have no ratio of classes", "use --copies")
-    return Wish(
-        copies=options.copies,
-        ratio=balance.ratio(options.target_ratio, "--target-ratio") if options.target_ratio else None,
-        only=frozenset(map(names.index, options.only_classes)) if options.only_classes else None,
-        max_rows=options.max_rows,
-    )
-
-
-def _demand_use(job: Job, drawn: list[Draw]) -> None:
-    """Whatever is given for a method is read by one that is drawn.
-
-    Raises:
-        ToolkitError: it is not.
-    """
-    options, names = job.config.methods, {draw.name for draw in drawn}
-    for value, option, readers in (
-        (options.gazetteer, "--gazetteer", ("entity_replacement",)),
-        (options.references, "--references", ("histogram_matching", "fourier_domain_adaptation")),
-        (options.forward, "--forward", ("back_translation",)),
-        (options.parser, "--parser", ("clause_reordering", "coordination_swap")),
-        (options.synonyms, "--synonyms", ("synonym_replacement", "random_insertion", "contextual_replacement")),
-    ):
-        if value and not names & set(readers):
-            raise ToolkitError(f"no method reads {option}", f"add --method {readers[0]}, or leave {option} out")
-
-
-def first_codes(train: Any) -> Any:
-    """The class number of each row, the first of those that have several."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = train.column("label")
-    return (pc.list_element(column, 0) if pa.types.is_list(column.type) else column).to_numpy()
-
-
 def augment(job: Job) -> None:
     """Add changed copies of train's rows: texts (English and Chinese), images, time series and tables.
 
     Train alone grows. A new row names its parent in `parent_id` and its method in `method`; outputs that are unchanged,
     that equal a row of any split, or that have lost their likeness are dropped and counted.
     """
-    import os
-
     from toolkit.artifacts import dataset, manifest, report
-    from toolkit.commands import _augment_report
+    from toolkit.commands import _augment_check, _augment_report
     from toolkit.data import augment as augmenting
     from toolkit.data.augment import grow
     from toolkit.data.labels import names_of
 
-    data, config = named(job.dataset), job.config
-    module = augmenting.of(kind(job))
+    data = named(job.dataset)
     tables = {split: rows.with_format("arrow")[:] for split, rows in data.items()}
-    codes, names = first_codes(tables["train"]), names_of(data["train"].features)
-    wished = wish(job)
-    resources = given(job) | {"classes": names, "parents": quota(job, tables["train"], codes, wished) > 0}
-    modality = module.MODALITY(tables["train"], codes, draws(job), resources)
-    for note in getattr(modality, "notes", []):
-        job.warn(note)
-    children, counts = grow.grow(
-        tables["train"],
-        codes,
-        modality,
-        set().union(*(module.keys(table) for table in tables.values())),
-        wished,
-        job.folder / "children.arrow",
-        classes=len(names),
-        seed=config.seed,
-        workers=config.workers or os.cpu_count() or 1,
-        judge=unflipped(job, tables["train"].column("text"), names) if kind(job) == "text" else None,
-    )
+    train, names = tables["train"], names_of(data["train"].features)
+    children, counts = made(job, tables, names)
     grown = type(data)(
         {split: grow.join(rows, children if split == "train" else children[:0]) for split, rows in data.items()}
     )
@@ -253,26 +145,65 @@ def augment(job: Job) -> None:
     (job.folder / "children.arrow").unlink()
     result: dict[str, Any] = {
         "rows": {"in": len(data["train"]), "out": len(grown["train"])},
-        "classes": classes(codes, grown, names),
+        "classes": _augment_check.classes(train, grown, names),
         "methods": methods(counts),
         "passed_over": counts.get("", {}).get("passed over", 0),
     }
-    if config.checks.check:
-        result["check"] = gain(job, tables["train"], children, grown)
+    if job.config.checks.check:
+        result["check"] = _augment_check.gain(job, train, children, grown)
         judged = result["check"].get("model", result["check"]["all"])
         job.metrics["gain"] = round(judged["gain"]["value"], 4)
+    job.metrics |= {"train_in": len(data["train"]), "train_out": len(grown["train"])}
+    tell(job, result)
     manifest.write_json(job.folder / "report.json", result)
-    report.write(job.folder, _augment_report.page(job, result, module.examples(tables["train"], children, SHOWN)))
+    examples = augmenting.of(kind(job)).examples(train, children, SHOWN)
+    report.write(job.folder, _augment_report.page(job, result, examples))
     (job.folder / "README.md").write_text(
         dataset.card("Augmented dataset", grown, ["Rows with a `parent_id` are changed copies of that row."]),
         encoding="utf-8",
     )
-    job.metrics |= {"train_in": len(data["train"]), "train_out": len(grown["train"])}
+
+
+def made(job: Job, tables: dict[str, Any], names: list[str]) -> tuple[Any, dict[str, dict[str, int]]]:
+    """The new rows of train as a table, and what became of each method's attempts."""
+    import os
+
+    from toolkit.data import augment as augmenting
+    from toolkit.data.augment import grow
+
+    module, train, wished = augmenting.of(kind(job)), tables["train"], wish(job)
+    codes = first_codes(train)
+    resources = given(job) | {"classes": names, "parents": quota(job, train, codes, wished) > 0}
+    modality = module.MODALITY(train, codes, draws(job), resources)
+    for note in getattr(modality, "notes", []):
+        job.warn(note)
+    return grow.grow(
+        train,
+        codes,
+        modality,
+        functools.reduce(operator.ior, map(module.keys, tables.values())),
+        wished,
+        job.folder / "children.arrow",
+        classes=len(names),
+        seed=job.config.seed,
+        workers=job.config.workers or os.cpu_count() or 1,
+        judge=unflipped(job, train.column("text"), names) if kind(job) == "text" else None,
+        elsewhere=[id_ for split, rows in tables.items() if split != "train" for id_ in rows.column("id").to_pylist()],
+    )
+
+
+def tell(job: Job, result: dict[str, Any]) -> None:
+    """What a person should know at the end."""
+    from toolkit.commands import _augment_check, _augment_report
+
     if result["passed_over"]:
         job.warn(f"{result['passed_over']} children could not be made; the report says what became of each method")
+    lacking = _augment_check.lacking(job, result["classes"])
+    if lacking:
+        job.warn(f"not made up to --target-ratio: {', '.join(lacking)}")
     shown = _augment_report.columns(result)
     console.table(
-        f"train: {len(data['train'])} rows in, {len(grown['train'])} out",
+        f"train: {result['rows']['in']} rows in, {result['rows']['out']} out",
         ("method", *shown),
         [(name, *(counts[verdict] for verdict in shown)) for name, counts in result["methods"].items()],
     )
@@ -285,39 +216,6 @@ def judge(config: AugmentConfig, figures: dict[str, Any]) -> list[Gate]:
     name = f"check.{'model' if 'model' in figures.get('check', {}) else 'all'}.gain.low"
     low = gates.figure(figures, name)
     return [{"name": name, "bound": 0.0, "value": low, "passed": low is not None and low > 0}]
-
-
-def gain(job: Job, train: Any, children: Any, grown: Any) -> dict[str, dict[str, Any]]:
-    """What the new rows bring to the built-in linear model (all, and each method's), and to `--model`."""
-    from toolkit.commands import _training
-    from toolkit.data import split
-    from toolkit.data.augment import check, grow
-    from toolkit.training import gain as training
-    from toolkit.training.config import TrainConfig
-
-    model, seed = job.inputs.get("model"), job.config.seed
-    originals = train.filter(grow.parents(train, first_codes(train), None))
-    found = check.gains(kind(job), originals, children, first_codes(originals), seed)
-    if model is None:
-        return found
-    if "validation" not in grown:
-        grown = split.with_validation(grown, _training.VALIDATION_SHARE, seed)
-    grown, names = _training.in_model_order(grown, model, job.config.source)
-    new = set(children.column("id").to_pylist())
-    mask = [id_ in new for id_ in grown["train"]["id"]]
-    more, own = (grown["train"].select([i for i, m in enumerate(mask) if m == wanted]) for wanted in (True, False))
-    texts = list(own["text"])
-    found["model"] = training.gain(
-        lambda number: _training.load_given(model, names, texts, number),
-        own,
-        more,
-        grown["validation"],
-        TrainConfig(device=job.config.device),
-        job.work / "check",
-        seed=seed,
-        scratch=model.path is None,
-    )
-    return found
 
 
 def named(data: Any) -> Any:
@@ -333,15 +231,6 @@ def named(data: Any) -> Any:
 def methods(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     """What became of each method's attempts, under every verdict."""
     return {name: {verdict: found.get(verdict, 0) for verdict in VERDICTS} for name, found in counts.items() if name}
-
-
-def classes(codes: Any, grown: Any, names: list[str]) -> dict[str, dict[str, int]]:
-    """Rows of each class before and after."""
-    import numpy as np
-
-    after = first_codes(grown["train"].with_format("arrow")[:])
-    before, now = (np.bincount(found, minlength=len(names)).tolist() for found in (codes, after))
-    return {name: {"in": a, "out": b} for name, a, b in zip(names, before, now, strict=True)}
 
 
 STEP = Step(

@@ -62,6 +62,7 @@ def _interval(differences: Any) -> dict[str, float]:
     """Of differences (seeds, rows) the mean and its interval."""
     seeds, rows = differences.shape
     value = float(differences.mean())
-    variance = differences.mean(0).var(ddof=1) / rows + differences.mean(1).var(ddof=1) / seeds
+    of_rows = differences.mean(0).var(ddof=1) / rows if rows > 1 else 0.0
+    variance = of_rows + differences.mean(1).var(ddof=1) / seeds
     error = LEVEL * float(np.sqrt(variance))
     return {"value": value, "low": value - error, "high": value + error}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit import console
 from toolkit.data import crossfit, features
+from toolkit.data.roles import features_of
+from toolkit.data.split import together
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SEEDS, FOLDS = 5, 5
-MOST = 20_000  # rows of train that take part
+MOST = 40_000  # rows of train and children that take part
 PENALTY = 1.0  # of the ridge regression
 
 
@@ -21,31 +24,24 @@ def gains(kind: str, train: pa.Table, children: pa.Table, codes: Any, seed: int)
     """The accuracy on rows of train that were left out, with all children ("all") and with those of each method.
 
     Each of five seeds divides train into five folds; each fold is told by a model of the other four, once without and
-    once with the children whose parents are both among those. No child is ever told; validation and test play no part.
+    once with the children whose parents are both among those. Rows of a `group` are left out together. No child is ever
+    told; validation and test play no part.
 
     Returns:
         name -> rows (children), without and with (accuracies), gain ({"value", "low", "high"}; 95%, corrected for folds
         that share rows: Nadeau and Bengio, 2003; Bouckaert and Frank, 2004).
     """
-    import pyarrow as pa
-
-    part = np.sort(np.random.default_rng(seed).permutation(train.num_rows)[:MOST])
-    place = {id_: i for i, id_ in enumerate(train.column("id").take(pa.array(part)).to_pylist())}
-    ours, parents = _parents(children, place)
-    both = pa.concat_tables(
-        [table.select(_content(kind, train)) for table in (train.take(pa.array(part)), children.take(pa.array(ours)))],
-        promote_options="permissive",
-    )
-    targets = _targets(codes[part], children.take(pa.array(ours)), parents[:, 0])
-    methods = np.array(children.column("method").take(pa.array(ours)).to_pylist(), dtype=object)
-    sets = {"all": np.ones(len(ours), dtype=bool)}
-    names = sorted({name for method in methods for name in method.split("+")})
-    if len(names) > 1:
-        sets |= {name: np.array([name in method.split("+") for method in methods]) for name in names}
-    matrices = _matrices(kind, both, len(part), seed)
+    most = math.ceil(MOST * train.num_rows / (train.num_rows + children.num_rows))
+    part = np.sort(np.random.default_rng(seed).permutation(train.num_rows)[:most])
+    ours, parents = _parents(children, train.column("id").take(part).to_pylist())
+    matrices = _matrices(kind, train, children, part, ours, seed)
+    targets = _targets(codes[part], children, ours, parents[:, 0])
+    sets = _sets(children.column("method").take(ours).to_pylist())
+    groups = _groups(train, part)
+    count = min(FOLDS, len(np.unique(groups)))
+    folds = [crossfit.folds(codes[part], groups, count, seed + s) for s in range(SEEDS)]
     hits: dict[str, list[float]] = {name: [] for name in ("", *sets)}
-    folds = [crossfit.folds(codes[part], np.arange(len(part)), FOLDS, seed + s) for s in range(SEEDS)]
-    for fold, k in console.track([(fold, k) for fold in folds for k in range(FOLDS)], "checking the gain"):
+    for fold, k in console.track([(fold, k) for fold in folds for k in range(count)], "checking the gain"):
         inside, out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         apart = (fold[parents] != k).all(1)
         for name in hits:
@@ -53,17 +49,30 @@ def gains(kind: str, train: pa.Table, children: pa.Table, codes: Any, seed: int)
             model = crossfit.fit([m[rows] for m in matrices], targets[rows], PENALTY)
             told = crossfit.predict(model, [m[out] for m in matrices]).argmax(1)
             hits[name].append(float((told == codes[part][out]).mean()))
-    return {name: _gain(hits[""], hits[name], int(sets[name].sum())) for name in sets}
+    return {name: _gain(hits[""], hits[name], int(sets[name].sum()), count) for name in sets}
 
 
-def _content(kind: str, table: pa.Table) -> list[str]:
-    from toolkit.data.roles import features_of
+def _sets(methods: list[str]) -> dict[str, Any]:
+    """name -> which children (bool): all, and, where there are several, those of each method."""
+    taken = [set(method.split("+")) for method in methods]
+    names = sorted(set().union(*taken))
+    sets = {"all": np.ones(len(methods), dtype=bool)}
+    return sets | {name: np.array([name in own for own in taken]) for name in names if len(names) > 1}
 
-    return features_of(table.column_names) if kind == "table" else [kind]
+
+def _groups(train: pa.Table, part: Any) -> Any:
+    """A number for each row's group; a row without one has its own, and all have where there is but one group."""
+    own = np.arange(len(part))
+    if "group" not in train.column_names:
+        return own
+    found = together.groups(train.select(["group"]).take(part))
+    found = np.where(found < 0, len(part) + own, found)
+    return found if len(np.unique(found)) > 1 else own
 
 
-def _parents(children: pa.Table, place: dict[str, int]) -> tuple[Any, Any]:
+def _parents(children: pa.Table, ids: list[str]) -> tuple[Any, Any]:
     """(children whose parents all take part, the places of the two parents of each: of one alone, twice)."""
+    place = {id_: i for i, id_ in enumerate(ids)}
     first = children.column("parent_id").to_pylist()
     second = children.column("partner_id").to_pylist() if "partner_id" in children.column_names else first
     pairs = [(a, a if b is None else b) for a, b in zip(first, second, strict=True)]
@@ -72,31 +81,35 @@ def _parents(children: pa.Table, place: dict[str, int]) -> tuple[Any, Any]:
     return np.array(ours, np.int64), np.array(places, np.int64).reshape(-1, 2)
 
 
-def _targets(codes: Any, children: pa.Table, parents: Any) -> Any:
+def _targets(codes: Any, children: pa.Table, ours: Any, parents: Any) -> Any:
     """One-hot classes (float32), of mixtures their shares."""
     unit = np.eye(codes.max() + 1, dtype=np.float32)
     out = np.concatenate([unit[codes], unit[codes[parents]]])
     if "label_weights" in children.column_names:
-        for i, weights in enumerate(children.column("label_weights").to_pylist()):
+        for i, weights in enumerate(children.column("label_weights").take(ours).to_pylist()):
             if weights:
                 out[len(codes) + i] = weights[: len(unit)]
     return out
 
 
-def _matrices(kind: str, both: pa.Table, own: int, seed: int) -> crossfit.Parts:
-    """What the model reads; what is counted or centred is fitted on train's own rows, the same for every model."""
-    rows, fitted = np.arange(both.num_rows), np.arange(own)
-    texts = both.column("text").to_pylist() if kind == "text" else None
-    found = None if kind == "text" else features.vectors(kind, both, seed)
-    return crossfit.Encoder(texts, found, fitted, seed).parts(rows)
+def _matrices(kind: str, train: pa.Table, children: pa.Table, part: Any, ours: Any, seed: int) -> crossfit.Parts:
+    """What the model reads; what is counted or scaled is fitted on train's own rows, the same for every model."""
+    import pyarrow as pa
+
+    names = features_of(train.column_names) if kind == "table" else [kind]
+    both = pa.concat_tables([train.select(names), children.select(names)], promote_options="permissive")
+    rows = np.r_[part, train.num_rows + ours]
+    texts = both.column("text").take(rows).to_pylist() if kind == "text" else None
+    found = None if kind == "text" else features.vectors(kind, both, rows, len(part), seed)
+    return crossfit.Encoder(texts, found, np.arange(len(part)), seed).parts(np.arange(len(rows)))
 
 
-def _gain(without: list[float], with_: list[float], rows: int) -> dict[str, Any]:
+def _gain(without: list[float], with_: list[float], rows: int, folds: int) -> dict[str, Any]:
     from scipy.stats import t
 
     differences = np.array(with_) - np.array(without)
     runs, value = len(differences), float(differences.mean())
-    error = float(np.sqrt((1 / runs + 1 / (FOLDS - 1)) * differences.var(ddof=1)) * t.ppf(0.975, runs - 1))
+    error = float(np.sqrt((1 / runs + 1 / (folds - 1)) * differences.var(ddof=1)) * t.ppf(0.975, runs - 1))
     return {
         "rows": rows,
         "without": float(np.mean(without)),

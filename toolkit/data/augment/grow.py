@@ -61,12 +61,14 @@ def grow(
     seed: int,
     workers: int = 1,
     judge: Judge | None = None,
+    elsewhere: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, dict[str, int]]]:
     """The children of train's rows as a table like it, and what became of each method's attempts.
 
     Args:
         codes: (rows,) class numbers (of rows with several classes the first).
         aside: a file that the children are laid out in while they are made.
+        elsewhere: the ids of the other splits' rows, which no child may have either.
 
     Returns:
         A table with `id`, `parent_id` and `method` set (of mixtures `partner_id` too, and if some are of two classes
@@ -75,7 +77,7 @@ def grow(
     import pyarrow as pa
 
     ids: list[str] = train.column("id").to_pylist()
-    names, chosen = _Names(ids), parents(train, codes, wish.only)
+    names, chosen = _Names(ids, elsewhere), parents(train, codes, wish.only)
     counts: Counter[tuple[str, str]] = Counter()
     have, first, used = np.bincount(codes, minlength=classes), np.zeros(len(ids), dtype=np.int64), 0
     mixed = False  # whether some child is of two classes
@@ -147,8 +149,9 @@ def _weights(child: Child, codes: Any, classes: int) -> Any:
 class _Names:
     """`PARENT+NUMBER`, or what is like it and no row's id yet."""
 
-    def __init__(self, ids: list[str]) -> None:
-        self.ids, self.taken = ids, {name for name in ids if "+" in name}  # no other can be met
+    def __init__(self, ids: list[str], elsewhere: Sequence[str]) -> None:
+        self.ids = ids
+        self.taken = {name for names in (ids, elsewhere) for name in names if "+" in name}  # no other can be met
 
     def child(self, row: int, copy: int) -> str:
         name = f"{self.ids[row]}+{copy + 1}"

@@ -104,7 +104,8 @@ def children(
             counts: Counts = Counter()
             left = [*range(len(wanted))]
             for attempt in range(ATTEMPTS):
-                tasks = [_task(totals, ids[wanted[i][0]], *wanted[i], attempt, seed) for i in left]
+                asked = [wanted[i] for i in left]
+                tasks = [_task(totals, ids[row], row, copy, attempt, seed) for row, copy in asked]
                 for place, child in zip(left, _attempt(tasks, work, taken, judge, counts), strict=True):
                     accepted[place] = child
                 before, left = len(left), [place for place in left if accepted[place] is None]
@@ -122,7 +123,7 @@ def _attempt(tasks: list[Task], work: Run, taken: set[int], judge: Judge | None,
     fresh: list[tuple[int, Child]] = []
     verdicts = []  # counted at once: one by one takes longer than many a method
     for place, (task, made) in enumerate(zip(tasks, work(tasks), strict=True)):
-        if made.verdict != "made" or made.key in taken:
+        if made.verdict != "made" or (made.key and made.key in taken):
             verdicts.append((made.method, made.verdict if made.verdict != "made" else "duplicate"))
             continue
         if made.key:

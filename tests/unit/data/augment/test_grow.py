@@ -94,6 +94,14 @@ def test_ids_that_are_there_already_are_not_given_again(tmp_path):
     assert len({*ids, *children.column("id").to_pylist()}) == 2 * len(ids)
 
 
+def test_ids_of_other_splits_are_not_given_either(tmp_path):
+    children, _ = grown(tmp_path, train(), Wish(), elsewhere=["r00+1", "r01+1", "other"])
+    ids = set(children.column("id").to_pylist())
+    assert not ids & {"r00+1", "r01+1"}
+    assert {"r00+1+", "r01+1+", "r02+1"} <= ids
+    assert len(ids) == len(CODES)
+
+
 @pytest.mark.parametrize("workers", [2, 8])
 def test_workers_play_no_part(tmp_path, workers, monkeypatch):
     monkeypatch.setattr(Texts, "chunk", 3)

@@ -1,3 +1,4 @@
+import os
 import random
 from collections import Counter
 
@@ -10,6 +11,7 @@ from toolkit.data.augment.run import Made
 from toolkit.data.augment.strategy import Draw
 from toolkit.data.augment.text import Texts, synonyms
 from toolkit.data.text import fold
+from toolkit.errors import ToolkitError
 
 TEXTS = [
     "please send me an excellent new invoice for the big order",
@@ -184,3 +186,72 @@ def test_the_global_generators_stay_as_they_were():
 def test_no_row_wants_a_child():
     assert make(copies=0) == ([], Counter())
     assert make([], []) == ([], Counter())
+
+
+class Plain:
+    """Each child is what was asked for."""
+
+    weights, chunk, block, batched, mixes = (1.0,), 10, 100, frozenset(), False
+
+    def make(self, tasks):
+        return [Made("plain", (task.row, task.copy)) for task in tasks]
+
+
+def test_a_block_is_so_many_children_whatever_the_copies():
+    blocks = [block for block, _ in run.children(Plain(), ["a", "b", "c"], np.array([250, 1, 99]), set(), seed=0)]
+    assert [len(block) for block in blocks] == [100, 100, 100, 50]
+    found = [child.made.value for block in blocks for child in block]
+    assert found == [(row, copy) for row, many in enumerate((250, 1, 99)) for copy in range(many)]
+
+
+def test_no_more_workers_than_work(monkeypatch):
+    import concurrent.futures
+
+    def refused(*_):
+        raise AssertionError("forked for one chunk")
+
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", refused)
+    assert sum(len(block) for block, _ in run.children(Plain(), ["a"], np.array([10]), set(), seed=0, workers=8)) == 10
+    with pytest.raises(AssertionError, match="forked"):
+        [*run.children(Plain(), ["a"], np.array([11]), set(), seed=0, workers=8)]
+
+
+def test_a_worker_that_is_killed_is_told():
+    class Deadly(Plain):
+        def make(self, tasks):
+            if tasks and os.getpid() != here:
+                os._exit(9)
+            return super().make(tasks)
+
+    here = os.getpid()
+    with pytest.raises(ToolkitError, match="a worker was killed") as caught:
+        [*run.children(Deadly(), ["a"], np.array([50]), set(), seed=0, workers=2)]
+    assert "--workers" in caught.value.hint
+
+
+def test_a_key_of_none_is_equal_to_none():
+    taken = {0}
+    assert len([c for block, _ in run.children(Plain(), ["a"], np.array([5]), taken, seed=0) for c in block]) == 5
+
+
+def test_signs_alone_make_no_row_of_another_split():
+    """Such a child is compared sign by sign, with rows of other splits too."""
+    method = ["punctuation_insertion"]
+    made = {c.made.value for c in make(["a"], ["fine words"], method, 40, least=0)[0]}
+    assert "fine ,words" not in made
+    assert "fine , words" in made
+    taken = text.keys(pa.table({"text": ["fine words", " fine , words"]}))
+    again = {c.made.value for c in make(["a"], ["fine words"], method, 40, least=0, taken=taken)[0]}
+    assert "fine , words" not in again
+    assert again < made
+
+
+def test_edits_of_a_long_text_show_where_it_changes_first():
+    words = [f"word{i % 977} " for i in range(100_000)]
+    before, after = "".join(words), "".join([*words[:50_000], "new ", *words[50_000:]])
+    found = text.edits(before, after)
+    assert any(kind == "new" and piece.split() == ["new"] for kind, piece in found)
+    assert found[0] == found[-1] == ("same", "…")
+    assert sum(len(piece) for _, piece in found) < 4000
+    short = text.edits("a fine day", "a good day")
+    assert short == [("same", "a "), ("gone", "fine"), ("new", "good"), ("same", " day")]

@@ -85,6 +85,11 @@ def test_a_bare_number_of_a_kind_without_weights_is_the_first_parameter():
         ({"swap": [0.1, 0.2]}, "swap is given 2 values | its parameters are alpha"),
         ({"flip": [1]}, "flip is given 1 values | it takes no parameters"),
         ({"turn": {"fill": 1}}, "fill of turn is 1 | it must be of type bool"),
+        ({1: 2}, "no method '1'"),  # as YAML reads `1: 2`
+        ({True: 2}, "no method 'True'"),
+        ({"swap": {1: 2}}, "swap has no parameter '1'"),
+        ({"swap": {"alpha": 10**400}}, "alpha of swap is too large"),
+        ({"mix": [1, 10**400]}, "size of mix is too large"),
         ({"swap": 0}, "no method has a weight above 0"),
         ({}, "no method has a weight above 0"),
     ],
@@ -105,6 +110,7 @@ def test_sections():
         ({"text": {}, "imag": {}}, "no kind of content 'imag'"),
         ({"text": {"swap": 1}}, "no section 'image'"),
         ({"text": {}, "image": 3}, "no section 'image'"),
+        ({"text": {}, 1: {}}, "no kind of content '1'"),
     ):
         with pytest.raises(ToolkitError, match=message):
             strategy.section(mapping, "image", kinds, "here")

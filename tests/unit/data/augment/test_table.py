@@ -9,6 +9,7 @@ import pytest
 from toolkit.data.augment import grow, strategy, table
 from toolkit.data.augment.run import Task
 from toolkit.data.augment.table import METHODS, frame
+from toolkit.errors import ToolkitError
 
 GIVEN = {"min_similarity": 0.3}
 
@@ -183,6 +184,15 @@ def test_the_gate_counts_what_is_too_different():
     assert {child.verdict for _, child in made(data, {"jitter": 9.0}, given={"min_similarity": 0.0})} == {"made"}
 
 
+def test_what_is_the_same_in_both_parents_stays_to_the_last_digit():
+    data = rows(same=[18.2] * 60)
+    for name in METHODS:
+        built = modality(data, {name: {}})
+        at = built.frame.names.index("same")
+        found = built.make([Task(i, c, 0, 31 * i + 7919 * c) for i in range(60) for c in range(5)])
+        assert {child.value[0][at] for child in found if child.verdict == "made"} == {18.2}, name
+
+
 def test_unchanged_is_told():
     data = rows(label=[0] * 60, age=[7] * 60, height=[1.5] * 60, colour=["red"] * 60, old=[True] * 60)
     for name in METHODS:
@@ -213,6 +223,30 @@ def test_types_are_kept_and_the_rest_is_the_parents(name, tmp_path):
         assert any(child[column] != parents[child["parent_id"]][column] for child in children)
     assert not set(table.keys(found)) & table.keys(data)
     assert len(table.keys(found)) == len(found)
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint8(), pa.int64(), pa.uint64()])
+@pytest.mark.parametrize("name", METHODS)
+def test_the_largest_whole_numbers_are_no_error(kind, name, tmp_path):
+    most = 2 ** (kind.bit_width - ("u" not in str(kind))) - 1
+    found, _ = grown(rows(full=pa.array([most - i % 7 for i in range(60)], kind)), tmp_path, {name: {}})
+    assert len(found)
+    assert found.schema.field("full").type == kind
+
+
+def test_many_neighbours_are_no_more_than_there_are():
+    data = rows()
+    assert modality(data, {"smote": 100}).frame.near(100).shape[1] == 39  # the larger class has 40
+    for entries in ({"smote": 101}, {"borderline_smote": {"m": 101}}):
+        with pytest.raises(ToolkitError, match="between 1 and 100"):
+            modality(data, entries)
+
+
+def test_a_tree_is_taken_for_few_columns_alone():
+    """With many categories each question would go through the whole tree: 16 times as long as comparing all."""
+    words = {f"c{i}": np.random.default_rng(i).integers(0, 9, 60).astype(str) for i in range(4)}
+    assert modality(rows(), {"smote": {}}).frame._how == "kd_tree"
+    assert modality(rows(**words), {"smote": {}}).frame._how == "brute"
 
 
 def test_keys_are_those_of_the_written(tmp_path):
@@ -368,9 +402,11 @@ def test_examples_mark_the_changed_cells(tmp_path):
     data = rows()
     found, _ = grown(data, tmp_path, {"smote": {}, "jitter": {}})
     shown = table.examples(data, found, 2)["table"]
-    assert shown["columns"] == ["method", "parent", "height", "age", "colour", "old", "note"]
+    assert shown["columns"] == ["method", "parent", "class", "height", "age", "colour", "old", "note"]
+    parents = {row["id"]: row for row in data.to_pylist()}
     assert Counter(row[0] for row in shown["rows"]) == {"smote": 2, "jitter": 2}
     for row in shown["rows"]:
-        kinds = [what for what, _ in row[2]["edits"]]
-        assert kinds == ["gone", "same", "new"]
-        assert isinstance(row[6], str)
+        parent = parents[row[1]]
+        assert row[2] == str(parent["label"])
+        assert row[3].startswith(f"{parent['height']:.5g} → ")
+        assert row[7] == parent["note"]

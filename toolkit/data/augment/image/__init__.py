@@ -24,6 +24,7 @@ from toolkit.data.augment.image.transforms import Rng
 from toolkit.data.augment.run import Made, Task
 from toolkit.data.augment.strategy import Draw, bind
 from toolkit.data.images.decode import QUALITY, Picture, Unreadable, decode
+from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,6 +128,8 @@ class Images:
         self.mixtures = [found for found in bound if found.name in MIXTURES]
         self.weights: Sequence[float] = [1.0] * bool(self.transforms) + [found.p for found in self.mixtures]
         self.mixes = bool(self.mixtures)
+        if self.mixes and _several(rows):
+            raise ToolkitError(f"{self.mixtures[0].name} shares out one class a row; here are several", "leave it out")
         self.block = int(np.clip(BYTES * len(rows) // max(1, self.cells.nbytes), 16, 4096))
         self.chunk = max(1, self.block // 128)  # of small images more, since a message costs as much as one of them
         self._originals = _originals(rows) if self.mixes else []
@@ -213,6 +216,13 @@ def _read(cell: dict[str, Any] | None) -> Picture | None:
     except Unreadable:
         return None
     return picture if max(picture.image.size) <= STRIP * min(picture.image.size) else None
+
+
+def _several(rows: pa.Table) -> bool:
+    """Whether a row may have several classes."""
+    import pyarrow as pa
+
+    return "label" in rows.column_names and pa.types.is_list(rows.schema.field("label").type)
 
 
 def _originals(rows: pa.Table) -> list[int]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.augment.shown import Labels
 from toolkit.data.images.decode import Unreadable
 from toolkit.data.images.sheet import thumbnail
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SIDE, GAP, LINE, COLUMNS = 112, 6, 13, 4  # pixels, and pairs in a row
+SIDE, GAP, LINE, COLUMNS = 112, 6, 14, 4  # pixels, and pairs in a row
+SIZE = 11  # of letters, in pixels
+CHINESE = ("notosanscjk", "notosanssc", "sourcehansans", "pingfang", "hiragino", "msyh", "simhei", "wqy")  # fonts
 MOST = 24  # pairs in all
 SEEN = 20_000  # children that the pairs are drawn from
 
@@ -24,14 +30,16 @@ def examples(train: pa.Table, children: pa.Table, count: int) -> dict[str, Any]:
     """A contact sheet: some children of each method beside what they were made of."""
     import pyarrow.compute as pc
 
-    pairs = []
+    pairs, labels = [], Labels(train)
     for i in chosen(children.column("method").to_pylist(), count):
-        sources = [children.column("parent_id")[i]]
-        if "partner_id" in children.column_names and children.column("partner_id")[i].is_valid:
-            sources.append(children.column("partner_id")[i])
+        child = children.slice(i, 1).to_pylist()[0]
+        sources = filter(None, (child["parent_id"], child.get("partner_id")))
         cells = [train.column("image")[pc.index(train.column("id"), id_).as_py()].as_py() for id_ in sources]
-        pairs.append((cells, children.column("image")[i].as_py(), children.column("method")[i].as_py()))
-    caption = "Originals (left) and what was made of them (right); of a mixture both parents, one above the other"
+        pairs.append((cells, child["image"], child["method"], labels.told(child)))
+    caption = (
+        "Originals (left) and what was made of them (right), their class and the methods; "
+        "of a mixture both parents, one above the other, and the share of each class"
+    )
     return {"figures": [{"name": "examples", "caption": caption, "picture": contact(pairs)}]} if pairs else {}
 
 
@@ -49,26 +57,54 @@ def chosen(methods: Sequence[str], count: int) -> list[int]:
     return sorted(out, key=lambda i: (methods[i].count("+"), methods[i]))
 
 
-def contact(pairs: Sequence[tuple[Sequence[Any], Any, str]]) -> bytes:
-    """A PNG of (originals, output, methods joined by +), the names under each pair."""
+def contact(pairs: Sequence[tuple[Sequence[Any], Any, str, str]]) -> bytes:
+    """A PNG of (originals, output, methods joined by +, class); under each pair its class and the methods."""
     from PIL import Image, ImageDraw
 
-    lines = 1 + max(method.count("+") for _, _, method in pairs)
-    width, height = 2 * SIDE + 3 * GAP, SIDE + lines * LINE + 3 * GAP
-    rows = -(-len(pairs) // COLUMNS)
-    paper = Image.new("RGB", (width * min(COLUMNS, len(pairs)), height * rows), "white")
+    told = [[_clipped(label), *method.replace("+", "\n+ ").split("\n")] for *_, method, label in pairs]
+    rows = [range(start, min(start + COLUMNS, len(pairs))) for start in range(0, len(pairs), COLUMNS)]
+    heights = [SIDE + LINE * max(len(told[i]) for i in row) + 4 * GAP for row in rows]
+    width = 2 * SIDE + 3 * GAP
+    paper = Image.new("RGB", (width * min(COLUMNS, len(pairs)), sum(heights)), "white")
     draw = ImageDraw.Draw(paper)
-    for i, (sources, output, method) in enumerate(pairs):
-        x, y = i % COLUMNS * width + GAP, i // COLUMNS * height + GAP
-        for k, source in enumerate(sources):
+    for k, row in enumerate(rows):
+        y = sum(heights[:k]) + GAP
+        for x, i in zip(range(GAP, width * COLUMNS, width), row, strict=False):
+            sources, output, *_ = pairs[i]
             part = SIDE // len(sources)
-            _paste(paper, source, x, y + k * part, SIDE, part - (len(sources) - 1))
-        _paste(paper, output, x + SIDE + GAP, y, SIDE, SIDE)
-        for k, name in enumerate(method.split("+")):
-            draw.text((x, y + SIDE + 3 + k * LINE), f"{'+ ' if k else ''}{name}", fill="black")
+            for j, source in enumerate(sources):
+                _paste(paper, source, x, y + j * part, SIDE, part - (len(sources) - 1))
+            _paste(paper, output, x + SIDE + GAP, y, SIDE, SIDE)
+            for j, line in enumerate(told[i]):
+                draw.text((x, y + SIDE + 3 + j * LINE), line, fill="black", font=_font(line.isascii()))
     out = io.BytesIO()
     paper.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+@functools.cache
+def _font(plain: bool) -> Any:
+    """PIL's own, or one of this machine with Chinese characters if there is one."""
+    from PIL import ImageFont
+
+    own = ImageFont.load_default(SIZE)
+    if plain:
+        return own
+    from matplotlib import font_manager
+
+    for path in sorted(font_manager.findSystemFonts()):
+        if Path(path).stem.lower().startswith(CHINESE) and "bold" not in path.lower():
+            with suppress(OSError):  # a broken file
+                return ImageFont.truetype(path, SIZE)
+    return own
+
+
+def _clipped(text: str) -> str:
+    """So much of a text as there is room for under a pair."""
+    font, kept = _font(text.isascii()), text
+    while kept and font.getlength(kept) > 2 * SIDE - SIZE:
+        kept = kept[:-1]
+    return kept if kept == text else f"{kept}…"
 
 
 def _paste(paper: Any, cell: Any, x: int, y: int, width: int, height: int) -> None:
@@ -77,4 +113,9 @@ def _paste(paper: Any, cell: Any, x: int, y: int, width: int, height: int) -> No
         small = thumbnail(cell, min(width, height))
     except Unreadable:
         return
-    paper.paste(small, (x + (width - small.width) // 2, y + (height - small.height) // 2))
+    enlarged = min(width, height) // max(small.size)
+    if enlarged > 1:  # whole pixels: those of a digit or an icon are to be seen
+        small = small.resize((small.width * enlarged, small.height * enlarged), 0)
+    x, y = x + (width - small.width) // 2, y + (height - small.height) // 2
+    paper.paste("lightgrey", (x - 1, y - 1, x + small.width + 1, y + small.height + 1))  # white pictures have an edge
+    paper.paste(small, (x, y))

@@ -19,16 +19,20 @@ from toolkit.data.sources.images import is_image
 from toolkit.errors import ToolkitError
 
 Pixels = Any  # uint8 (height, width, 3)
+MOST = 1_000  # references, 200 MB of memory: of more as many are read, evenly over their names
 SIDE = 256  # pixels of a reference's longer side: its style is in the colours and the low frequencies
 
 
 def load_references(folder: str | Path) -> list[Pixels]:
-    """The images in a folder and below, by name, each reduced to `SIDE` pixels at most.
+    """The images in a folder and below, by name (`MOST` of them), each reduced to `SIDE` pixels at most.
 
     Raises:
         ToolkitError: none that can be read.
     """
     paths = sorted(path for path in Path(folder).rglob("*") if is_image(path) and path.is_file())
+    if len(paths) > MOST:
+        console.warn(f"{MOST} of {len(paths)} references are read, evenly over their names")
+        paths = [paths[i] for i in np.linspace(0, len(paths) - 1, MOST).astype(int)]
     out, failed = [], []
     for path in console.track(paths, "reading references"):
         try:

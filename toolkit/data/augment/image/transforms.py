@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from toolkit import quiet
-from toolkit.data.augment.strategy import Between, Count, Share
+from toolkit.data.augment.strategy import Between, Share
 
 Pixels = Any  # uint8 (height, width, 3)
 Half = Annotated[float, Between(0, 0.5)]
@@ -23,7 +23,7 @@ Part = Annotated[float, Between(0.02, 1)]
 Factor = Annotated[float, Between(0.1, 10)]
 Degrees = Annotated[float, Between(0, 180)]
 Tilt = Annotated[float, Between(0, 60)]
-Steps = Annotated[int, Between(0, 255)]
+Number = Annotated[int, Between(1, 100)]  # of what is drawn one by one
 Quality = Annotated[int, Between(1, 100)]
 MIRROR = 4  # cv2.BORDER_REFLECT_101
 VEIL = 32  # pixels of a side: fog is drawn at this size
@@ -106,7 +106,7 @@ def _affine(image: Pixels, matrix: Any, moved: tuple[float, float] = (0.0, 0.0))
 
 
 def perspective(image: Pixels, rng: Rng, *, strength: Half = 0.06) -> Pixels:
-    """View from an angle: each corner moves by a normal draw of up to `strength` of the sides."""
+    """View from an angle: each corner moves in by a normal draw, whose deviation is up to `strength` of the sides."""
     return _apply(image, rng, "Perspective", scale=(strength / 2, strength), border_mode=MIRROR)
 
 
@@ -121,14 +121,13 @@ def crop(image: Pixels, rng: Rng, *, low: Share = 0.8) -> Pixels:
     return cv2.resize(image[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def grid_distortion(image: Pixels, rng: Rng, *, limit: Share = 0.3, steps: Count = 5) -> Pixels:
+def grid_distortion(image: Pixels, rng: Rng, *, limit: Share = 0.3, steps: Number = 5) -> Pixels:
     """Stretch and squeeze the cells of a grid of `steps` by up to `limit` of their sides."""
-    return _apply(
-        image, rng, "GridDistortion", num_steps=steps, distort_limit=_around(min(limit, 0.99)), border_mode=MIRROR
-    )
+    limits = {"num_steps": min(steps, *image.shape[:2]), "distort_limit": _around(min(limit, 0.99))}
+    return _apply(image, rng, "GridDistortion", border_mode=MIRROR, **limits)
 
 
-def elastic(image: Pixels, rng: Rng, *, strength: Share = 0.02, knots: Count = 6) -> Pixels:
+def elastic(image: Pixels, rng: Rng, *, strength: Share = 0.02, knots: Number = 6) -> Pixels:
     """Move pixels by a smooth random field (Simard et al., 2003), in the mean by `strength` of the shorter side.
 
     The field is drawn at `knots` points of each axis and is cubic between them, so that its look and its cost do not
@@ -163,7 +162,7 @@ def color_jitter(
 
 
 def brightness_contrast(image: Pixels, rng: Rng, *, brightness: Share = 0.2, contrast: Share = 0.2) -> Pixels:
-    """Add up to ± `brightness` of the full range, multiply the contrast by 1 ± `contrast`."""
+    """Multiply the values by 1 ± `contrast` (black stays black), add up to ± `brightness` of the full range."""
     limits = {"brightness_limit": _around(brightness), "contrast_limit": _around(contrast)}
     return _apply(image, rng, "RandomBrightnessContrast", **limits)
 
@@ -173,7 +172,7 @@ def gamma(image: Pixels, rng: Rng, *, low: Factor = 0.8, high: Factor = 1.25) ->
     return _apply(image, rng, "RandomGamma", gamma_limit=_span(low * 100, high * 100))
 
 
-def clahe(image: Pixels, rng: Rng, *, clip: Annotated[float, Between(1, 100)] = 4.0, tiles: Count = 8) -> Pixels:
+def clahe(image: Pixels, rng: Rng, *, clip: Annotated[float, Between(1, 100)] = 4.0, tiles: Number = 8) -> Pixels:
     """Spread the contrast tile by tile (contrast limited adaptive histogram equalisation; Zuiderveld, 1994)."""
     return _apply(image, rng, "CLAHE", clip_limit=(1.0, clip), tile_grid_size=(tiles, tiles))
 
@@ -207,7 +206,7 @@ def grey(image: Pixels, rng: Rng) -> Pixels:
 
 def equalize(image: Pixels, rng: Rng) -> Pixels:
     """Spread the brightness evenly over the whole range."""
-    return _apply(image, rng, "Equalize")
+    return _apply(image, rng, "Equalize", by_channels=False)
 
 
 def solarize(image: Pixels, rng: Rng, *, low: Share = 0.5, high: Share = 0.9) -> Pixels:
@@ -241,7 +240,7 @@ def fog(image: Pixels, rng: Rng, *, strength: Share = 0.4) -> Pixels:
     return np.rint(image + (255 - image) * veil[..., None]).astype(np.uint8)
 
 
-def rain(image: Pixels, rng: Rng, *, brightness: Share = 0.7, slant: Steps = 10) -> Pixels:
+def rain(image: Pixels, rng: Rng, *, brightness: Part = 0.7, slant: Annotated[int, Between(0, 45)] = 10) -> Pixels:
     """Streaks of rain that lean by up to `slant` pixels, in light of `brightness`."""
     return _apply(image, rng, "RandomRain", brightness_coefficient=brightness, slant_range=_around(slant))
 
@@ -251,6 +250,8 @@ def rain(image: Pixels, rng: Rng, *, brightness: Share = 0.7, slant: Steps = 10)
 
 def blur(image: Pixels, rng: Rng, *, sigma: Annotated[float, Between(0, 100)] = 2.0) -> Pixels:
     """Gaussian blur of up to `sigma` pixels, a quarter of it at least."""
+    if sigma < 0.02:  # too little for any neighbour to count; of 0 the library makes what is not a number
+        return image
     return _apply(image, rng, "GaussianBlur", sigma_limit=(sigma / 4, sigma), blur_limit=0)
 
 
@@ -282,11 +283,11 @@ def downscale(image: Pixels, rng: Rng, *, low: Part = 0.4, high: Part = 0.8) -> 
 
 def sharpen(image: Pixels, rng: Rng, *, low: Share = 0.2, high: Share = 0.5) -> Pixels:
     """Blend with a sharpened copy, whose share is between `low` and `high`."""
-    return _apply(image, rng, "Sharpen", alpha=_span(low, high))
+    return _apply(image, rng, "Sharpen", alpha=_span(low, high), lightness=(1.0, 1.0))  # else it darkens too
 
 
 def coarse_dropout(
-    image: Pixels, rng: Rng, *, holes: Count = 4, size: Annotated[float, Between(0, 0.99)] = 0.2
+    image: Pixels, rng: Rng, *, holes: Number = 4, size: Annotated[float, Between(0, 0.99)] = 0.2
 ) -> Pixels:
     """Fill up to `holes` rectangles, each up to `size` of the sides, with one colour each (Zhong et al., 2017)."""
     sides = {f"hole_{side}_range": (size / 2, size) for side in ("height", "width")}

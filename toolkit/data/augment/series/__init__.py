@@ -15,6 +15,7 @@ import numpy as np
 from toolkit.data.augment.partners import Classes
 from toolkit.data.augment.run import Made, Task
 from toolkit.data.augment.series import frequency, store, warps
+from toolkit.data.augment.shown import Labels
 from toolkit.data.augment.strategy import Draw, bind
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _octaves(channels: Any) -> Any:
     return np.sqrt((spectrum.real**2 + spectrum.imag**2) @ _weights(spectrum.shape[1]))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _weights(frequencies: int) -> Any:
     """(frequencies, octaves): what lies between the middles of two octaves counts for both, in parts."""
     place = np.log2(np.arange(1, frequencies + 1))
@@ -167,16 +168,25 @@ def keys(rows: pa.Table) -> set[int]:
 
 
 def examples(train: pa.Table, children: pa.Table, count: int) -> dict[str, Any]:
-    """A few children of each method with their parents: {"pairs": [(method, before, after)]}, channels as lists."""
+    """A few children of each method: {"curves": [(method, class, "parent", "new", "partner" -> channels)]}."""
     import pyarrow.compute as pc
 
-    shown = []
+    shown, labels = [], Labels(train)
     for name in pc.unique(children.column("method")).to_pylist():
         of_method = children.filter(pc.equal(children.column("method"), name))
         for i in range(0, len(of_method), max(1, len(of_method) // count))[:count]:
-            parent = pc.index(train.column("id"), of_method.column("parent_id")[i]).as_py()
-            shown.append((name, train.column("series")[parent].as_py(), of_method.column("series")[i].as_py()))
-    return {"pairs": shown}
+            child = of_method.slice(i, 1).to_pylist()[0]
+            curves = {"parent": child["parent_id"], "new": None, "partner": child.get("partner_id")}
+            for role, id_ in curves.items():
+                curves[role] = child["series"] if role == "new" else _series(train, id_)
+            shown.append((name, labels.told(child), {role: curve for role, curve in curves.items() if curve}))
+    return {"curves": shown}
+
+
+def _series(train: pa.Table, id_: str | None) -> Any:
+    import pyarrow.compute as pc
+
+    return None if id_ is None else train.column("series")[pc.index(train.column("id"), id_).as_py()].as_py()
 
 
 MODALITY = TimeSeries

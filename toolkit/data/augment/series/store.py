@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xxhash
 
+from toolkit.data.augment.rounding import whole
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -18,7 +20,7 @@ class Store:
         self.parts, self.starts, start = [], [], 0
         for chunk in column.chunks:
             inner = chunk.values
-            values = inner.values.cast("float64").to_numpy(zero_copy_only=False)
+            values = inner.values.cast("float64", safe=False).to_numpy(zero_copy_only=False)
             self.parts.append((*_ends(chunk), *_ends(inner), values))
             self.starts.append(start)
             start += len(chunk)
@@ -63,7 +65,7 @@ def fitted(channel: Any, kind: pa.DataType) -> Any:
     while pa.types.is_list(kind) or pa.types.is_large_list(kind):
         kind = kind.value_type
     if pa.types.is_integer(kind):
-        return np.rint(channel)
+        return whole(channel, kind)
     return channel.astype(kind.to_pandas_dtype()).astype(np.float64)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from toolkit.data.augment.strategy import Between, Count, Positive, Share
 
 Series = Sequence[Any]  # channels
+Knots = Annotated[int, Between(1, 100)]
 
 SLOWEST = 0.1  # of a time warp: time never stands still and never runs back
 
@@ -37,7 +38,7 @@ def scaling(series: Series, rng: np.random.Generator, *, sigma: Positive = 0.1) 
 
 
 def magnitude_warp(
-    series: Series, rng: np.random.Generator, *, sigma: Positive = 0.2, knots: Count = 4
+    series: Series, rng: np.random.Generator, *, sigma: Positive = 0.2, knots: Knots = 4
 ) -> list[Any] | None:
     """Multiply the distance from the mean by a spline through `knots` + 2 values from N(1, sigma) (Um et al., 2017)."""
     if longest(series) < knots + 2:
@@ -45,7 +46,7 @@ def magnitude_warp(
     return [_resized(c, _curve(len(c), rng.normal(1, sigma, knots + 2))) for c in series]
 
 
-def time_warp(series: Series, rng: np.random.Generator, *, sigma: Positive = 0.2, knots: Count = 4) -> list[Any] | None:
+def time_warp(series: Series, rng: np.random.Generator, *, sigma: Positive = 0.2, knots: Knots = 4) -> list[Any] | None:
     """Let time run at a speed along a spline through `knots` + 2 values from N(1, sigma) (Um et al., 2017).
 
     The ends stay, and so does the range of the values.
@@ -157,7 +158,7 @@ def _curve(length: int, values: Any) -> Any:
     return _basis(length, len(values)) @ values
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _basis(length: int, knots: int) -> Any:
     """(length, knots): a spline is linear in its values, so one matrix does for all of a length."""
     from scipy.interpolate import CubicSpline

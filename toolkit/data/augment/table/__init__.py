@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.augment.rounding import whole
 from toolkit.data.augment.run import Made, Task
+from toolkit.data.augment.shown import Labels
 from toolkit.data.augment.strategy import Draw, bind
 from toolkit.data.augment.table import frame, methods
 from toolkit.data.augment.table.frame import Frame
@@ -102,7 +104,7 @@ class Tables:
     def similarity(self, rows: Any, values: Any) -> Any:
         """1 / (1 + the root mean square change of the numbers, in standard deviations of the class)."""
         scale = self.frame.deviations(rows)
-        change = np.nan_to_num((values - self.frame.values[rows]) / np.where(scale > 0, scale, 1))
+        change = np.nan_to_num((values - self.frame.values[rows]) / np.where(scale > 0, scale, np.inf))
         return 1 / (1 + np.sqrt((change**2).mean(1))) if change.shape[1] else np.ones(len(rows))
 
     def _fitted(self, values: Any) -> Any:
@@ -113,7 +115,7 @@ class Tables:
         for j, name in enumerate(self.frame.names):
             kind = self.fields[name]
             if pa.types.is_integer(kind):
-                values[:, j] = np.rint(values[:, j])
+                values[:, j] = whole(values[:, j], kind)
             elif pa.types.is_decimal(kind):
                 values[:, j] = np.round(values[:, j], kind.scale)
             else:
@@ -128,8 +130,9 @@ class Tables:
         numbers = np.array([value[0] for value in values]).reshape(len(values), len(self.frame.names))
         codes = np.array([value[1] for value in values], np.int64).reshape(len(values), len(self.frame.categories))
         for j, name in enumerate(self.frame.names):
-            new = pa.array(numbers[:, j], from_pandas=True).cast(self.fields[name])
-            parents = _replaced(parents, name, new)
+            own = frame.as_floats(parents.column(name))  # an unchanged cell stays, to its last digit
+            new = pa.array(np.where(numbers[:, j] == own, np.nan, numbers[:, j]), from_pandas=True)
+            parents = _replaced(parents, name, new.cast(self.fields[name]))
         for j, name in enumerate(self.frame.categories):
             levels = self.frame.levels[j].cast(self.fields[name])
             known = pa.array(codes[:, j], mask=codes[:, j] < 0)
@@ -158,25 +161,24 @@ def keys(rows: pa.Table) -> set[int]:
 
 
 def examples(train: pa.Table, children: pa.Table, count: int) -> dict[str, Any]:
-    """A few children of each method, the changed cells marked."""
+    """A few children of each method: their class, and what became of their parent's cells."""
     import pyarrow.compute as pc
 
     quantities, words = frame.columns(train)
     names = [name for name in train.column_names if name in (*quantities, *words)]
-    shown = []
+    shown, labels = [], Labels(train)
     for method in pc.unique(children.column("method")).to_pylist():
         of_method = children.filter(pc.equal(children.column("method"), method))
         for i in range(0, len(of_method), max(1, len(of_method) // count))[:count]:
             child = of_method.slice(i, 1).to_pylist()[0]
             parent = train.slice(pc.index(train.column("id"), child["parent_id"]).as_py(), 1).to_pylist()[0]
-            shown.append([method, child["parent_id"], *(_cell(parent[name], child[name]) for name in names)])
-    return {"table": {"columns": ["method", "parent", *names], "rows": shown}}
+            cells = [_cell(parent[name], child[name]) for name in names]
+            shown.append([method, child["parent_id"], labels.told(child), *cells])
+    return {"table": {"columns": ["method", "parent", "class", *names], "rows": shown}}
 
 
-def _cell(before: Any, after: Any) -> Any:
-    if before == after or after is None:
-        return _told(before)
-    return {"edits": [("gone", _told(before)), ("same", " "), ("new", _told(after))]}
+def _cell(before: Any, after: Any) -> str:
+    return _told(before) if before == after or after is None else f"{_told(before)} → {_told(after)}"
 
 
 def _told(value: Any) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_CATEGORIES = 50  # in a column; one with more holds names or free text, which a child has of its parent
-MOST_TREE = 8  # numbers up to which a tree finds neighbours faster than comparing all
+MOST_TREE = 8  # numbers up to which a tree finds neighbours faster than comparing all,
+MOST_TREE_WIDTH = 16  # with categories: columns of ones and zeros, one a value
 _BLOCK = 8_192
 
 
@@ -45,7 +46,8 @@ class Frame:
         self.spread = {code: _each(np.std, self.values[members]) for code, members in self.classes.members.items()}
         asked = set(np.unique(self.classes.codes if wanted is None else self.classes.codes[wanted]).tolist())
         self.asked = [code for code, members in self.classes.members.items() if code in asked and len(members)]
-        self._how = "kd_tree" if len(self.names) <= MOST_TREE else "brute"
+        width = len(self.names) + sum(len(levels) + 1 for levels in self.levels)
+        self._how = "kd_tree" if len(self.names) <= MOST_TREE and width <= MOST_TREE_WIDTH else "brute"
         self._near: dict[int, Any] = {}
         self._danger: dict[int, Any] = {}
 
@@ -58,9 +60,10 @@ class Frame:
         return out
 
     def near(self, k: int) -> Any:
-        """(all rows, k) the nearest rows of the row's class, nearest first; -1 where there are fewer."""
+        """(all rows, up to k) the nearest rows of the row's class, nearest first; -1 where there are fewer."""
         if k not in self._near:
-            out = np.full((len(self.values), k), -1, dtype=np.int32)
+            most = max((len(members) for members in self.classes.members.values()), default=0) - 1
+            out = np.full((len(self.values), max(1, min(k, most))), -1, dtype=np.int32)
             for code in self.asked:
                 members, rows = self.classes.members[code], np.flatnonzero(self.classes.codes == code)
                 found = _nearest(self._encoded(code, members), self._encoded(code, rows), members, rows, k, self._how)

@@ -12,10 +12,11 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from toolkit.data.augment.strategy import Between, Count, Positive
+from toolkit.data.augment.strategy import Between, Positive
 from toolkit.data.augment.table.frame import Frame
 
 Points = Callable[[int], Any]
+Neighbours = Annotated[int, Between(1, 100)]
 
 
 class Drawn(NamedTuple):
@@ -28,7 +29,7 @@ class Drawn(NamedTuple):
     able: Any  # (rows,) bool: whether the method can do something with the row
 
 
-def smote(frame: Frame, rows: Any, points: Points, *, k: Count = 5) -> Drawn:
+def smote(frame: Frame, rows: Any, points: Points, *, k: Neighbours = 5) -> Drawn:
     """A random point between the row and one of its `k` nearest of the class (SMOTE, Chawla et al., 2002).
 
     Categories are the commonest of the k (SMOTE-NC, in the same paper), of several one at random.
@@ -40,7 +41,7 @@ def smote(frame: Frame, rows: Any, points: Points, *, k: Count = 5) -> Drawn:
     return Drawn(values, _commonest(frame, rows, near, u[:, 2]), partner, 1 - u[:, 1], many > 0)
 
 
-def borderline_smote(frame: Frame, rows: Any, points: Points, *, k: Count = 5, m: Count = 10) -> Drawn:
+def borderline_smote(frame: Frame, rows: Any, points: Points, *, k: Neighbours = 5, m: Neighbours = 10) -> Drawn:
     """SMOTE of the rows at the border alone (borderline-SMOTE1, Han et al., 2005).
 
     At the border is a row of whose `m` nearest at least half, but not all, are of other classes.
@@ -81,7 +82,7 @@ def jitter(frame: Frame, rows: Any, points: Points, *, sigma: Positive = 0.1) ->
 
 def _between(own: Any, other: Any, share: Any) -> Any:
     mixed = share[:, None] * own + (1 - share[:, None]) * other
-    return np.where(np.isnan(other), own, mixed)
+    return np.where(np.isnan(other) | (other == own), own, mixed)  # the mean of equals is off by the last digit
 
 
 def _drawn(point: Any, many: Any) -> Any:

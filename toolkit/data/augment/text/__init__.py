@@ -58,6 +58,7 @@ BETTER: dict[str, tuple[str, Callable[..., Any]]] = {
 EDA = ("synonym_replacement", "random_insertion", "random_swap", "random_deletion")
 SIGNS_ALONE = {"punctuation_insertion"}  # children that differ from their parents by signs, which `fold` leaves out
 LOOKED_AT = 1000  # texts, for Chinese
+COMPARED = 300  # tokens whose edits the report shows: comparing takes the square of them, and more where they repeat
 FIRST = "p"  # what a bare number in a strategy sets
 PRESETS: dict[str, dict[str, Any]] = {
     # of one language alone at half the weight: either language finds a method in two draws of three
@@ -150,9 +151,10 @@ def bound(draw: Draw, given: Mapping[str, Any]) -> Any:
 
 
 def keys(rows: pa.Table) -> set[int]:
-    """The keys of texts that are there already."""
+    """The keys of texts that are there already: as they are compared, and (for `SIGNS_ALONE`) as they stand."""
     blocks = (block.column("text").to_pylist() for block in rows.select(["text"]).to_batches(max_chunksize=65_536))
-    return {xxhash.xxh3_64_intdigest(fold(text).encode()) for block in blocks for text in block if text}
+    texts = (text for block in blocks for text in block if text)
+    return {xxhash.xxh3_64_intdigest(key.encode()) for text in texts for key in (fold(text), text.strip())}
 
 
 def examples(train: pa.Table, children: pa.Table, count: int) -> dict[str, Any]:
@@ -170,17 +172,21 @@ def examples(train: pa.Table, children: pa.Table, count: int) -> dict[str, Any]:
 
 
 def edits(before: str, after: str) -> list[tuple[str, str]]:
-    """What a text became, piece by piece: ("same" | "gone" | "new", text)."""
+    """What a text became, piece by piece: ("same" | "gone" | "new", text); of a long one where it changes first."""
     from difflib import SequenceMatcher
 
     old, new = tokens(before), tokens(after)
-    out = []
+    whole = max(len(old), len(new))
+    first = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+    start = max(0, first - COMPARED // 10) if whole > COMPARED else 0
+    old, new = old[start : start + COMPARED], new[start : start + COMPARED]
+    out = [("same", "…")] * (start > 0)
     for what, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if what == "equal":
             out.append(("same", "".join(old[i:j])))
         else:
             out += [("gone", "".join(old[i:j]))] * (i < j) + [("new", "".join(new[k:m]))] * (k < m)
-    return out
+    return out + [("same", "…")] * (whole > start + COMPARED)
 
 
 MODALITY = Texts

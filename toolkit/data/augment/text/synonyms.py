@@ -20,7 +20,6 @@ DEBIAN = "/usr/share/wordnet"  # where its package wordnet-base puts the files
 SENSES = 2  # of a word in WordNet: what it seldom means would change the text's meaning
 
 
-@cache
 def load(path: str | None = None) -> Table:
     """word in lower case -> its synonyms. None: the package's own; "wordnet" or a folder: WordNet 3.0; else a file.
 
@@ -41,6 +40,7 @@ def load(path: str | None = None) -> Table:
     return _of_file(found)
 
 
+@cache
 def _own() -> Table:
     text = resources.files(__package__).joinpath("synonyms.json").read_text(encoding="utf-8")
     groups = json.loads(text)

@@ -180,6 +180,14 @@ def test_partners_are_all_other_originals():
     assert [m.verdict for m in alone] == ["impossible"] * 2
 
 
+def test_rows_of_several_classes_are_not_mixed():
+    rows = table([cell(picture(i)) for i in range(3)], label=pa.array([[0, 1], [1], [1, 0]]))
+    for name in ("mixup", "cutmix"):
+        with pytest.raises(ToolkitError, match=f"{name} shares out one class a row"):
+            modality(rows, {"rotate": 15, name: 1.0})
+    assert modality(rows, {"rotate": 15}).make(tasks(1))[0].verdict == "made"
+
+
 def child(bound, task):
     made = bound.make([task])[0]
     return made.method, made.verdict, made.value, made.share, made.key
@@ -253,6 +261,14 @@ def test_odd_images_are_worked_on_or_passed_over(name):
     sizes = {decode(m.value["bytes"]).image.size for m in found if m.verdict == "made"}
     assert sizes <= {ODD[name].size}
     assert bool(sizes) == (name != "strip")
+
+
+def test_what_is_hidden_under_alpha_stays_hidden():
+    hidden = picture().convert("RGBA")
+    hidden.paste((255, 0, 0, 0), (0, 0, 28, 40))  # red, but transparent: a viewer shows the white of the page
+    made = modality(table([cell(hidden)]), {"horizontal_flip": 1.0}).make(tasks(1))[0]
+    assert (pixels(made)[:, 28:] == 255).all()
+    assert not (pixels(made)[:, :28] == 255).all()
 
 
 def test_an_image_that_cannot_be_read_is_impossible():
@@ -356,23 +372,59 @@ def test_the_sheet_shows_every_method_beside_its_original(tmp_path, monkeypatch)
     (figure,) = augmenting.examples(ROWS, children, 3)["figures"]
     assert figure["picture"] == b"png"
     assert 4 <= len(shown) <= sheet.MOST
-    assert {name for _, _, method in shown for name in method.split("+")} == {"rotate", "grey", "blur", "cutmix"}
+    assert {name for _, _, method, _ in shown for name in method.split("+")} == {"rotate", "grey", "blur", "cutmix"}
     by_bytes = {row["bytes"]: i for i, row in enumerate(ROWS["image"].to_pylist())}
-    for sources, output, method in shown:
+    for sources, output, method, _ in shown:
         assert len(sources) == 1 + (method == "cutmix")
         assert all(source["bytes"] in by_bytes for source in sources)
         assert output["bytes"] not in by_bytes
 
 
+def test_the_sheet_tells_classes_and_the_shares_of_mixtures(tmp_path, monkeypatch):
+    from datasets import ClassLabel, Dataset
+
+    rows = Dataset(ROWS.append_column("label", pa.array([0, 1] * 6)))
+    rows = rows.cast_column("label", ClassLabel(names=["hat", "裙子"])).with_format("arrow")[:]
+    children, _ = grown(tmp_path, rows, {"rotate": {"p": 0.9}, "cutmix": {"p": 1.0}}, copies=3)
+    shown = []
+    monkeypatch.setattr(sheet, "contact", lambda pairs: shown.extend(pairs) or b"png")
+    augmenting.examples(rows, children, 6)
+    weights = {row["image"]["bytes"]: row["label_weights"] for row in children.to_pylist()}
+    for _, output, _, label in shown:
+        if shares := weights[output["bytes"]]:
+            first, second = label.split(", ")
+            assert {first.split()[0], second.split()[0]} == {"hat", "裙子"}
+            assert first.endswith(f" {100 * max(shares):.0f}%")
+        else:
+            assert label in ("hat", "裙子")
+    assert {"cutmix", "rotate"} == {method for *_, method, _ in shown}
+
+
 def test_the_sheet_is_a_picture_with_both_sides():
-    pairs = [([cell(Image.new("RGB", (50, 50), "red"))], cell(Image.new("RGB", (50, 50), "blue")), "rotate+scale")]
-    pairs += [([cell(picture()), {"bytes": b"no", "path": "x"}], cell(picture(1)), "cutmix")]
+    pairs = [
+        ([cell(Image.new("RGB", (80, 80), "red"))], cell(Image.new("RGB", (30, 30), "blue")), "rotate+scale", "hat")
+    ]
+    pairs += [([cell(picture()), {"bytes": b"no", "path": "x"}], cell(picture(1)), "cutmix", "裙子" * 60)]
     drawn = np.asarray(Image.open(io.BytesIO(sheet.contact(pairs))).convert("RGB")).astype(int)
     red, blue = ((drawn == colour).all(axis=2) for colour in ((255, 0, 0), (0, 0, 255)))
-    assert red.sum() == blue.sum() == 2500
+    assert red.sum() == 80**2
+    assert blue.sum() == 90**2  # what is small is enlarged
     assert np.flatnonzero(red.any(axis=0)).max() < np.flatnonzero(blue.any(axis=0)).min()
     assert (drawn[sheet.GAP + sheet.SIDE :] < 90).all(axis=2).any()  # names below
+    white = sheet.contact([([cell(Image.new("RGB", (80, 80), "white"))], cell(picture()), "grey", "")])
+    left = np.asarray(Image.open(io.BytesIO(white)).convert("L"))[: sheet.SIDE, : sheet.SIDE]
+    assert (left < 230).any()  # its edge is seen
     assert augmenting.examples(ROWS, ROWS.append_column("method", pa.array(["x"] * 12))[:0], 3) == {}
+
+
+def test_a_row_of_the_sheet_is_as_high_as_its_names():
+    def height(*methods):
+        pairs = [([cell(picture())], cell(picture(1)), method, "a") for method in methods]
+        return Image.open(io.BytesIO(sheet.contact(pairs))).height
+
+    one, many = height("grey"), height("+".join(["grey"] * 9))
+    assert many == one + 8 * sheet.LINE
+    assert height(*["grey"] * 4, "+".join(["grey"] * 9)) == one + many
 
 
 def test_blocks_follow_the_size_of_the_images():

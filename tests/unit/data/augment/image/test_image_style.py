@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from toolkit import console
-from toolkit.data.augment.image import load_references
+from toolkit.data.augment.image import load_references, style
 from toolkit.data.augment.image.style import SIDE, fourier_domain_adaptation, histogram_matching
 from toolkit.data.augment.image.transforms import Rng
 from toolkit.errors import ToolkitError
@@ -54,6 +54,16 @@ def test_low_amplitudes_become_those_of_the_reference_and_phases_stay():
 class AtMost(Rng):
     def uniform(self, low, high):
         return high
+
+
+def test_no_more_references_are_read_than_memory_holds(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(console, "warn", said.append)
+    monkeypatch.setattr(style, "MOST", 3)
+    for i in range(10):
+        Image.new("RGB", (2, 2), (10 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    assert [image[0, 0, 0] for image in load_references(tmp_path)] == [0, 40, 90]  # the first, the last, between
+    assert said == ["3 of 10 references are read, evenly over their names"]
 
 
 def test_a_small_share_changes_the_light_alone():

@@ -1,10 +1,14 @@
 import inspect
+import math
 import random
+import typing
+import warnings
 
 import numpy as np
 import pytest
 
 from toolkit.data.augment import image as augmenting
+from toolkit.data.augment import strategy
 from toolkit.data.augment.image import transforms
 from toolkit.data.augment.image.transforms import Rng
 
@@ -79,7 +83,9 @@ NOTHING = {
     "gamma": {"low": 1.0, "high": 1.0},
     "shadow": {"strength": 0.0},
     "fog": {"strength": 0.0},
+    "blur": {"sigma": 0.0},
     "noise": {"sigma": 0.0},
+    "coarse_dropout": {"size": 0.0},
     "sharpen": {"low": 0.0, "high": 0.0},
     "downscale": {"low": 1.0, "high": 1.0},
 }
@@ -89,6 +95,20 @@ NOTHING = {
 def test_parameters_that_ask_for_nothing_change_nothing(name):
     out = SINGLE[name](PICTURE, Rng(3), **NOTHING[name])
     assert np.abs(out.astype(int) - PICTURE).max() <= 1
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_every_value_that_is_allowed_works(name):
+    """At both bounds of each parameter: neither an error of the library, nor hours of work."""
+    large = picture(100, 120)
+    for parameter, (default, annotation) in strategy.parameters(SINGLE[name]).items():
+        bounds = next(mark for mark in typing.get_args(annotation) if isinstance(mark, strategy.Between))
+        assert math.isfinite(bounds.high), parameter
+        for value in (bounds.low, bounds.high):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                out = SINGLE[name](large, Rng(1), **{parameter: type(default)(value)})
+            assert (out.shape, out.dtype) == (large.shape, np.uint8)
 
 
 STRONGER = {  # a parameter, weak and strong
@@ -179,3 +199,17 @@ def test_fog_takes_its_share_of_the_light_at_any_size():
         dark = np.zeros((*shape, 3), dtype=np.uint8)
         shares = [transforms.fog(dark, Rng(seed), strength=0.4).mean() / 255 for seed in range(12)]
         assert 0.15 < min(shares) < max(shares) < 0.42
+
+
+def test_equalizing_spreads_the_brightness_and_leaves_the_colours():
+    dark = (picture() // 3).astype(np.uint8)
+    out = transforms.equalize(dark, Rng(0)).astype(int)
+    light = out @ (0.299, 0.587, 0.114)
+    assert light.max() - light.min() > 1.8 * np.ptp(dark @ (0.299, 0.587, 0.114))
+    assert ((out[..., 0] > out[..., 2]) == (dark[..., 0] > dark[..., 2])).mean() > 0.95  # red stays red, blue blue
+
+
+def test_sharpening_leaves_the_light_as_it_is():
+    flat = np.full((20, 30, 3), 120, dtype=np.uint8)
+    for seed in range(5):
+        assert np.abs(transforms.sharpen(flat, Rng(seed), low=1.0, high=1.0).astype(int) - 120).max() <= 1

@@ -146,6 +146,22 @@ def test_the_column_keeps_its_type_and_keys_are_those_of_the_written(inner, tmp_
     assert series.keys(pa.table({"series": pa.chunked_array([written])})) == {made.key}
 
 
+@pytest.mark.parametrize("inner", [pa.uint8(), pa.int8(), pa.int16(), pa.uint16(), pa.int64(), pa.uint64()])
+def test_whole_numbers_stay_within_their_type(inner, tmp_path):
+    """Sensors give such series, over the whole range."""
+    kind, bits = pa.list_(pa.list_(inner)), inner.bit_width
+    low = 0 if "u" in str(inner) else -(2 ** (bits - 1))
+    most = low + 2**bits - 1
+    rows = table([[[most if v > 0 else low for v in c] for c in wave(seed=i)] for i in range(4)], kind=kind)
+    found, _ = grown(rows, tmp_path, dict.fromkeys(("scaling", "magnitude_warp", "jitter"), 0.9), copies=4)
+    values = [v for row in found["series"].to_pylist() for channel in row for v in channel]
+    assert low <= min(values) < max(values) <= most
+    assert found.schema.field("series").type == kind
+    made = modality(rows, {"jitter": 0.9}).make([Task(0, 0, 0, 9)])[0]
+    written = store.column([made.value], kind)
+    assert series.keys(pa.table({"series": pa.chunked_array([written])})) == {made.key}
+
+
 def test_noise_that_rounds_to_nothing_is_unchanged():
     kind = pa.list_(pa.list_(pa.int64()))
     row = [[i % 3 for i in range(60)]]
@@ -238,9 +254,12 @@ def test_presets_are_sound(preset):
 
 def test_examples(tmp_path):
     rows = table([wave(seed=i) for i in range(20)])
-    found, _ = grown(rows, tmp_path, {"jitter": True, "slicing": True})
-    shown = series.examples(rows, found, 3)["pairs"]
+    found, _ = grown(rows, tmp_path, {"jitter": True, "linear_mixing": True})
+    shown = series.examples(rows, found, 3)["curves"]
     assert [name for name, _, _ in shown].count("jitter") == 3
-    for _, before, after in shown:
-        assert before in rows["series"].to_pylist()
-        assert after in found["series"].to_pylist()
+    labels = dict(zip(map(str, rows["series"].to_pylist()), rows["label"].to_pylist(), strict=True))
+    for name, label, curves in shown:
+        assert [*curves] == ["parent", "new", *["partner"] * (name == "linear_mixing")]
+        assert curves["new"] in found["series"].to_pylist()
+        assert label == str(labels[str(curves["parent"])])
+        assert str(curves.get("partner", curves["parent"])) in labels
