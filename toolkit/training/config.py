@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from toolkit.config import RUNTIME
+from toolkit.config import RUNTIME, Input
 
 # What `None` stands for, by where the weights come from.
 LR = {
@@ -59,6 +59,22 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layers:
+    """Which layers learn when, and how fast."""
+
+    stages: Annotated[
+        str | None,
+        Option(
+            metavar="NAME|FILE", help="three-phase, head-then-top, gradual, or a file of stages.", show_default="none"
+        ),
+        Input("file", literal="none|three-phase|head-then-top|gradual"),
+    ] = None
+    layer_decay: Annotated[
+        float, Option(help="What a layer's rate is multiplied by for each layer above it.", min=0.01, max=1.0)
+    ] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained."""
 
@@ -86,6 +102,7 @@ class TrainConfig:
     )
     optim: Optim = field(default_factory=Optim)
     schedule: Schedule = field(default_factory=Schedule)
+    layers: Layers = field(default_factory=Layers)
     save_every: Annotated[int, Option(help="Steps between checkpoints, besides one an epoch.", min=1), RUNTIME] = 200
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20

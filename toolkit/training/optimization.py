@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,13 +11,16 @@ import torch
 from toolkit.training.config import Optim, Schedule
 
 
-def optimizer(model: Any, config: Optim, lr: float) -> torch.optim.Optimizer:
-    """The optimizer of a model's trainable weights; norms and biases (what has one dimension) are not decayed."""
-    weights = [p for p in model.parameters() if p.requires_grad]
+def optimizer(parts: Sequence[Sequence[Any]], config: Optim, lr: float) -> torch.optim.Optimizer:
+    """The optimizer of a model's weights, given by the parts that have rates of their own (`part` in each group).
+
+    Norms and biases (what has one dimension) are not decayed.
+    """
     groups = [
-        {"params": [p for p in weights if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+        {"params": [p for p in weights if (p.ndim > 1) == decays], "part": part,
+         "weight_decay": config.weight_decay if decays else 0.0}
+        for part, weights in enumerate(parts) for decays in (True, False)
+    ]  # fmt: skip
     return OPTIMIZERS[config.optimizer]([group for group in groups if group["params"]], config, lr)
 
 

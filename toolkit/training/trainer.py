@@ -25,7 +25,7 @@ from transformers.integrations import TensorBoardCallback
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
-from toolkit.training import optimization, precision
+from toolkit.training import optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import text_classification as task
@@ -190,14 +190,27 @@ class Engine(Trainer):
         return prepared
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        self.optimizer = optimization.optimizer(model or self.model, self.config.optim, self.args.learning_rate)
+        lr, layers = self.args.learning_rate, self.config.layers
+        self.parts = (
+            stages.parts(model or self.model) if staged(self.config) else [[*(model or self.model).parameters()]]
+        )
+        depth = len(self.parts) - 2
+        self.stages = stages.plan(stages.given(layers.stages), depth, lr, layers.layer_decay) if depth > 0 else []
+        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        optimizer = optimizer or self.optimizer
         share = optimization.rate(self.config.schedule, num_training_steps, self.history)
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+        rates = [partial(self.rate_of, share, num_training_steps, group["part"]) for group in optimizer.param_groups]
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def rate_of(self, share: Callable[[int], float], steps: int, part: int, step: int) -> float:
+        """A part's share of the peak rate at a step."""
+        own = stages.at(self.stages, step / max(steps, 1)).rates[part] if self.stages else 1.0
+        return own * share(step)
 
     def history(self) -> list[float]:
         """The figure that picks the best weights after each evaluation, the greater the better."""
@@ -231,6 +244,11 @@ class Engine(Trainer):
             shutil.rmtree(old)
 
 
+def staged(config: TrainConfig) -> bool:
+    """Whether layers learn at rates of their own."""
+    return config.layers.layer_decay != 1 or config.layers.stages not in (None, "none")
+
+
 class Watch(TrainerCallback):
     """Progress, logs, health, best weights, early stopping and the moment of saving.
 
@@ -241,7 +259,7 @@ class Watch(TrainerCallback):
         self.engine, self.config, self.report = engine, config, report
         self.work = Path(engine.args.output_dir).parent
         self.sign = -1.0 if config.metric == "loss" else 1.0
-        self.note = ""
+        self.note, self.stage = "", None
         self.bar = ExitStack()
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -273,6 +291,13 @@ class Watch(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.engine.batches.set_epoch(int(state.epoch or 0))
         self.mark = time.perf_counter()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.engine.stages:
+            stage = stages.at(self.engine.stages, state.global_step / max(state.max_steps, 1))
+            if stage is not self.stage:
+                self.stage = stage
+                stages.freeze(self.engine.parts, stage.rates)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.engine.spent["seconds"] += time.perf_counter() - self.mark
@@ -320,6 +345,7 @@ class Watch(TrainerCallback):
 
         self.engine.model.to("cpu")
         load_model(self.engine.model, self.work / "best.safetensors")
+        self.engine.model.requires_grad_(True)
         self.engine.model.eval()
 
     def figures(self) -> dict[str, Any]:

@@ -48,11 +48,12 @@ def test_plateau_cuts_when_validation_gets_no_better(history, share):
 
 def test_norms_and_biases_do_not_decay():
     model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.LayerNorm(3))
-    model[0].bias.requires_grad_(False)
-    groups = optimization.optimizer(model, Optim(weight_decay=0.3), 0.1).param_groups
-    assert [(group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [
-        (0.3, [2]),
-        (0.0, [1, 1]),
+    parts = [list(module.parameters()) for module in model]
+    groups = optimization.optimizer(parts, Optim(weight_decay=0.3), 0.1).param_groups
+    assert [(group["part"], group["weight_decay"], [p.ndim for p in group["params"]]) for group in groups] == [
+        (0, 0.3, [2]),
+        (0, 0.0, [1]),
+        (1, 0.0, [1, 1]),
     ]
 
 
@@ -60,7 +61,7 @@ def test_norms_and_biases_do_not_decay():
 def test_each_optimizer_finds_the_least(name):
     torch.manual_seed(0)
     model, wanted = torch.nn.Linear(4, 4), torch.randn(4, 4)
-    stepped = optimization.optimizer(model, Optim(optimizer=name, weight_decay=0.0), 0.02)
+    stepped = optimization.optimizer([[*model.parameters()]], Optim(optimizer=name, weight_decay=0.0), 0.02)
     losses = []
     for _ in range(300):
         loss = (model.weight - wanted).pow(2).sum() + model.bias.pow(2).sum()
