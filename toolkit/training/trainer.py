@@ -202,7 +202,9 @@ class Engine(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         optimizer = optimizer or self.optimizer
         share = optimization.rate(self.config.schedule, num_training_steps, self.history)
-        rates = [partial(self.rate_of, share, num_training_steps, group["part"]) for group in optimizer.param_groups]
+        rates: list[Callable[[int], float]] = [
+            partial(self.rate_of, share, num_training_steps, group["part"]) for group in optimizer.param_groups
+        ]
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -259,7 +261,8 @@ class Watch(TrainerCallback):
         self.engine, self.config, self.report = engine, config, report
         self.work = Path(engine.args.output_dir).parent
         self.sign = -1.0 if config.metric == "loss" else 1.0
-        self.note, self.stage = "", None
+        self.note = ""
+        self.stage: stages.Stage | None = None
         self.bar = ExitStack()
 
     def evaluations(self) -> list[dict[str, float]]:
