@@ -23,10 +23,12 @@ def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
     Raises:
-        ToolkitError: no train rows, one class only, unseen labels, or augmented rows outside of train.
+        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages.
     """
     from toolkit.data import labels, split
+    from toolkit.training import stages
 
+    stages.given(job.config.train.layers.stages)
     name = job.config.data if hasattr(job.config, "data") else job.config.source
     data = job.dataset
     if "train" not in data:

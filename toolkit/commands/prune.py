@@ -92,7 +92,7 @@ def prune(job: Job) -> None:
             config.train,
             job.work,
             seed=config.seed,
-            loss=distill.loss(config.temperature, config.alpha),
+            loss=distill.loss(config.temperature, config.alpha, config.train.label_smoothing),
         )
     else:
         figures = {"validation": trainer.validate(model, tokenizer, validation)}

@@ -32,7 +32,7 @@ def teacher_logits(model: Any, tokenizer: Any, rows: list[dict[str, Any]], devic
     return out
 
 
-def loss(temperature: float, alpha: float) -> Any:
+def loss(temperature: float, alpha: float, smoothing: float = 0.0) -> Any:
     """`alpha` parts of the softened teacher, the rest of the labels; as `training.trainer.train` takes it.
 
     The gradient of the soft part shrinks with the square of the temperature and is scaled back by it.
@@ -41,7 +41,7 @@ def loss(temperature: float, alpha: float) -> Any:
     def compute(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         batch = dict(batch)
         teacher = batch.pop(TEACHER)
-        hard, outputs = task.loss(model, batch)
+        hard, outputs = task.loss(model, batch, smoothing)
         student = outputs.logits.float()
         soft = F.kl_div(
             F.log_softmax(student / temperature, -1),

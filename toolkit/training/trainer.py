@@ -25,12 +25,11 @@ from transformers.integrations import TensorBoardCallback
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
-from toolkit.training import precision
+from toolkit.training import optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import text_classification as task
 
-SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
 Rows = list[dict[str, Any]]
 Loss = Callable[[Any, dict[str, Any]], tuple[torch.Tensor, Any]]  # (model, batch) -> loss, model outputs
@@ -133,14 +132,9 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=max(config.batch_size, 64),
-        learning_rate=LR[started] if config.optim.lr is None else config.optim.lr,
-        weight_decay=config.optim.weight_decay,
-        adam_beta1=config.optim.beta1,
-        adam_beta2=config.optim.beta2,
+        gradient_accumulation_steps=config.optim.accumulate,
+        learning_rate=LR[config.optim.optimizer][started] if config.optim.lr is None else config.optim.lr,
         max_grad_norm=config.optim.max_grad_norm,
-        optim="adamw_torch_fused",
-        lr_scheduler_type=SCHEDULERS[config.schedule.scheduler],
-        warmup_steps=config.schedule.warmup,
         bf16=bf16,
         use_cpu=device == "cpu",
         eval_strategy="epoch",
@@ -177,7 +171,8 @@ class Engine(Trainer):
 
     def __init__(self, *args: Any, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.keep, self.loss = config.keep, loss
+        self.config, self.loss = config, loss
+        self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
@@ -194,12 +189,43 @@ class Engine(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        lr, layers = self.args.learning_rate, self.config.layers
+        self.parts = (
+            stages.parts(model or self.model) if staged(self.config) else [[*(model or self.model).parameters()]]
+        )
+        depth = len(self.parts) - 2
+        self.stages = stages.plan(stages.given(layers.stages), depth, lr, layers.layer_decay) if depth > 0 else []
+        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        optimizer = optimizer or self.optimizer
+        share = optimization.rate(self.config.schedule, num_training_steps, self.history)
+        rates: list[Callable[[int], float]] = [
+            partial(self.rate_of, share, num_training_steps, group["part"]) for group in optimizer.param_groups
+        ]
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def rate_of(self, share: Callable[[int], float], steps: int, part: int, step: int) -> float:
+        """A part's share of the peak rate at a step."""
+        own = stages.at(self.stages, step / max(steps, 1)).rates[part] if self.stages else 1.0
+        return own * share(step)
+
+    def history(self) -> list[float]:
+        """The figure that picks the best weights after each evaluation, the greater the better."""
+        sign, name = -1.0 if self.config.metric == "loss" else 1.0, f"eval_{self.config.metric}"
+        return [sign * entry[name] for entry in self.state.log_history if name in entry]
+
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        if not model.training or (self.loss is None and task.SHARES not in inputs):
+        if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss, outputs = (self.loss or task.loss)(model, inputs)
+        smoothing = self.config.label_smoothing
+        loss, outputs = self.loss(model, inputs) if self.loss else task.loss(model, inputs, smoothing)
         return (loss, outputs) if return_outputs else loss
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -216,8 +242,13 @@ class Engine(Trainer):
         shutil.rmtree(final, ignore_errors=True)
         (aside / name).rename(final)
         kept = sorted(final.parent.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-        for old in kept[: -self.keep]:
+        for old in kept[: -self.config.keep]:
             shutil.rmtree(old)
+
+
+def staged(config: TrainConfig) -> bool:
+    """Whether layers learn at rates of their own."""
+    return config.layers.layer_decay != 1 or config.layers.stages not in (None, "none")
 
 
 class Watch(TrainerCallback):
@@ -231,6 +262,7 @@ class Watch(TrainerCallback):
         self.work = Path(engine.args.output_dir).parent
         self.sign = -1.0 if config.metric == "loss" else 1.0
         self.note = ""
+        self.stage: stages.Stage | None = None
         self.bar = ExitStack()
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -262,6 +294,13 @@ class Watch(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.engine.batches.set_epoch(int(state.epoch or 0))
         self.mark = time.perf_counter()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.engine.stages:
+            stage = stages.at(self.engine.stages, state.global_step / max(state.max_steps, 1))
+            if stage is not self.stage:
+                self.stage = stage
+                stages.freeze(self.engine.parts, stage.rates)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.engine.spent["seconds"] += time.perf_counter() - self.mark
@@ -309,12 +348,14 @@ class Watch(TrainerCallback):
 
         self.engine.model.to("cpu")
         load_model(self.engine.model, self.work / "best.safetensors")
+        self.engine.model.requires_grad_(True)
         self.engine.model.eval()
 
     def figures(self) -> dict[str, Any]:
         """What `metrics.json` says of a training."""
         best, rows, spent = self.best(), len(self.engine.train_dataset), self.engine.spent  # type: ignore[arg-type]
-        seen = min(spent["steps"] * self.config.batch_size, round(self.engine.state.epoch * rows))
+        batch = self.config.batch_size * self.config.optim.accumulate
+        seen = min(spent["steps"] * batch, round(self.engine.state.epoch * rows))
         chosen = {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
         return {
             "validation": chosen | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]

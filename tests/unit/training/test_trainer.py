@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from toolkit.errors import ToolkitError
 from toolkit.training import builtin, trainer
-from toolkit.training.config import Optim, TrainConfig
+from toolkit.training.config import Optim, Schedule, TrainConfig
 from toolkit.training.tasks import text_classification as task
 
 LABELS = ["long", "short"]
@@ -159,3 +160,45 @@ def test_a_batch_may_hold_mixtures_and_others():
     batch = task.collate(0, [plain, plain | {"label_weights": [0.25, 0.75]}])
     assert batch["label_weights"].tolist() == [[0, 1], [0.25, 0.75]]
     assert "label_weights" not in task.collate(0, [plain, plain])
+
+
+def weights_after(model, folder, **changes):
+    made, tokenizer = model
+    made = copy.deepcopy(made)
+    trainer.set_dropout(made, 0.0)
+    even = [row | {"input_ids": row["input_ids"][:4]} for row in rows(64)]
+    plain = config(
+        patience=0, metric="loss", epochs=1.0, schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
+    )
+    trainer.train(made, tokenizer, even, rows(16, 1), plain, folder, seed=0)
+    return torch.cat([p.detach().flatten() for p in made.parameters()])
+
+
+def test_accumulated_batches_step_as_one(model, tmp_path):
+    """Two batches of eight step where one of sixteen would: the mean of their gradients."""
+    optim = {"optimizer": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0, "max_grad_norm": 1e9}
+    one = weights_after(model, tmp_path / "one", batch_size=64, optim=Optim(**optim))
+    two = weights_after(model, tmp_path / "two", batch_size=16, optim=Optim(**optim, accumulate=4))
+    start = torch.cat([p.detach().flatten() for p in model[0].parameters()])
+    assert (one - start).norm() > 0.01
+    assert (one - two).norm() < 0.01 * (one - start).norm()
+
+
+def test_label_smoothing_makes_it_less_sure(model, tmp_path):
+    sure = []
+    for smoothing in (0.0, 0.4):
+        made, tokenizer = copy.deepcopy(model)
+        options = config(label_smoothing=smoothing, patience=0, metric="loss" if smoothing else "accuracy")
+        trainer.train(made, tokenizer, rows(256), rows(64, 1), options, tmp_path / str(smoothing), seed=0, scratch=True)
+        told = torch.tensor(trainer.predict(made, tokenizer, rows(64, 2))).softmax(1)
+        sure.append(float(told.max(1).values.mean()))
+    assert sure[0] > 0.95
+    assert sure[1] == pytest.approx(0.8, abs=0.08)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adafactor", "lion"])
+def test_other_optimizers_learn(model, tmp_path, name):
+    made, tokenizer = model
+    options = config(optim=Optim(optimizer=name))
+    figures = trainer.train(made, tokenizer, rows(256), rows(64, 1), options, tmp_path, seed=0, scratch=True)
+    assert figures["validation"]["accuracy"] > 0.9

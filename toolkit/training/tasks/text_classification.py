@@ -30,13 +30,20 @@ def encode(tokenizer: Any, rows: Any, max_length: int) -> list[dict[str, Any]]:
     return out
 
 
-def loss(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
-    """(cross-entropy to the labels, or to the shares of the classes where rows are mixtures; model outputs)."""
+def loss(model: Any, batch: dict[str, Any], smoothing: float = 0.0) -> tuple[Any, Any]:
+    """(cross-entropy to the labels, or to the shares of the classes where rows are mixtures; model outputs).
+
+    Args:
+        smoothing: share of each label that is spread over all classes (Szegedy et al., 2016).
+    """
     from torch.nn.functional import cross_entropy
 
     shares = batch.get(SHARES)
     outputs = model(**{key: value for key, value in batch.items() if key != SHARES})
-    return (outputs.loss if shares is None else cross_entropy(outputs.logits.float(), shares)), outputs
+    if shares is None and not smoothing:
+        return outputs.loss, outputs
+    target = batch["labels"] if shares is None else shares
+    return cross_entropy(outputs.logits.float(), target, label_smoothing=smoothing), outputs
 
 
 def collate(pad_id: int, rows: Sequence[dict[str, Any]], length: int | None = None) -> dict[str, Any]:
