@@ -134,7 +134,7 @@ def test_rows_that_cannot_be_augmented_are_counted(tmp_path, call):
     found = report(tmp_path / "out")
     assert found["passed_over"] == 5
     assert found["methods"]["random_swap"]["made"] == 1
-    assert "5 children could not be made" in called.err
+    assert "new rows that could not be made: 5" in called.err
 
 
 def test_children_are_no_parents(uneven, tmp_path):

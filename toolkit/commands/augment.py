@@ -197,7 +197,9 @@ def tell(job: Job, result: dict[str, Any]) -> None:
     from toolkit.commands import _augment_check, _augment_report
 
     if result["passed_over"]:
-        job.warn(f"{result['passed_over']} children could not be made; the report says what became of each method")
+        job.warn(
+            f"new rows that could not be made: {result['passed_over']}; the report says what became of each method"
+        )
     lacking = _augment_check.lacking(job, result["classes"])
     if lacking:
         job.warn(f"not made up to --target-ratio: {', '.join(lacking)}")
@@ -207,6 +209,16 @@ def tell(job: Job, result: dict[str, Any]) -> None:
         ("method", *shown),
         [(name, *(counts[verdict] for verdict in shown)) for name, counts in result["methods"].items()],
     )
+    if "check" in result:
+        console.table(
+            "accuracy without and with the new rows",
+            ("method", "rows", "without", "with", "gain (95% interval)"),
+            [
+                (name, g["rows"], f"{g['without']:.3f}", f"{g['with']:.3f}",
+                 "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**g["gain"]))
+                for name, g in result["check"].items()
+            ],
+        )  # fmt: skip
 
 
 def judge(config: AugmentConfig, figures: dict[str, Any]) -> list[Gate]:

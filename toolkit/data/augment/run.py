@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, islice
+from itertools import count as count_from
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -96,35 +97,53 @@ def children(
     first = np.zeros(len(ids), dtype=np.int64) if first is None else first
     order = [row for row in sorted(range(len(ids)), key=ids.__getitem__) if quota[row]]
     pairs = ((row, copy) for row in order for copy in range(first[row], first[row] + quota[row]))
-    totals, count = [*accumulate(modality.weights)], int(np.sum(quota))
+    weights, count = [*modality.weights], int(np.sum(quota))
+    totals = [*accumulate(weights)]
     workers = min(workers, math.ceil(count / modality.chunk))
     with _pool(modality, workers) as work, console.progress("augmenting", count) as advance:
         while wanted := [*islice(pairs, modality.block)]:
             accepted: list[Child | None] = [None] * len(wanted)
             counts: Counts = Counter()
-            left = [*range(len(wanted))]
-            for attempt in range(ATTEMPTS):
-                asked = [wanted[i] for i in left]
-                tasks = [_task(totals, ids[row], row, copy, attempt, seed) for row, copy in asked]
-                for place, child in zip(left, _attempt(tasks, work, taken, judge, counts), strict=True):
-                    accepted[place] = child
-                before, left = len(left), [place for place in left if accepted[place] is None]
-                advance(before - len(left))
+            left, failures = [*range(len(wanted))], [0] * len(wanted)
+            weighed: dict[int, list[float]] = {}  # without the choices that can do nothing with a row
+            for attempt in count_from(0):
+                asked = [(*wanted[place], weighed.get(place)) for place in left]
+                tasks = [
+                    _task(totals if own is None else [*accumulate(own)], ids[row], row, copy, attempt, seed)
+                    for row, copy, own in asked
+                ]
+                outcomes, before, left = _attempt(tasks, work, taken, judge, counts), left, []
+                for place, task, outcome in zip(before, tasks, outcomes, strict=True):
+                    if isinstance(outcome, Child):
+                        accepted[place] = outcome
+                        continue
+                    if outcome == "impossible" and len(weights) > 1:  # another method has all its attempts
+                        own = weighed.setdefault(place, [*weights])
+                        own[task.choice] = 0.0
+                        if not any(own):
+                            continue
+                    else:
+                        failures[place] += 1
+                    if failures[place] < ATTEMPTS:
+                        left.append(place)
+                advance(len(before) - len(left))
                 if not left:
                     break
-            advance(len(left))
-            counts["", "passed over"] += len(left)
+            missing = sum(child is None for child in accepted)
+            counts["", "passed over"] += missing
             yield [child for child in accepted if child is not None], counts
 
 
-def _attempt(tasks: list[Task], work: Run, taken: set[int], judge: Judge | None, counts: Counts) -> list[Child | None]:
-    """The child of each task, None where there is none; adds to `taken` and `counts`."""
-    out: list[Child | None] = [None] * len(tasks)
+def _attempt(tasks: list[Task], work: Run, taken: set[int], judge: Judge | None, counts: Counts) -> list[Child | str]:
+    """The child of each task, or why there is none; adds to `taken` and `counts`."""
+    out: list[Child | str] = ["flipped"] * len(tasks)
     fresh: list[tuple[int, Child]] = []
     verdicts = []  # counted at once: one by one takes longer than many a method
     for place, (task, made) in enumerate(zip(tasks, work(tasks), strict=True)):
         if made.verdict != "made" or (made.key and made.key in taken):
-            verdicts.append((made.method, made.verdict if made.verdict != "made" else "duplicate"))
+            verdict = made.verdict if made.verdict != "made" else "duplicate"
+            out[place] = verdict
+            verdicts.append((made.method, verdict))
             continue
         if made.key:
             taken.add(made.key)

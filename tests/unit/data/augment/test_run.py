@@ -255,3 +255,24 @@ def test_edits_of_a_long_text_show_where_it_changes_first():
     assert sum(len(piece) for _, piece in found) < 4000
     short = text.edits("a fine day", "a good day")
     assert short == [("same", "a "), ("gone", "fine"), ("new", "good"), ("same", " day")]
+
+
+def test_a_method_that_can_do_nothing_costs_no_attempt():
+    """Of rows without a word that has synonyms all are made by the other method, however rarely it is drawn."""
+    texts = [f"qwx{i} zkp{i} vbn{i} grf{i}" for i in range(50)]
+    given = {"min_similarity": 0.0, "synonyms": synonyms.load()}
+    draws = [Draw("synonym_replacement", 1.0, {}), Draw("sentence_shuffle", 1.0, {}), Draw("random_swap", 0.01, {})]
+    modality = Texts(pa.table({"text": texts}), None, draws, given)
+    ids = [f"r{i}" for i in range(50)]
+    ((made, counts),) = run.children(modality, ids, np.ones(50, np.int64), set(), seed=0)
+    assert len(made) == counts["random_swap", "made"] == 50
+    assert counts["synonym_replacement", "impossible"] <= 50
+    assert counts["", "passed over"] == 0
+
+
+def test_a_row_that_no_method_can_do_anything_with_is_passed_over():
+    modality = Texts(pa.table({"text": ["👍"]}), None, [Draw(name, 1.0, {}) for name in OWN],
+                     {"min_similarity": 0.0, "synonyms": synonyms.load()})  # fmt: skip
+    ((made, counts),) = run.children(modality, ["a"], np.array([2]), set(), seed=0)
+    assert not made
+    assert counts["", "passed over"] == 2
