@@ -129,6 +129,26 @@ def test_check_children():
         split.check_children(dataset(train=child, validation=own), "x")
 
 
+def test_a_mixture_has_two_parents():
+    """Neither may stand in validation: not when it is there, not when it is cut from train."""
+    mixture = {"id": ["c+1"], "label": [0], "parent_id": ["c"], "partner_id": ["b"]}
+    with pytest.raises(ToolkitError, match="have their parent in validation"):
+        split.check_children(dataset(train=mixture, validation={"id": ["b"], "label": [1]}), "x")
+    ids = [f"r{i}" for i in range(20)]
+    train = {
+        "id": [*ids, *(f"{i}+1" for i in ids)],
+        "label": [0, 1] * 20,
+        "parent_id": [None] * 20 + ids,
+        "partner_id": [None] * 20 + ids[1:] + ids[:1],
+    }
+    data = split.with_validation(dataset(train=train), 0.2, seed=0)
+    held = set(data["validation"]["id"])
+    left = [row for row in data["train"] if row["parent_id"]]
+    assert held
+    assert left
+    assert not any({row["parent_id"], row["partner_id"]} & held for row in left)
+
+
 def test_with_validation_keeps_near_duplicates_and_groups_on_one_side():
     texts = [f"an ordinary sentence, number {i * 7919} of {i * 104729}" for i in range(30)]
     train = {"id": [f"r{i:02}" for i in range(60)], "label": [0, 1] * 30, "text": texts + [f"{t}!" for t in texts]}

@@ -40,7 +40,8 @@ def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
         raise ToolkitError(
             f"{len(own)} rows of train are too few to hold some out", "add rows, or give a validation split"
         )
-    rest = [i for i in range(len(ids)) if ids[i] not in out and parents[i] not in out]
+    kin = zip(ids, parents, _values(train, "partner_id"), strict=True)
+    rest = [i for i, names in enumerate(kin) if out.isdisjoint(names)]
     others = {split: rows for split, rows in data.items() if split not in ("train", "validation")}
     return DatasetDict({"train": train.select(rest), "validation": train.select(held)} | others)
 
@@ -66,7 +67,7 @@ def check_children(data: DatasetDict, source: str) -> None:
             raise ToolkitError(
                 f"{source}: {split} holds {len(found)} augmented rows", "split first, augment train after"
             )
-        children += found
+        children += found + [partner for partner in _values(rows, "partner_id") if partner]
     if children:
         for split, rows in data.items():
             across = set(_values(rows, "id")) & set(children) if split != "train" else set()
