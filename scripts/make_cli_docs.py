@@ -58,7 +58,9 @@ def _command(name: str) -> str:
             if leaf.cli
         )
     if hidden:
-        keys = ", ".join(f"`{'.'.join(leaf.path)}` ({leaf.default})" for leaf in hidden)
+        keys = ", ".join(
+            f"`{'.'.join(leaf.path)}` ({'by itself' if leaf.default is None else leaf.default})" for leaf in hidden
+        )
         out += f"\nBy `--set` and config files alone: {keys}.\n"
     return out
 

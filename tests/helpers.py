@@ -67,3 +67,17 @@ def shell(*argv: object, timeout: float = 120, **kwargs: object) -> Called:
 def listing(folder: Path) -> set[str]:
     """Everything under a folder, hidden files too."""
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+
+
+def pictures(folder: Path) -> Path:
+    """An image folder: two classes of eight pictures of squares."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        for i in range(8):
+            squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+            Image.fromarray(squares).save(folder / label / f"{i}.png")
+    return folder

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import Called, listing, raw_rows, write_csv
+from helpers import Called, listing, pictures, raw_rows, write_csv
 
 Call = Callable[..., Called]
 READERS = ("clean", "split", "finetune", "tune")  # commands whose source is a dataset
@@ -366,20 +366,6 @@ def test_nested_columns_beside_the_content_pass_through(call: Call, tmp_path: Pa
 
 
 # Images
-
-
-def pictures(folder: Path) -> Path:
-    """Two classes of eight squares each."""
-    import numpy as np
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-        for i in range(8):
-            squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
-            Image.fromarray(squares).save(folder / label / f"{i}.png")
-    return folder
 
 
 def bomb(width: int, height: int) -> bytes:

@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from helpers import Called, command, listing, raw_rows, write_csv
-from PIL import Image
+from helpers import Called, command, listing, pictures, raw_rows, write_csv
 
 import toolkit
 from toolkit.artifacts import manifest
@@ -442,13 +440,8 @@ def a_csv(folder: Path) -> Path:
 
 
 def images(folder: Path) -> Path:
-    """Two classes of eight pictures; one of them twice, and one broken."""
-    rng = np.random.default_rng(0)
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-        for i in range(8):
-            squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
-            Image.fromarray(squares).save(folder / label / f"{i}.png")
+    """Pictures, one of them twice, and one broken."""
+    pictures(folder)
     (folder / "cat" / "twice.png").write_bytes((folder / "cat" / "0.png").read_bytes())
     (folder / "dog" / "broken.png").write_bytes((folder / "dog" / "0.png").read_bytes()[:200])
     return folder

@@ -55,20 +55,20 @@ def page(job: Job, result: dict[str, Any], examples: dict[str, Any]) -> dict[str
 
 def _drawn(examples: dict[str, Any]) -> dict[str, Any]:
     """Curves of series as figures of their first channel; other examples as they are."""
-    from toolkit.reports import figures
+    from toolkit.reports import curves
 
     if "curves" not in examples:
         return examples
     out, seen, numbered = [], Counter[str](), []
-    for method, label, curves in examples["curves"]:
-        numbered.append((seen[method], method, label, curves))
+    for method, label, lines in examples["curves"]:
+        numbered.append((seen[method], method, label, lines))
         seen[method] += 1
     turns = sorted(numbered, key=lambda example: example[:2])  # each method once, then twice …
-    for number, (_, method, label, curves) in enumerate(turns[:MOST_FIGURES]):
-        series = {name: channels[0] for name, channels in curves.items()}
+    for number, (_, method, label, lines) in enumerate(turns[:MOST_FIGURES]):
+        series = {name: channels[0] for name, channels in lines.items()}
         steps = range(max(map(len, series.values())))
         padded = {name: [*values, *[None] * (len(steps) - len(values))] for name, values in series.items()}
-        drawn = figures.line(steps, padded, xlabel="step", ylabel="value")
+        drawn = curves.line(steps, padded, xlabel="step", ylabel="value")
         caption = f"{method.replace('_', ' ')} · {label}" if label else method.replace("_", " ")
         out.append({"name": f"example-{number}", "caption": caption, "figure": drawn})
     return {"figures": out, "text": "The first channel of a few new rows of each method and of their parents."}

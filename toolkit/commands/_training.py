@@ -28,7 +28,7 @@ def splits(job: Job) -> DatasetDict:
     from toolkit.data import labels, split
     from toolkit.training import stages
 
-    stages.given(job.config.train.layers.stages)
+    stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     name = job.config.data if hasattr(job.config, "data") else job.config.source
     data = job.dataset
     if "train" not in data:

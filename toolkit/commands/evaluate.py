@@ -128,6 +128,7 @@ def per_class(labels: Any, probabilities: Any, names: list[str]) -> dict[str, di
 def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, names: list[str]) -> dict[str, Any]:
     """The report: the verdict, the classes, the confusion."""
     from toolkit.evaluation import metrics
+    from toolkit.reports import curves
     from toolkit.reports import figures as draw
 
     quality, efficiency = figures["quality"], figures["efficiency"]
@@ -188,7 +189,7 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                     {
                         "name": "reliability",
                         "caption": "Share that is right at each confidence; the diagonal is honest",
-                        "figure": draw.reliability(*metrics.reliability(confidence, right)),
+                        "figure": curves.reliability(*metrics.reliability(confidence, right)),
                     },
                 ],
             },

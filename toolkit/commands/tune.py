@@ -106,7 +106,7 @@ def tune(job: Job) -> None:
 
 def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
     """The report: history, the best trials, what mattered."""
-    from toolkit.reports import figures
+    from toolkit.reports import curves
     from toolkit.training import search
 
     values = [t.value for t in found]
@@ -137,7 +137,7 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
                     {
                         "name": "history",
                         "caption": "Each trial and the best so far",
-                        "figure": figures.history(values, best),
+                        "figure": curves.history(values, best),
                     }
                 ],
             },

@@ -7,7 +7,7 @@ combining mark, "½", "ﬁ", Σ …) and texts of signs alone are folded one by 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -112,20 +112,6 @@ def _joined(texts: Any) -> tuple[str, Any]:
     edges = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     text = bytes(memoryview(data)[edges[0] : edges[-1]]).decode() if data is not None else ""
     return text, pc.utf8_length(array).to_numpy().astype(np.int64)
-
-
-def fold_all(texts: Texts) -> list[str]:
-    """`text.fold` of each text, many times faster."""
-    source = Source(texts)
-    return [text for block in source.blocks() for text in strings(source.folded(*block))]
-
-
-def strings(block: Folded) -> Iterator[str]:
-    text = block.codes.tobytes().decode("utf-32-le", "surrogatepass")
-    at = 0
-    for length in block.lengths.tolist():
-        yield text[at : at + length]
-        at += length
 
 
 def folded(texts: Any) -> Folded:

@@ -82,12 +82,6 @@ def split_classes(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 
-def label_texts(rows: Any) -> list[str | None]:
-    """`label_array` as a list."""
-    out: list[str | None] = label_array(rows).to_pylist()
-    return out
-
-
 def is_multi(features: Any) -> bool:
     """Whether rows may have several classes."""
     return hasattr(features["label"], "feature")

@@ -76,3 +76,14 @@ def _most_decimals(size: float) -> int:
 
 def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
+
+
+def finite(value: float | None) -> float:
+    """The value as a float; NaN where it is missing or infinite."""
+    plain = math.nan if value is None else float(value)
+    return plain if math.isfinite(plain) else math.nan
+
+
+def zero(value: float) -> float:
+    """0 in place of NaN."""
+    return 0.0 if math.isnan(value) else value

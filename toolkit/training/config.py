@@ -16,6 +16,7 @@ LR = {
     "adafactor": {"pretrained": 5e-4, "scratch": 5e-3},
     "lion": {"pretrained": 1e-5, "scratch": 1e-4},
 }
+BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
@@ -36,7 +37,7 @@ class Optim:
     accumulate: Annotated[int, Option(help="Batches a step: their gradients are averaged.", min=1)] = 1
     momentum: float = 0.9
     beta1: float = 0.9
-    beta2: float = 0.999
+    beta2: float | None = None  # 0.999; lion 0.99
     max_grad_norm: float = 1.0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from toolkit.training.config import Optim, Schedule
+from toolkit.training.config import BETA2, Optim, Schedule
 
 
 def optimizer(parts: Sequence[Sequence[Any]], config: Optim, lr: float) -> torch.optim.Optimizer:
@@ -50,11 +50,15 @@ class Lion(torch.optim.Optimizer):
         return loss
 
 
+def _betas(config: Optim) -> tuple[float, float]:
+    return config.beta1, BETA2[config.optimizer] if config.beta2 is None else config.beta2
+
+
 OPTIMIZERS: dict[str, Callable[[Any, Optim, float], torch.optim.Optimizer]] = {
-    "adamw": lambda groups, config, lr: torch.optim.AdamW(groups, lr, (config.beta1, config.beta2), fused=True),
+    "adamw": lambda groups, config, lr: torch.optim.AdamW(groups, lr, _betas(config), fused=True),
     "sgd": lambda groups, config, lr: torch.optim.SGD(groups, lr, config.momentum, fused=True),
     "adafactor": lambda groups, config, lr: torch.optim.Adafactor(groups, lr),
-    "lion": lambda groups, config, lr: Lion(groups, lr, (config.beta1, config.beta2)),
+    "lion": lambda groups, config, lr: Lion(groups, lr, _betas(config)),
 }
 
 

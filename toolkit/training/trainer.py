@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,16 @@ import numpy as np
 import torch
 import transformers
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
-from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
 from toolkit.training import optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import text_classification as task
+from toolkit.training.watch import Watch
 
 COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
 Rows = list[dict[str, Any]]
@@ -86,7 +84,7 @@ def train(
         checkpoint = last_checkpoint(work)
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
-            watch.recall(checkpoint)
+            engine.recall(checkpoint)
         console.note(
             f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
         )
@@ -191,11 +189,11 @@ class Engine(Trainer):
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         lr, layers = self.args.learning_rate, self.config.layers
-        self.parts = (
-            stages.parts(model or self.model) if staged(self.config) else [[*(model or self.model).parameters()]]
-        )
-        depth = len(self.parts) - 2
-        self.stages = stages.plan(stages.given(layers.stages), depth, lr, layers.layer_decay) if depth > 0 else []
+        model = model or self.model
+        self.parts, self.stages = [[*model.parameters()]], []
+        if layers.layer_decay != 1 or layers.stages not in (None, "none"):
+            self.parts = stages.parts(model)
+            self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
         self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr)
         return self.optimizer
 
@@ -228,6 +226,11 @@ class Engine(Trainer):
         loss, outputs = self.loss(model, inputs) if self.loss else task.loss(model, inputs, smoothing)
         return (loss, outputs) if return_outputs else loss
 
+    def recall(self, checkpoint: Path) -> None:
+        """Take up what an interrupted run knew."""
+        self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        self.spent = json.loads((checkpoint / COMPLETE).read_text())
+
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir) / "writing")
 
@@ -244,127 +247,3 @@ class Engine(Trainer):
         kept = sorted(final.parent.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
         for old in kept[: -self.config.keep]:
             shutil.rmtree(old)
-
-
-def staged(config: TrainConfig) -> bool:
-    """Whether layers learn at rates of their own."""
-    return config.layers.layer_decay != 1 or config.layers.stages not in (None, "none")
-
-
-class Watch(TrainerCallback):
-    """Progress, logs, health, best weights, early stopping and the moment of saving.
-
-    Everything it must remember over a resume stands in the Trainer's own history.
-    """
-
-    def __init__(self, engine: Engine, config: TrainConfig, report: Callable[[dict[str, float]], None] | None) -> None:
-        self.engine, self.config, self.report = engine, config, report
-        self.work = Path(engine.args.output_dir).parent
-        self.sign = -1.0 if config.metric == "loss" else 1.0
-        self.note = ""
-        self.stage: stages.Stage | None = None
-        self.bar = ExitStack()
-
-    def evaluations(self) -> list[dict[str, float]]:
-        return [entry for entry in self.engine.state.log_history if "eval_accuracy" in entry]
-
-    def best(self) -> dict[str, float]:
-        """The first of the best evaluations."""
-        return max(self.evaluations(), key=lambda e: self.sign * e[f"eval_{self.config.metric}"])
-
-    def epochs_without_gain(self) -> int:
-        history = self.evaluations()
-        return len(history) - 1 - history.index(self.best()) if history else 0
-
-    def is_over(self) -> bool:
-        """Whether all steps are done, or patience is at its end."""
-        state = self.engine.state
-        done = 0 < state.max_steps <= state.global_step
-        return done or (self.config.patience > 0 and self.epochs_without_gain() >= self.config.patience)
-
-    def recall(self, checkpoint: Path) -> None:
-        """Take up what an interrupted run knew."""
-        self.engine.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        self.engine.spent = json.loads((checkpoint / COMPLETE).read_text())
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.advance = self.bar.enter_context(console.progress("training", state.max_steps))
-        self.advance(state.global_step)
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.engine.batches.set_epoch(int(state.epoch or 0))
-        self.mark = time.perf_counter()
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.engine.stages:
-            stage = stages.at(self.engine.stages, state.global_step / max(state.max_steps, 1))
-            if stage is not self.stage:
-                self.stage = stage
-                stages.freeze(self.engine.parts, stage.rates)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.engine.spent["seconds"] += time.perf_counter() - self.mark
-        self.engine.spent["steps"] += 1
-        self.mark = time.perf_counter()
-        self.advance(1, self.note)
-        if state.global_step % self.config.save_every == 0:
-            control.should_save = True
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        control.should_save = True
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-        unsound = [k for k in ("loss", "grad_norm", "eval_loss") if k in logs and not np.isfinite(logs[k])]
-        if unsound:
-            raise ToolkitError(f"{unsound[0]} is {logs[unsound[0]]} at step {state.global_step}", "use a smaller --lr")
-        self.note = " ".join(f"{k} {logs[k]:.3g}" for k in ("loss", "eval_accuracy", "grad_norm") if k in logs)
-        with (self.work / "logs" / "metrics.jsonl").open("a") as f:
-            f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self.epochs_without_gain() == 0:
-            self._keep_weights()
-        control.should_training_stop |= self.is_over()
-        if self.report:
-            self.report({k.removeprefix("eval_"): v for k, v in self.evaluations()[-1].items()})
-        self.mark = time.perf_counter()
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.mark = time.perf_counter()
-
-    def close(self) -> None:
-        """Take the progress bar down, however the training ended."""
-        self.bar.close()
-
-    def _keep_weights(self) -> None:
-        from safetensors.torch import save_model
-
-        aside = self.work / "best.new"
-        save_model(self.engine.model, str(aside))
-        aside.rename(self.work / "best.safetensors")
-
-    def restore_best(self) -> None:
-        from safetensors.torch import load_model
-
-        self.engine.model.to("cpu")
-        load_model(self.engine.model, self.work / "best.safetensors")
-        self.engine.model.requires_grad_(True)
-        self.engine.model.eval()
-
-    def figures(self) -> dict[str, Any]:
-        """What `metrics.json` says of a training."""
-        best, rows, spent = self.best(), len(self.engine.train_dataset), self.engine.spent  # type: ignore[arg-type]
-        batch = self.config.batch_size * self.config.optim.accumulate
-        seen = min(spent["steps"] * batch, round(self.engine.state.epoch * rows))
-        chosen = {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
-        return {
-            "validation": chosen | {"rows": len(self.engine.eval_dataset)},  # type: ignore[arg-type]
-            "train": {
-                "samples_per_second": round(seen / spent["seconds"], 1),
-                "seconds": round(spent["seconds"], 2),
-                "epochs": self.engine.state.epoch,
-                "best_epoch": best["epoch"],
-                "steps": self.engine.state.global_step,
-                "rows": rows,
-            },
-        }

@@ -79,7 +79,7 @@ def test_rows_of_several_classes():
     assert [list(rows["label"]) for rows in data.values()] == [[[0, 1], [0]], [[2]]]
     assert labels_module.is_multi(data["train"].features)
     assert labels_module.names_of(data["train"].features) == ["x", "y", "z"]
-    assert labels_module.label_texts(data["train"]) == ["x|y", "x"]
+    assert labels_module.label_array(data["train"]).to_pylist() == ["x|y", "x"]
     assert made(**{s: rows.with_format("arrow")[:].to_pydict() | {} for s, rows in data.items()}) is not None
 
 

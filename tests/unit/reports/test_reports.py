@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from toolkit.artifacts import report
-from toolkit.reports import canvas, figures, html, numbers, svg
+from toolkit.reports import canvas, curves, figures, html, numbers, svg
 
 NAN = math.nan
 EVIL = '<script>alert("x")</script>&\'"'
@@ -25,7 +25,7 @@ def page(**more: Any) -> dict[str, Any]:
     drawn = [
         {"name": "confusion", "caption": EVIL, "figure": figures.confusion(matrix, NAMES)},
         {"name": "bars", "caption": "", "figure": figures.bars(NAMES, {"a": [1, 2, 3, 4, 5]}, horizontal=True)},
-        {"name": "line", "caption": "损失", "figure": figures.line([1, 2], {EVIL: [1, 2]}, xlabel="x", ylabel="y")},
+        {"name": "line", "caption": "损失", "figure": curves.line([1, 2], {EVIL: [1, 2]}, xlabel="x", ylabel="y")},
     ]
     table = {"columns": [EVIL, "n"], "rows": [[EVIL, 1], ["类别", None]], "note": EVIL}
     section = {"title": EVIL, "text": f"one {EVIL}\n\ntwo", "figures": drawn, "table": table, "tables": [table]}
@@ -232,27 +232,18 @@ DRAWN = {
     "confusion, no class": lambda: figures.confusion([], []),
     "confusion, zeros": lambda: figures.confusion(np.zeros((3, 3)), list("abc")),
     "confusion, many": lambda: figures.confusion(np.ones((25, 25)), TWENTY_FIVE),
-    "line": lambda: figures.line([1, 2, 3], {"a": [1, NAN, 2], "b": [NAN] * 3}, xlabel="x", ylabel="y"),
-    "line, nothing": lambda: figures.line([], {}, xlabel="x", ylabel="y"),
-    "line, one point": lambda: figures.line([5], {"a": [5]}, xlabel="x", ylabel="y", log_x=True),
-    "line, log": lambda: figures.line([0, 1, 1e6], {"a": [1, 2, 3]}, xlabel="x", ylabel="y", log_x=True),
-    "line, many series": lambda: figures.line([1, 2], {f"s{i}": [i, i] for i in range(20)}, xlabel="", ylabel=""),
-    "scatter": lambda: figures.scatter(
-        [{"label": f"模型 {i}", "x": 1 + i % 3, "y": 0.5, "low": 0.4, "high": None} for i in range(40)],
-        xlabel="ms",
-        ylabel="accuracy",
-    ),
-    "scatter, nothing": lambda: figures.scatter([{"label": "a", "x": NAN, "y": 1}], xlabel="", ylabel=""),
-    "scatter, log": lambda: figures.scatter(
-        [{"label": "b", "x": x, "y": 0} for x in (0, 9)], xlabel="", ylabel="", log_x=True
-    ),
-    "history": lambda: figures.history([NAN, 0.5, 0.4], [NAN, 0.5, 0.5]),
-    "history, one": lambda: figures.history([1.0], [1.0]),
-    "history, nothing": lambda: figures.history([], []),
-    "history, all failed": lambda: figures.history([NAN], [NAN]),
-    "reliability": lambda: figures.reliability([0.1, 0.9], [0.2, NAN], [5, 0]),
-    "reliability, nothing": lambda: figures.reliability([], [], []),
-    "reliability, no counts": lambda: figures.reliability([0.5], [0.5], [0]),
+    "line": lambda: curves.line([1, 2, 3], {"a": [1, NAN, 2], "b": [NAN] * 3}, xlabel="x", ylabel="y"),
+    "line, nothing": lambda: curves.line([], {}, xlabel="x", ylabel="y"),
+    "line, one point": lambda: curves.line([5], {"a": [5]}, xlabel="x", ylabel="y", log_x=True),
+    "line, log": lambda: curves.line([0, 1, 1e6], {"a": [1, 2, 3]}, xlabel="x", ylabel="y", log_x=True),
+    "line, many series": lambda: curves.line([1, 2], {f"s{i}": [i, i] for i in range(20)}, xlabel="", ylabel=""),
+    "history": lambda: curves.history([NAN, 0.5, 0.4], [NAN, 0.5, 0.5]),
+    "history, one": lambda: curves.history([1.0], [1.0]),
+    "history, nothing": lambda: curves.history([], []),
+    "history, all failed": lambda: curves.history([NAN], [NAN]),
+    "reliability": lambda: curves.reliability([0.1, 0.9], [0.2, NAN], [5, 0]),
+    "reliability, nothing": lambda: curves.reliability([], [], []),
+    "reliability, no counts": lambda: curves.reliability([0.5], [0.5], [0]),
 }  # fmt: skip
 
 

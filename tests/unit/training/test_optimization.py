@@ -85,3 +85,10 @@ def test_lion_steps_by_the_sign():
         moment = 0.99 * moment + 0.01 * weight.grad
         lion.step()
         assert weight.detach().tolist() == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize(("given", "adamw", "lion"), [(None, 0.999, 0.99), (0.95, 0.95, 0.95)])
+def test_each_optimizer_has_its_papers_momentum(given, adamw, lion):
+    for name, beta2 in (("adamw", adamw), ("lion", lion)):
+        made = optimization.optimizer([[torch.nn.Parameter(torch.ones(1))]], Optim(optimizer=name, beta2=given), 0.1)
+        assert made.param_groups[0]["betas"] == (0.9, beta2)

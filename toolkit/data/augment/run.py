@@ -10,8 +10,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, islice
-from itertools import count as count_from
+from itertools import accumulate, count, islice
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -97,16 +96,16 @@ def children(
     first = np.zeros(len(ids), dtype=np.int64) if first is None else first
     order = [row for row in sorted(range(len(ids)), key=ids.__getitem__) if quota[row]]
     pairs = ((row, copy) for row in order for copy in range(first[row], first[row] + quota[row]))
-    weights, count = [*modality.weights], int(np.sum(quota))
+    weights, total = [*modality.weights], int(np.sum(quota))
     totals = [*accumulate(weights)]
-    workers = min(workers, math.ceil(count / modality.chunk))
-    with _pool(modality, workers) as work, console.progress("augmenting", count) as advance:
+    workers = min(workers, math.ceil(total / modality.chunk))
+    with _pool(modality, workers) as work, console.progress("augmenting", total) as advance:
         while wanted := [*islice(pairs, modality.block)]:
             accepted: list[Child | None] = [None] * len(wanted)
             counts: Counts = Counter()
             left, failures = [*range(len(wanted))], [0] * len(wanted)
             weighed: dict[int, list[float]] = {}  # without the choices that can do nothing with a row
-            for attempt in count_from(0):
+            for attempt in count():
                 asked = [(*wanted[place], weighed.get(place)) for place in left]
                 tasks = [
                     _task(totals if own is None else [*accumulate(own)], ids[row], row, copy, attempt, seed)
