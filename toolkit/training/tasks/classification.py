@@ -29,7 +29,7 @@ class Classification:
                     row.update({key: value} if value is not None else {})
         return out
 
-    def collate(self, rows: Encoded) -> dict[str, Any]:
+    def collate(self, rows: Encoded, epoch: int | None = None) -> dict[str, Any]:
         """Inputs, labels int64 (rows,), and shares float32 (rows, classes) where a row is a mixture."""
         import torch
 
