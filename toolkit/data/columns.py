@@ -1,7 +1,7 @@
 """From whatever columns a source has to the standard ones: `id`, content, `label`, others passed through.
 
-The content of a row is its `text` (with `text_pair` a pair of texts), `image` or `series`; where there is none of these, its features: all columns that
-play no other part.
+The content of a row is its `text` (with `text_pair` a pair of texts), `image` or `series`; where there is none of
+these, its features: all columns that play no other part.
 """
 
 from __future__ import annotations

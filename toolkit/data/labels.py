@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetDict
 
+MOST_FRACTIONS = 20  # classes such as 0.5; with more of them, if rows have hardly one twice, they measure something
 SEPARATOR = "|"  # between the classes of a row that has several, wherever they are one text
 
 
@@ -139,6 +140,12 @@ def check_labels(data: DatasetDict, source: str) -> None:
     """
     names = names_of(data["train"].features)
     seen = _seen(data["train"])
+    measured = [name for name in names if _is_fraction(name)]
+    if len(measured) > max(MOST_FRACTIONS, len(data["train"]) / 10):
+        raise ToolkitError(
+            f"{source}: the labels are measurements ({len(measured)} values such as {measured[0]}), not classes",
+            "put them into classes first, or name another column with --label",
+        )
     if len(seen) < 2:
         only = names[next(iter(seen))] if seen else "none"
         raise ToolkitError(f"{source} has one class only ({only})", "a classifier needs rows of two classes or more")
@@ -150,6 +157,13 @@ def check_labels(data: DatasetDict, source: str) -> None:
                 "add rows of them to train, or remove them from it",
             )
     _check_weights(data["train"], len(names), source)
+
+
+def _is_fraction(name: str) -> bool:
+    try:
+        return not float(name).is_integer()
+    except (ValueError, OverflowError):
+        return False
 
 
 def _check_weights(rows: Any, classes: int, source: str) -> None:
