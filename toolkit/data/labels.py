@@ -38,7 +38,8 @@ def label_array(rows: Any) -> pa.ChunkedArray:
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         known = names_of(rows.features)
         joined = [
-            _joined(known[v] if known else v for v in values) if values else None for values in column.to_pylist()
+            _joined((None if v is None or v < 0 else known[v]) if known else v for v in values) if values else None
+            for values in column.to_pylist()
         ]
         return pa.chunked_array([pa.array(joined, pa.string())])
     coded = column.combine_chunks().dictionary_encode()
@@ -103,13 +104,15 @@ def encode_labels(data: DatasetDict) -> DatasetDict:
     from toolkit.data.columns import with_column
 
     features = [rows.features["label"] for rows in data.values()]
-    if names_of(next(iter(data.values())).features) and all(feature == features[0] for feature in features):
+    one = names_of(next(iter(data.values())).features) and all(feature == features[0] for feature in features)
+    if one and not any(_holds_gaps(rows) for rows in data.values()):
         return data
     multi = any(is_multi(rows.features) for rows in data.values())
     texts = {split: label_array(rows) for split, rows in data.items()}
     found = {name for column in texts.values() for name in column.unique().to_pylist() if name is not None}
     classes = {part for name in found for part in name.split(SEPARATOR)} if multi else found
-    feature = ClassLabel(names=sorted(classes, key=label_order))
+    names = names_of(next(iter(data.values())).features) if one else sorted(classes, key=label_order)
+    feature = ClassLabel(names=names)
     for split, rows in data.items():
         if multi:
             codes = [
@@ -121,6 +124,18 @@ def encode_labels(data: DatasetDict) -> DatasetDict:
             index = pc.index_in(texts[split], value_set=pa.array(feature.names, pa.string())).cast(pa.int64())
             data[split] = with_column(rows, "label", index, feature)
     return data
+
+
+def _holds_gaps(rows: Any) -> bool:
+    """Whether some list of classes holds a gap among them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = rows.with_format("arrow")[:].column("label")
+    if not pa.types.is_list(column.type):
+        return False
+    flat = pc.list_flatten(column)
+    return bool(flat.null_count or pc.any(pc.less(flat, 0)).as_py())
 
 
 def label_order(name: str) -> tuple[int, float, str]:
