@@ -150,7 +150,7 @@ def test_evaluate_and_predict_say_that_it_is_no_classifier(call, adapted, raw, t
         ({"task": "text-classification"}, "no label column"),
         ({"task": "image-classification"}, "no label column"),
         ({"next_sentence": True}, "no head for --next-sentence"),
-        ({"metric": "f1_macro"}, "use loss or perplexity or accuracy"),
+        ({"metric": "f1_macro"}, "choose loss or perplexity or accuracy"),
         ({"masking": 0.0}, "--masking"),
         ({"add_tokens": "no/such/file"}, "no such file"),
         ({"model": "builtin:image-tiny"}, "does not read this data"),
@@ -167,7 +167,7 @@ def test_what_does_not_fit_texts_without_labels(texts, tmp_path, options, says) 
     [
         ({"task": "image-classification"}, "holds texts: use --task text-classification"),
         ({"next_sentence": True}, "--next-sentence is of --task masked-lm"),
-        ({"metric": "perplexity"}, "use accuracy or f1_macro or loss"),
+        ({"metric": "perplexity"}, "choose accuracy or f1_macro or loss"),
     ],
 )
 def test_what_does_not_fit_labelled_texts(raw, tmp_path, options, says) -> None:

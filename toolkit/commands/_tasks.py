@@ -91,12 +91,13 @@ def _to_mask(job: Job, train: Any, max_length: int) -> tuple[Any, Task]:
     from transformers import set_seed
 
     from toolkit import reading
+    from toolkit.data import roles
     from toolkit.training import builtin, tasks
 
     given, seed, learn = job.inputs["model"], job.config.seed, job.config.learn
     set_seed(seed)
     if given.path is None:
-        texts = [text or "" for text in train["text"]]
+        texts = [text or "" for name in roles.compared(train.column_names) for text in train[name]]
         model, tokenizer = builtin.build(builtin.resolve(given.given, "text"), texts, None, seed)
     else:
         model, tokenizer, new = models.load_to_mask(given.path, learn.next_sentence)

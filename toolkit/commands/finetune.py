@@ -24,14 +24,15 @@ class FinetuneConfig(Config):
 
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _tasks
+    from toolkit.data import labels
 
     name, data = _tasks.splits(job)
-    label = data["train"].features.get("label")
+    classes = labels.names_of(data["train"].features) if "label" in data["train"].column_names else []
     steps = -(-len(data["train"]) // job.config.train.batch_size)
     return {
         "task": name,
         "rows": {split: len(rows) for split, rows in data.items()},
-        **({"classes": len(label.names)} if label else {}),
+        **({"classes": len(classes)} if classes else {}),
         "steps_per_epoch": steps,
         "model": job.config.model,
     }

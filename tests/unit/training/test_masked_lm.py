@@ -263,7 +263,7 @@ def test_learns_and_keeps_the_weights_of_the_lowest_loss(bert, tmp_path):
 def test_a_metric_of_another_task_is_refused(bert, tmp_path):
     model, task = model_of("bert", len(bert)), task_of(bert)
     rows = encoded(task, TEXTS[:4])
-    with pytest.raises(ToolkitError, match=r"f1_macro.*loss or perplexity or accuracy"):
+    with pytest.raises(ToolkitError, match=r"f1_macro.*choose loss or perplexity or accuracy"):
         trainer.train(model, task, rows, rows, config(metric="f1_macro"), tmp_path, seed=0)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded, Reader
 
-# name -> module with a class `Task`
+# name -> module with a class `Task`; a classifier's has `Several` too, for rows of several classes
 TASKS = {
     "text-classification": "text_classification",
     "image-classification": "image_classification",
@@ -41,15 +41,15 @@ class Task(Protocol):
         """The figures of validation, `figures_of`, from all answers and labels as numpy arrays."""
 
 
-def of(name: str) -> type[Task]:
-    """The class of the task of that name."""
-    found: type[Task] = import_module(f"{__name__}.{TASKS[name]}").Task
-    return found
+def bind(name: str, reader: Reader, several: int = 0, **settings: Any) -> Task:
+    """The task of that name for a model's reader; `several` is the number of classes where rows have any of them."""
+    made: Task = find(name, several > 0)(reader, *([several] if several else []), **settings)
+    return made
 
 
-def bind(name: str, reader: Reader, **settings: Any) -> Task:
-    """The task of that name for a model's reader."""
-    return of(name)(reader, **settings)  # type: ignore[call-arg]
+def find(name: str, several: bool = False) -> Any:
+    """The class of a task; for rows of several classes its class `Several`."""
+    return getattr(import_module(f"{__name__}.{TASKS[name]}"), "Several" if several else "Task")
 
 
 def metric(figures_of: tuple[str, ...], asked: str | None) -> Any:
@@ -59,5 +59,5 @@ def metric(figures_of: tuple[str, ...], asked: str | None) -> Any:
         ToolkitError: the task has no such figure.
     """
     if asked not in (None, *figures_of):
-        raise ToolkitError(f"--metric {asked}: this task has no such figure", f"use {' or '.join(figures_of)}")
+        raise ToolkitError(f"--metric {asked} is none of these rows", f"choose {' or '.join(figures_of)}")
     return asked or figures_of[0]

@@ -27,9 +27,9 @@ Pair = tuple[str, str | None, int]  # a sentence, a second one, what that is
 class Task:
     """Masked language modelling, and whether the second of two sentences follows the first.
 
-    A row is a text or, where it is longer than the model reads, a part of it: no token is lost. With `next_sentence`
-    it is two sentences of a text, or of two texts, half and half, cut to what the model reads; a text of one sentence
-    stays alone.
+    A row is a text (each of a pair by itself) or, where it is longer than the model reads, a part of it: no token is
+    lost. With `next_sentence` it is two sentences of a text, or of two texts, half and half, cut to what the model
+    reads; a text of one sentence stays alone.
     """
 
     figures_of: tuple[str, ...] = ("loss", "perplexity", "accuracy")
@@ -50,7 +50,8 @@ class Task:
         Raises:
             ToolkitError: there is nothing to hide.
         """
-        texts = self.reader.contents(rows)
+        contents = self.reader.contents(rows)
+        texts = [text for content in contents for text in (content if isinstance(content, tuple) else [content])]
         alone, two = self._pairs(texts) if self.next_sentence else ([(text, None, ALONE) for text in texts], [])
         parts = [pairs[i : i + AT_ONCE] for pairs in (alone, two) for i in range(0, len(pairs), AT_ONCE)]
         out = [row for part in console.track(parts, "thousands of texts tokenised") for row in self._encoded(part)]
