@@ -218,7 +218,7 @@ def vocabulary(outputs: Any) -> Any:
 def _gathered(model: Any, positions: Any) -> Iterator[None]:
     """The head gets the hidden states (1, positions, width) alone.
 
-    The product with the vocabulary, most of a small encoder's work, is then done for one token in seven.
+    The product with the vocabulary, a good part of a small encoder's work, is then done for one token in seven.
     """
 
     def gather(module: Any, inputs: Any, outputs: Any) -> Any:
