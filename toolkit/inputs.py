@@ -109,10 +109,10 @@ def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
 def _resolve_model(name: str, given: str, path: Path, exists: bool) -> Given:
     from toolkit.training import builtin
 
-    if given.startswith("builtin:"):
-        if given not in builtin.NAMES:
+    if given == builtin.DEFAULT or given.startswith(f"{builtin.DEFAULT}:"):
+        if given not in (builtin.DEFAULT, *builtin.NAMES):
             raise ToolkitError(f"no built-in model '{given}'", did_you_mean(given, builtin.NAMES))
-        return Given(name, given, "built-in model", None, manifest.digest_json([given, builtin.NAMES[given]]))
+        return Given(name, given, "built-in model", None, manifest.digest_json([given, builtin.version(given)]))
     if not exists:
         path = _from_hub(given)
     if not (path / "config.json").is_file():

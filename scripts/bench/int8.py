@@ -14,11 +14,10 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from toolkit import console, quiet
+from toolkit import console, quiet, reading
 from toolkit.artifacts import model as models
 from toolkit.compression import quantize
 from toolkit.inference import predictor, timing
-from toolkit.training.tasks import text_classification as task
 
 ROWS = 300
 
@@ -26,13 +25,12 @@ ROWS = 300
 def main(folder: Path, data: Path) -> None:
     rows = pd.read_parquet(data / "data" / "test.parquet")
     calibration = pd.read_parquet(data / "data" / "train.parquet")[:ROWS]
-    model, tokenizer = models.load(folder)
-    names, length = models.labels(folder) or [], task.max_tokens(model.config, tokenizer)
-    ids = tokenizer(list(calibration["text"]), truncation=True, max_length=length)["input_ids"]
-    batches = [{"input_ids": np.array([i]), "attention_mask": np.ones((1, len(i)), np.int64)} for i in ids]
+    model, processor = models.load(folder)
+    names, reader = models.labels(folder) or [], reading.of("text", processor, model.config)
+    batches = [reader.batch([row]) for row in reader.encode(list(calibration["text"]))]
 
     def build(backend: str, graph: Any) -> predictor.Predictor:
-        return predictor.build(backend, graph, tokenizer, names, "cpu", length)
+        return predictor.build(backend, graph, reader, names, "cpu")
 
     as_it_is = quantize.int8(quantize.to_openvino(model), batches)
     with mock.patch.object(quantize, "_gathered_rotation", contextlib.nullcontext):

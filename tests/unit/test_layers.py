@@ -11,7 +11,7 @@ import toolkit
 
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports"}
+ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports", "reading"}
 BOTTOM = {"console", "errors", "config", "gates", "quiet", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
@@ -23,9 +23,10 @@ ALLOWED = {
     "step": {"inputs", "artifacts"} | ENGINES,
     "inputs": {"artifacts"} | ENGINES,
     "artifacts": {"__init__", "reports"},  # report.html is rendered by the engine and written here
-    "training": {"data", "evaluation"},
-    "inference": {"data", "evaluation"},
-    "compression": {"training", "inference", "evaluation", "data"},
+    "training": {"reading", "data", "evaluation"},
+    "inference": {"reading", "data", "evaluation"},
+    "compression": {"reading", "training", "inference", "evaluation", "data"},
+    "reading": {"data"},
     "evaluation": {"data"},
     "data": set(),
     "reports": set(),

@@ -13,6 +13,13 @@ from toolkit.errors import ToolkitError
 
 OPENVINO = "openvino_model.xml"
 HELPERS = ("tokenizer", "vocab", "special_tokens", "merges", "added_tokens", "preprocessor")
+# What an architecture's name ends in, by the task that its head is for.
+HEADS = {
+    "text-classification": "ForSequenceClassification",
+    "image-classification": "ForImageClassification",
+    "masked-lm": "ForMaskedLM",
+}
+CLASSIFIERS = ("text-classification", "image-classification")
 
 
 def backend(folder: Path) -> str:
@@ -45,10 +52,32 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def task(folder: Path) -> str | None:
+    """The task that a model's head is for; None for a bare encoder, or one of another kind."""
+    named = read_config(folder).get("architectures") or []
+    return next((name for name, ending in HEADS.items() if any(a.endswith(ending) for a in named)), None)
+
+
+def reads(folder: Path) -> str:
+    """The kind of content that a model reads: "text" or "image"."""
+    images = (folder / "preprocessor_config.json").is_file() or "num_channels" in read_config(folder)
+    return "image" if images else "text"
+
+
+def demand_kind(folder: Path, kind: str) -> None:
+    """A model that reads this kind of content.
+
+    Raises:
+        ToolkitError: it reads another kind.
+    """
+    if reads(folder) != kind:
+        raise ToolkitError(f"{folder} reads {reads(folder)}s, the data holds {kind}s", "give a model for this data")
+
+
 def labels(folder: Path) -> list[str] | None:
-    """The class names of a classifier in the order of its outputs; None for a bare encoder."""
+    """The class names of a classifier in the order of its outputs; None for anything else."""
     config = read_config(folder)
-    if not any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or []):
+    if task(folder) not in CLASSIFIERS:
         return None
     # transformers leaves out what is its default: two classes of these names
     names = config.get("id2label") or {i: f"LABEL_{i}" for i in range(config.get("num_labels", 2))}
@@ -90,16 +119,33 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def load_processor(folder: Path) -> Any:
+    """What turns contents into a model's inputs: its tokenizer, or its image processor.
+
+    Raises:
+        ToolkitError: there is none that loads.
+    """
+    if reads(folder) == "text":
+        return load_tokenizer(folder)
+    from transformers import AutoImageProcessor
+
+    try:
+        return AutoImageProcessor.from_pretrained(folder, backend="pil")
+    except Exception as e:
+        raise ToolkitError(f"{folder} has no image processor that loads", f"{type(e).__name__}: {e}") from e
+
+
 def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
-    """Model and tokenizer; with `names`, a classifier of those classes whose head is new unless it is of just these.
+    """A classifier and its processor; with `names`, of those classes, its head new unless it is of just these.
 
     Raises:
         ToolkitError: damaged or missing weights, or an architecture that transformers has no classifier for.
     """
-    from transformers import AutoModelForSequenceClassification
+    import transformers
     from transformers import logging as transformers_logging
 
     backend(folder)
+    auto = getattr(transformers, f"AutoModel{HEADS[f'{reads(folder)}-classification']}")
     own = labels(folder)
     new_head = names is not None and own != names
     extra: dict[str, Any] = {}
@@ -112,7 +158,7 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True, **extra)
+            model, info = auto.from_pretrained(folder, output_loading_info=True, **extra)
     except Exception as e:
         what = " ".join(str(e).split())[:160]
         raise ToolkitError(
@@ -120,14 +166,14 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
         ) from e
     _demand_weights(folder, model, info, new_head)
     if new_head and own and names and len(own) == len(names):  # of the same size, so the stored one was loaded
-        fresh = AutoModelForSequenceClassification.from_config(model.config)
+        fresh = auto.from_config(model.config)
         for name, module in fresh.named_children():
             if name != model.base_model_prefix:
                 getattr(model, name).load_state_dict(module.state_dict())
-    tokenizer = load_tokenizer(folder)
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
-    return model.float(), tokenizer
+    processor = load_processor(folder)
+    if getattr(model.config, "pad_token_id", 0) is None:
+        model.config.pad_token_id = processor.pad_token_id
+    return model.float(), processor
 
 
 def load_encoder(folder: Path) -> tuple[Any, Any]:
@@ -221,11 +267,11 @@ def _demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bo
 
 
 def load_for_inference(folder: Path) -> tuple[Any, Any]:
-    """Model and tokenizer of any backend: a transformers model, or an `openvino.Model`."""
+    """Model and processor of any backend: a transformers model, or an `openvino.Model`."""
     if backend(folder) == "torch":
         return load(folder)
     try:
-        return quiet.openvino().Core().read_model(folder / OPENVINO), load_tokenizer(folder)
+        return quiet.openvino().Core().read_model(folder / OPENVINO), load_processor(folder)
     except RuntimeError as e:
         what = " ".join(str(e).split())[:160]
         raise ToolkitError(f"the OpenVINO model in {folder} does not load ({what})", "make it again") from e
@@ -238,13 +284,13 @@ def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None
     tokenizer.save_pretrained(folder)
 
 
-def save(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Weights as safetensors, config and tokenizer."""
+def save(folder: Path, model: Any, processor: Any) -> None:
+    """Weights as safetensors, config and processor."""
     from transformers import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
 def inference_bytes(folder: Path) -> int:
@@ -260,11 +306,11 @@ def inference_bytes(folder: Path) -> int:
     )
 
 
-def card(title: str, names: list[str], figures: dict[str, Any], lines: list[str]) -> str:
+def card(title: str, task: str, names: list[str], figures: dict[str, Any], lines: list[str]) -> str:
     """The model card: front matter for the hub, classes, figures, how to load it."""
     rows = "".join(f"| {key} | {value} |\n" for key, value in figures.items())
     return (
-        f"---\npipeline_tag: text-classification\nlibrary_name: transformers\n---\n\n# {title}\n\n"
+        f"---\npipeline_tag: {task}\nlibrary_name: transformers\n---\n\n# {title}\n\n"
         f"Classes: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}\n\n| figure | value |\n|---|---|\n{rows}\n"
         + "".join(f"{line}\n" for line in lines)
     )

@@ -29,7 +29,7 @@ def _of_model(job: Job, children: Any, grown: Any) -> dict[str, Any]:
     from toolkit.commands import _training
     from toolkit.data import split
     from toolkit.training import gain
-    from toolkit.training.config import TrainConfig
+    from toolkit.training.config import MAX_LENGTH, TrainConfig
 
     model, seed = job.inputs["model"], job.config.seed
     if "validation" not in grown:
@@ -38,9 +38,8 @@ def _of_model(job: Job, children: Any, grown: Any) -> dict[str, Any]:
     new = set(children.column("id").to_pylist())
     mask = [id_ in new for id_ in grown["train"]["id"]]
     more, own = (grown["train"].select([i for i, m in enumerate(mask) if m == wanted]) for wanted in (True, False))
-    texts = list(own["text"])
     return gain.gain(
-        lambda number: _training.load_given(model, names, texts, number),
+        lambda number: _training.load_given(model, names, own, number, MAX_LENGTH),
         own,
         more,
         grown["validation"],

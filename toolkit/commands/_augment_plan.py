@@ -105,12 +105,12 @@ def demand_model_use(job: Job, drawn: list[Draw]) -> None:
     if model is None:
         return
     features = job.dataset["train"].features
-    if kind(job) != "text":
-        raise ToolkitError("--model is for texts", "leave it out")
+    if kind(job) != "text" and not (check and kind(job) == "image"):
+        raise ToolkitError("--model is for texts", "leave it out, or add --check to train it on images")
     if check and is_multi(features):
         raise ToolkitError("--check trains --model on rows of one class each", "leave one of the two out")
     if check:
-        _training.check_model(model)
+        _training.check_model(model, job.dataset)
         return
     if model.path and models.fills_masks(model.path):
         if not {draw.name for draw in drawn} & set(RANKED):

@@ -16,31 +16,40 @@ if TYPE_CHECKING:
 BOTH = ("torch", "openvino")
 
 
-def check(given: Given, command: str, *, backends: tuple[str, ...] = BOTH) -> list[str]:
+def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = BOTH) -> list[str]:
     """The classes of a model that is given, told from its files alone.
 
+    Args:
+        data: the splits that it is to read, where they are at hand.
+
     Raises:
-        ToolkitError: a built-in without weights, no classifier, or a backend that `command` cannot work on.
+        ToolkitError: a built-in without weights, no classifier, one that reads other contents, or a backend that
+            `command` cannot work on.
     """
+    from toolkit.data import roles
+
     if given.path is None:
         raise ToolkitError(f"{given.given} has no weights yet", f"run 'toolkit finetune' before 'toolkit {command}'")
-    return models.demand_classifier(given.path, command, backends=backends)
+    names = models.demand_classifier(given.path, command, backends=backends)
+    if data:
+        models.demand_kind(given.path, roles.kind_of(next(iter(data.values())).column_names))
+    return names
 
 
 def predictor(given: Given, command: str, device: str) -> Predictor:
     """Load a model of any backend."""
+    from toolkit import reading
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
-    from toolkit.training.tasks import text_classification as task
 
     names = check(given, command)
     assert given.path is not None
     backend = models.backend(given.path)
-    model, tokenizer = models.load_for_inference(given.path)
-    # an OpenVINO model carries no config; what it reads stands in its tokenizer's
-    length = task.max_tokens(getattr(model, "config", None), tokenizer)
+    model, processor = models.load_for_inference(given.path)
+    # an OpenVINO model carries no config; what it reads stands in its processor's
+    reader = reading.of(models.reads(given.path), processor, getattr(model, "config", None))
     place = resolve_device(device) if backend == "torch" else "cpu"
-    return predictors.build(backend, model, tokenizer, names, place, length)
+    return predictors.build(backend, model, reader, names, place)
 
 
 def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
@@ -59,11 +68,11 @@ def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
 
     def run(texts: Sequence[str]) -> Any:
         from toolkit.inference.embed import embed
+        from toolkit.reading.text import max_tokens
         from toolkit.training.precision import resolve_device
-        from toolkit.training.tasks import text_classification as task
 
         model, tokenizer = loaded()
-        return embed(model, tokenizer, texts, resolve_device(device), task.max_tokens(model.config, tokenizer))
+        return embed(model, tokenizer, texts, resolve_device(device), max_tokens(model.config, tokenizer))
 
     return run
 

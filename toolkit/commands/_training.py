@@ -16,6 +16,8 @@ from toolkit.step import Job
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
+    from toolkit.training.tasks import Task
+
 VALIDATION_SHARE = 0.1
 
 
@@ -41,17 +43,27 @@ def splits(job: Job) -> DatasetDict:
     return data
 
 
-def check_model(given: Given) -> None:
+def kind(data: DatasetDict) -> str:
+    """The kind of the rows' contents."""
+    from toolkit.data import roles
+
+    return roles.kind_of(next(iter(data.values())).column_names)
+
+
+def check_model(given: Given, data: DatasetDict) -> None:
     """What can be told of a model without loading it.
 
     Raises:
-        ToolkitError: no weights, or weights that cannot be trained.
+        ToolkitError: no weights, weights that cannot be trained, or a model that reads other contents.
     """
+    from toolkit.training import builtin
+
     if given.path is None:
+        builtin.resolve(given.given, kind(data))
         return
-    models.read_config(given.path)
     if models.backend(given.path) != "torch":
         raise ToolkitError(f"{given.given} is quantized and cannot be trained", "train first, quantize last")
+    models.demand_kind(given.path, kind(data))
 
 
 def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:
@@ -63,16 +75,35 @@ def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[Datase
     return data, names
 
 
-def load_given(given: Given, labels: list[str], texts: list[str], seed: int) -> tuple[Any, Any]:
-    """A model with a head for `labels`: loaded, or built from scratch with a vocabulary from `texts`."""
+def load_given(given: Given, names: list[str], train: Any, seed: int, max_length: int | None) -> tuple[Any, Task]:
+    """A model with a head for the classes `names`, loaded or built from scratch; and the task that it learns.
+
+    Args:
+        train: the rows of train; a built-in learns its vocabulary from them.
+        max_length: the most tokens that it is to read; None: what it can.
+    """
     from transformers import set_seed
 
+    from toolkit.data import roles
     from toolkit.training import builtin
 
+    reads = roles.kind_of(train.column_names)
     set_seed(seed)
     if given.path is None:
-        return builtin.build(given.given, texts, labels, seed)
-    return models.load(given.path, labels)
+        contents = list(train["text"]) if reads == "text" else []
+        model, processor = builtin.build(builtin.resolve(given.given, reads), contents, names, seed)
+    else:
+        model, processor = models.load(given.path, names)
+    return model, bind(reads, model, processor, max_length)
+
+
+def bind(reads: str, model: Any, processor: Any, max_length: int | None = None) -> Task:
+    """The task of a loaded model; `max_length` is the most tokens that it is to read."""
+    from toolkit import reading
+    from toolkit.training import tasks
+
+    reader = reading.of(reads, processor, model.config, wanted=max_length)
+    return tasks.bind(tasks.OF_KIND[reads], reader)
 
 
 def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
@@ -101,12 +132,14 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
     return out
 
 
-def publish(job: Job, model: Any, tokenizer: Any, figures: dict[str, Any], title: str, length: int) -> None:
+def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
     """Write the model artifact's files: weights, figures, state, logs, card; fill the job's summary."""
-    tokenizer.model_max_length = length
+    reader = task.reader
+    if reader.kind == "text":
+        reader.processor.model_max_length = reader.max_length  # type: ignore[attr-defined]
     model.config.architectures = [type(model).__name__]
     figures["model"] = {"parameters": sum(p.numel() for p in model.parameters())}
-    models.save(job.folder, model, tokenizer)
+    models.save(job.folder, model, reader.processor)
     figures["model"]["size_bytes"] = models.inference_bytes(job.folder)
     manifest.write_json(job.folder / "metrics.json", figures)
     if (job.work / "logs").is_dir():
@@ -118,12 +151,12 @@ def publish(job: Job, model: Any, tokenizer: Any, figures: dict[str, Any], title
         manifest.write_json(job.folder / "trainer_state.json", state)
     names = list(model.config.id2label.values())
     flat = {f"{group}.{key}": value for group, values in figures.items() for key, value in values.items()}
-    lines = [
-        "Load it with `AutoModelForSequenceClassification.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."
-    ]
-    (job.folder / "README.md").write_text(models.card(title, names, flat, lines), encoding="utf-8")
-    job.metrics |= {
-        "accuracy": figures["validation"]["accuracy"],
-        "f1_macro": figures["validation"]["f1_macro"],
-        **figures["model"],
-    }
+    made_for = models.task(job.folder)
+    assert made_for
+    auto = f"AutoModel{models.HEADS[made_for]}"
+    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."]
+    (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
+    told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}
+    job.metrics |= told | figures["model"]
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in told.items())
+    console.note(f"validation {shown}")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from toolkit import console
 from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
@@ -36,8 +35,8 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _models, _training
     from toolkit.compression import structure
 
-    names = _models.check(job.inputs["source"], "distill", backends=("torch",))
     data = _training.splits(job)
+    names = _models.check(job.inputs["source"], "distill", data, backends=("torch",))
     for rows in data.values():
         _models.labels_in_order(rows, names, job.config.data)
     count = LAYERS.match(job.config.student)
@@ -52,7 +51,7 @@ def plan(job: Job) -> dict[str, Any]:
                 "ask for 1 to that many",
             )
     else:
-        _training.check_model(job.inputs["student"])
+        _training.check_model(job.inputs["student"], data)
     return {"rows": {s: len(r) for s, r in data.items()}, "student": job.config.student, "classes": len(names)}
 
 
@@ -67,43 +66,38 @@ def distill(job: Job) -> None:
     from toolkit.compression import structure
     from toolkit.training import trainer
     from toolkit.training.precision import resolve_device
-    from toolkit.training.tasks import text_classification as task
 
     config = job.config
     given = job.inputs["source"]
     assert given.path is not None
     names = _models.check(given, "distill", backends=("torch",))
     data = _training.relabelled(_training.splits(job), names, config.data)
-    teacher, teacher_tokenizer = models.load(given.path)
+    teacher, processor = models.load(given.path)
+    asked = _training.bind("text", teacher, processor, config.train.max_length)
     count = LAYERS.match(config.student)
     if count:
-        student, tokenizer = structure.student(teacher, int(count[1])), teacher_tokenizer
-        scratch = False
+        student, task, scratch = structure.student(teacher, int(count[1])), asked, False
     else:
         chosen = job.inputs["student"]
-        student, tokenizer = _training.load_given(chosen, names, list(data["train"]["text"]), config.seed)
+        student, task = _training.load_given(chosen, names, data["train"], config.seed, config.train.max_length)
         scratch = chosen.path is None
-    length = task.max_tokens(student.config, tokenizer, config.train.max_length)
-    teacher_length = task.max_tokens(teacher.config, teacher_tokenizer, config.train.max_length)
-    asked = task.encode(teacher_tokenizer, data["train"], teacher_length)
-    logits = distilling.teacher_logits(teacher, teacher_tokenizer, asked, resolve_device(config.train.device))
-    rows = distilling.with_teacher(task.encode(tokenizer, data["train"], length), logits)
-    validation = task.encode(tokenizer, data["validation"], length)
+    place = resolve_device(config.train.device)
+    logits = distilling.teacher_logits(teacher, asked, asked.encode(data["train"]), place)
+    rows, validation = distilling.with_teacher(task.encode(data["train"]), logits), task.encode(data["validation"])
     figures = trainer.train(
         student,
-        tokenizer,
+        task,
         rows,
         validation,
         config.train,
         job.work,
         seed=config.seed,
         scratch=scratch,
-        loss=distilling.loss(config.temperature, config.alpha, config.train.label_smoothing),
+        loss=distilling.loss(task, config.temperature, config.alpha, config.train.label_smoothing),
     )
     agreement = float((logits.argmax(1).numpy() == data["train"].with_format("numpy")["label"]).mean())
     figures["teacher"] = {"train_accuracy": agreement, "parameters": sum(p.numel() for p in teacher.parameters())}
-    _training.publish(job, student, tokenizer, figures, f"{config.student} distilled from {given.given}", length)
-    console.note(f"validation accuracy {figures['validation']['accuracy']:.4f}")
+    _training.publish(job, student, task, figures, f"{config.student} distilled from {given.given}")
 
 
 STEP = Step(name="distill", kind="model", config=DistillConfig, run=distill, plan=plan, resumable=True)

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from toolkit import console, gates
 from toolkit.config import GATE, Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
 
@@ -17,7 +17,7 @@ from toolkit.step import Gate, Job, Step
 class EvaluateConfig(Config):
     source: Annotated[str, Argument(metavar="MODEL", help="The model to evaluate."), Input("model")]
     data: Annotated[str, Option(help="Rows to evaluate on.", show_default=False), Input("dataset")]
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    columns: ContentOptions = field(default_factory=ContentOptions)
     split: Annotated[str, Option(help="The split to evaluate on.")] = "test"
     batch_size: Annotated[int, Option(help="Rows a batch when predicting; timed besides 32.", min=1)] = 32
     min: Annotated[
@@ -39,7 +39,7 @@ def plan(job: Job) -> dict[str, Any]:
 
     for bound in (job.config.min or []) + (job.config.max or []):
         gates.parse(bound)
-    names = _models.check(job.inputs["source"], "evaluate")
+    names = _models.check(job.inputs["source"], "evaluate", job.dataset)
     split.check_children(job.dataset, job.config.data)
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
     _models.labels_in_order(rows, names, job.config.data)
@@ -64,14 +64,14 @@ def evaluate(job: Job) -> None:
     timing.reset_peak_memory()
     predictor = _models.predictor(given, "evaluate", config.device)
     rows = _models.choose_split(job.dataset, config.split, config.data)
-    texts = list(rows["text"])
+    contents = predictor.reader.contents(rows)
     labels = np.array(_models.labels_in_order(rows, predictor.names, config.data))
-    probabilities = predictor.probabilities(texts, config.batch_size, "predicting")
-    speed = timing.measure({"model": predictor}, texts)["model"]
+    probabilities = predictor.probabilities(contents, config.batch_size, "predicting")
+    speed = timing.measure({"model": predictor}, contents)["model"]
     peak = timing.peak_memory_bytes()  # before the intervals, which need more than inference does
     rates = {timing.BATCH_SIZE: speed["samples_per_second"]}
     if config.batch_size != timing.BATCH_SIZE:
-        rates[config.batch_size] = timing.measure({"model": predictor}, texts, config.batch_size)["model"][
+        rates[config.batch_size] = timing.measure({"model": predictor}, contents, config.batch_size)["model"][
             "samples_per_second"
         ]
     figures = {
@@ -199,5 +199,12 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
 
 
 STEP = Step(
-    name="evaluate", kind="evaluation", config=EvaluateConfig, run=evaluate, plan=plan, judge=judge, measures=True
+    name="evaluate",
+    kind="evaluation",
+    config=EvaluateConfig,
+    run=evaluate,
+    plan=plan,
+    judge=judge,
+    measures=True,
+    takes=("text", "image"),
 )

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument
 
-from toolkit import console
 from toolkit.config import Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, TrainConfig
+from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
-    model: Annotated[
-        str, Option(help="Model artifact, folder, hub name or builtin:NAME.", show_default=True), Input("model")
-    ] = "builtin:text-tiny"
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    model: ModelOption = "builtin"
+    columns: ContentOptions = field(default_factory=ContentOptions)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -29,7 +26,7 @@ def plan(job: Job) -> dict[str, Any]:
 
     data = _training.splits(job)
     names = data["train"].features["label"].names
-    _training.check_model(job.inputs["model"])
+    _training.check_model(job.inputs["model"], data)
     steps = -(-len(data["train"]) // job.config.train.batch_size)
     return {
         "rows": {split: len(rows) for split, rows in data.items()},
@@ -46,18 +43,21 @@ def finetune(job: Job) -> None:
     """
     from toolkit.commands import _training
     from toolkit.training import trainer
-    from toolkit.training.tasks import text_classification as task
 
-    data, names = _training.in_model_order(_training.splits(job), job.inputs["model"], job.config.source)
-    config = job.config.train
-    model, tokenizer = _training.load_given(job.inputs["model"], names, list(data["train"]["text"]), job.config.seed)
-    length = task.max_tokens(model.config, tokenizer, config.max_length or MAX_LENGTH)
-    rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
-    scratch = job.inputs["model"].path is None
-    figures = trainer.train(model, tokenizer, rows, validation, config, job.work, seed=job.config.seed, scratch=scratch)
-    _training.publish(job, model, tokenizer, figures, f"{job.config.model}, fine-tuned", length)
-    best = figures["validation"]
-    console.note(f"validation accuracy {best['accuracy']:.4f}, macro F1 {best['f1_macro']:.4f}")
+    given, seed, config = job.inputs["model"], job.config.seed, job.config.train
+    data, names = _training.in_model_order(_training.splits(job), given, job.config.source)
+    model, task = _training.load_given(given, names, data["train"], seed, config.max_length or MAX_LENGTH)
+    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
+    figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=given.path is None)
+    _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")
 
 
-STEP = Step(name="finetune", kind="model", config=FinetuneConfig, run=finetune, plan=plan, resumable=True)
+STEP = Step(
+    name="finetune",
+    kind="model",
+    config=FinetuneConfig,
+    run=finetune,
+    plan=plan,
+    resumable=True,
+    takes=("text", "image"),
+)

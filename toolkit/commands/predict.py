@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from toolkit import console
 from toolkit.config import Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
 from toolkit.training.config import Device
 
@@ -20,7 +20,7 @@ class PredictConfig(Config):
     data: Annotated[
         str, Option(help="Rows with a text; a label is passed through.", show_default=False), Input("dataset")
     ]
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    columns: ContentOptions = field(default_factory=ContentOptions)
     split: Annotated[str | None, Option(help="The split to predict.", show_default="all")] = None
     batch_size: Annotated[int, Option(help="Rows a batch.", min=1)] = 32
     device: Device = "auto"
@@ -29,7 +29,7 @@ class PredictConfig(Config):
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _models
 
-    names = _models.check(job.inputs["source"], "predict")
+    names = _models.check(job.inputs["source"], "predict", job.read_dataset(need_label=False))
     return {"rows": len(chosen_rows(job)), "classes": len(names)}
 
 
@@ -55,7 +55,8 @@ def predict(job: Job) -> None:
 
     rows = chosen_rows(job)
     predictor = _models.predictor(job.inputs["source"], "predict", job.config.device)
-    probabilities = predictor.probabilities([t or "" for t in rows["text"]], job.config.batch_size, "predicting")
+    contents = predictor.reader.contents(rows)
+    probabilities = predictor.probabilities(contents, job.config.batch_size, "predicting")
     evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
     predicted = probabilities.argmax(1)
     counts = {name: int((predicted == i).sum()) for i, name in enumerate(predictor.names)}
@@ -68,4 +69,4 @@ def predict(job: Job) -> None:
     console.table(f"{len(rows)} rows predicted", ("class", "rows"), ranked)
 
 
-STEP = Step(name="predict", kind="predictions", config=PredictConfig, run=predict, plan=plan)
+STEP = Step(name="predict", kind="predictions", config=PredictConfig, run=predict, plan=plan, takes=("text", "image"))

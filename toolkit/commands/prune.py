@@ -36,7 +36,8 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.compression import structure
 
     given, config = job.inputs["source"], job.config
-    names = _models.check(given, "prune", backends=("torch",))
+    data = _training.splits(job)
+    names = _models.check(given, "prune", data, backends=("torch",))
     assert given.path is not None
     stored = models.read_config(given.path)
     structure.check(stored.get("model_type"))
@@ -45,7 +46,6 @@ def plan(job: Job) -> dict[str, Any]:
         raise ToolkitError(f"--layers {config.layers}: the model has {depth}", "keep fewer")
     if not config.ffn and config.layers in (None, depth):
         raise ToolkitError("nothing to prune", "give --ffn above 0 or --layers below the model's number")
-    data = _training.splits(job)
     for rows in data.values():
         _models.labels_in_order(rows, names, config.data)
     return {
@@ -69,38 +69,36 @@ def prune(job: Job) -> None:
     from toolkit.compression import prune as pruning
     from toolkit.training import trainer
     from toolkit.training.precision import resolve_device
-    from toolkit.training.tasks import text_classification as task
 
     given, config = job.inputs["source"], job.config
     assert given.path is not None
     names = _models.check(given, "prune", backends=("torch",))
     data = _training.relabelled(_training.splits(job), names, config.data)
-    original, tokenizer = models.load(given.path)
-    length = task.max_tokens(original.config, tokenizer, config.train.max_length)
-    rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
+    original, processor = models.load(given.path)
+    task = _training.bind("text", original, processor, config.train.max_length)
+    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     model = copy.deepcopy(original)
-    cut = pruning.shrink(model, rows, tokenizer.pad_token_id, ffn=config.ffn, layers=config.layers)
+    cut = pruning.shrink(model, task, rows, ffn=config.ffn, layers=config.layers)
     before, after = (sum(p.numel() for p in m.parameters()) for m in (original, model))
     console.note(f"parameters {before:,} to {after:,} ({after / before:.0%}); layers kept {cut['layers_kept']}")
     if config.recover:
-        logits = distill.teacher_logits(original, tokenizer, rows, resolve_device(config.train.device))
+        logits = distill.teacher_logits(original, task, rows, resolve_device(config.train.device))
         figures = trainer.train(
             model,
-            tokenizer,
+            task,
             distill.with_teacher(rows, logits),
             validation,
             config.train,
             job.work,
             seed=config.seed,
-            loss=distill.loss(config.temperature, config.alpha, config.train.label_smoothing),
+            loss=distill.loss(task, config.temperature, config.alpha, config.train.label_smoothing),
         )
     else:
-        figures = {"validation": trainer.validate(model, tokenizer, validation)}
+        figures = {"validation": trainer.validate(model, task, validation)}
     figures["pruned"] = cut | {"parameters_before": before}
-    _training.publish(job, model, tokenizer, figures, f"{given.given}, pruned", length)
+    _training.publish(job, model, task, figures, f"{given.given}, pruned")
     models.load(job.folder)  # it reloads with the stock class, or this fails
     manifest.write_json(job.folder / "pruning.json", cut)
-    console.note(f"validation accuracy {figures['validation']['accuracy']:.4f}")
 
 
 STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True)

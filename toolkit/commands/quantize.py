@@ -57,7 +57,7 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _models
     from toolkit.data import split
 
-    names = _models.check(job.inputs["source"], "quantize", backends=("torch",))
+    names = _models.check(job.inputs["source"], "quantize", job.dataset, backends=("torch",))
     split.check_children(job.dataset, job.config.data)
     calibration, measured = chosen_splits(job)
     _models.labels_in_order(job.dataset[measured], names, job.config.data)
@@ -86,6 +86,7 @@ def quantize(job: Job) -> None:
 
     --max-drop and --min-speedup are gates: exit code 3 where one is not met (the model is written all the same).
     """
+    from toolkit import reading
     from toolkit.artifacts import manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _models
@@ -93,7 +94,6 @@ def quantize(job: Job) -> None:
     from toolkit.compression import quantize as quantizing
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
-    from toolkit.training.tasks import text_classification as task
 
     given, config = job.inputs["source"], job.config
     assert given.path is not None
@@ -101,28 +101,18 @@ def quantize(job: Job) -> None:
     calibration, measured = chosen_splits(job)
     train, rows = job.dataset[calibration], job.dataset[measured]
     labels = _models.labels_in_order(rows, names, config.data)
-    model, tokenizer = models.load(given.path)
-    length = task.max_tokens(model.config, tokenizer)
+    model, processor = models.load(given.path)
+    reader = reading.of("text", processor, model.config)
     sample = train.select(quantizing.stratified(train["label"], min(config.calibration_rows, len(train)), config.seed))
-    batches = []
-    for row in task.encode(tokenizer, sample, length):
-        batch = task.collate(tokenizer.pad_token_id, [row])
-        batches.append({name: batch[name].numpy() for name in ("input_ids", "attention_mask")})
+    batches = [reader.batch([row]) for row in reader.encode(reader.contents(sample))]
     quantized = quantizing.int8(quantizing.to_openvino(model), batches)
-    models.save_openvino(job.folder, quantized, model.config, tokenizer)
+    models.save_openvino(job.folder, quantized, model.config, processor)
 
     pair = {
         "input": predictors.build(
-            "torch",
-            model,
-            tokenizer,
-            names,
-            resolve_device("cpu" if config.device == "auto" else config.device),
-            length,
+            "torch", model, reader, names, resolve_device("cpu" if config.device == "auto" else config.device)
         ),
-        "quantized": predictors.build(
-            "openvino", models.load_for_inference(job.folder)[0], tokenizer, names, "cpu", length
-        ),
+        "quantized": predictors.build("openvino", models.load_for_inference(job.folder)[0], reader, names, "cpu"),
     }
     figures = measure.compare(pair, list(rows["text"]), labels, config.batch_size, config.seed)
     parameters = sum(p.numel() for p in model.parameters())
@@ -136,7 +126,9 @@ def quantize(job: Job) -> None:
     tell(job, figures)
     flat = {f"{g}.{k}": v for g in ("comparison", "model") for k, v in figures[g].items()}
     lines = ["Run it with `toolkit predict DIR --data …`, OpenVINO or optimum-intel."]
-    (job.folder / "README.md").write_text(models.card(f"{given.given}, INT8", names, flat, lines), encoding="utf-8")
+    (job.folder / "README.md").write_text(
+        models.card(f"{given.given}, INT8", "text-classification", names, flat, lines), encoding="utf-8"
+    )
     report.write(job.folder, page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
     job.metrics |= {

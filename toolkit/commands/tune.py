@@ -9,18 +9,16 @@ from typer import Argument, Option
 
 from toolkit import console
 from toolkit.config import RUNTIME, Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, TrainConfig
+from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
-    model: Annotated[str, Option(help="Model artifact, folder, hub name or builtin:NAME."), Input("model")] = (
-        "builtin:text-tiny"
-    )
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    model: ModelOption = "builtin"
+    columns: ContentOptions = field(default_factory=ContentOptions)
     total_trials: Annotated[
         int, Option(help="Trials in the study; one that has fewer goes on to this number.", min=1), RUNTIME
     ] = 20
@@ -38,7 +36,7 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.training import search
 
     data = _training.splits(job)
-    _training.check_model(job.inputs["model"])
+    _training.check_model(job.inputs["model"], data)
     scratch = job.inputs["model"].path is None
     return {
         "rows": {s: len(r) for s, r in data.items()},
@@ -57,21 +55,19 @@ def tune(job: Job) -> None:
     from toolkit.artifacts import manifest, report
     from toolkit.commands import _training
     from toolkit.training import search
-    from toolkit.training.tasks import text_classification as task
 
     config, given = job.config, job.inputs["model"]
     data, names = _training.in_model_order(_training.splits(job), given, config.source)
-    texts = list(data["train"]["text"])
     if job.previous and not (job.work / "study.db").exists():
         shutil.copy(job.previous / "study.db", job.work / "study.db.new")
         (job.work / "study.db.new").rename(job.work / "study.db")
 
-    model, tokenizer = _training.load_given(given, names, texts, config.seed)
-    length = task.max_tokens(model.config, tokenizer, config.train.max_length or MAX_LENGTH)
-    rows, validation = (task.encode(tokenizer, data[split], length) for split in ("train", "validation"))
+    length = config.train.max_length or MAX_LENGTH
+    model, task = _training.load_given(given, names, data["train"], config.seed, length)
+    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     study = search.search(
         model,
-        tokenizer,
+        task,
         rows,
         validation,
         config.train,
@@ -160,4 +156,13 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
     }
 
 
-STEP = Step(name="tune", kind="study", config=TuneConfig, run=tune, plan=plan, resumable=True, enough=enough)
+STEP = Step(
+    name="tune",
+    kind="study",
+    config=TuneConfig,
+    run=tune,
+    plan=plan,
+    resumable=True,
+    enough=enough,
+    takes=("text", "image"),
+)

@@ -8,31 +8,32 @@ import torch
 from torch.nn import functional as F
 
 from toolkit import console
-from toolkit.training.tasks import text_classification as task
+from toolkit.reading import Encoded
+from toolkit.training.tasks import Task
 
 TEACHER = "teacher_logits"
 
 
-def with_teacher(rows: list[dict[str, Any]], logits: Any) -> list[dict[str, Any]]:
+def with_teacher(rows: Encoded, logits: Any) -> Encoded:
     """Encoded rows that carry the teacher's logits (rows, classes)."""
     return [row | {TEACHER: logits[i]} for i, row in enumerate(rows)]
 
 
-def teacher_logits(model: Any, tokenizer: Any, rows: list[dict[str, Any]], device: str, batch_size: int = 64) -> Any:
+def teacher_logits(model: Any, task: Task, rows: Encoded, device: str, batch_size: int = 64) -> Any:
     """The teacher's logits for its own encoding of the rows: float32 tensor (rows, classes), each row asked once."""
     model = model.to(device).eval()
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))
+    order = sorted(range(len(rows)), key=lambda i: task.reader.size(rows[i]))
     out = torch.zeros(len(rows), model.config.num_labels)
     for start in console.track(range(0, len(order), batch_size), "asking the teacher"):
         chosen = order[start : start + batch_size]
-        batch = task.collate(tokenizer.pad_token_id, [{"input_ids": rows[i]["input_ids"]} for i in chosen])
+        batch = {k: v.to(device) for k, v in task.collate([rows[i] for i in chosen]).items()}
         with torch.inference_mode():
-            out[chosen] = model(**{k: v.to(device) for k, v in batch.items()}).logits.float().cpu()
+            out[chosen] = task.answers(model, batch)[0].cpu()
     model.to("cpu")
     return out
 
 
-def loss(temperature: float, alpha: float, smoothing: float = 0.0) -> Any:
+def loss(task: Task, temperature: float, alpha: float, smoothing: float = 0.0) -> Any:
     """`alpha` parts of the softened teacher, the rest of the labels; as `training.trainer.train` takes it.
 
     The gradient of the soft part shrinks with the square of the temperature and is scaled back by it.

@@ -8,10 +8,10 @@ import torch
 
 from toolkit import console
 from toolkit.compression import structure
-from toolkit.training.tasks import text_classification as task
+from toolkit.training.tasks import Task
 
 
-def ffn_importance(model: Any, batches: list[dict[str, Any]]) -> list[Any]:
+def ffn_importance(model: Any, task: Task, batches: list[dict[str, Any]]) -> list[Any]:
     """Of every FFN neuron the mean |activation x gradient| (first-order Taylor, Molchanov et al., 2017).
 
     Returns:
@@ -41,14 +41,16 @@ def ffn_importance(model: Any, batches: list[dict[str, Any]]) -> list[Any]:
     return scores
 
 
-def least_important_layers(model: Any, batches: list[dict[str, Any]], count: int) -> list[tuple[int, float]]:
+def least_important_layers(
+    model: Any, task: Task, batches: list[dict[str, Any]], count: int
+) -> list[tuple[int, float]]:
     """The layers whose removal hurts the loss least, found one after another, each with the loss after its removal."""
     found = structure.layers(model)
     whole, gone = list(found), []
     numbers = list(range(len(whole)))
     model.eval()
     for _ in console.track(range(count), "importance of layers"):
-        losses = {n: _loss(model, found, [whole[m] for m in numbers if m != n], batches) for n in numbers}
+        losses = {n: _loss(model, task, found, [whole[m] for m in numbers if m != n], batches) for n in numbers}
         victim = min(losses, key=losses.__getitem__)
         numbers.remove(victim)
         gone.append((victim, losses[victim]))
@@ -61,7 +63,7 @@ def _set(found: Any, chosen: list[Any]) -> None:
     found.extend(chosen)
 
 
-def _loss(model: Any, found: Any, chosen: list[Any], batches: list[dict[str, Any]]) -> float:
+def _loss(model: Any, task: Task, found: Any, chosen: list[Any], batches: list[dict[str, Any]]) -> float:
     _set(found, chosen)
     with torch.inference_mode():
         return float(sum(task.loss(model, batch)[0] for batch in batches)) / len(batches)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.compression import importance, structure
-from toolkit.training.tasks import text_classification as task
+from toolkit.reading import Encoded
+from toolkit.training.tasks import Task
 
 CALIBRATION_BATCHES, BATCH_SIZE = 16, 32
 MULTIPLE = 8  # of the kept width: matrix kernels like it
 
 
-def shrink(model: Any, rows: list[dict[str, Any]], pad_id: int, *, ffn: float, layers: int | None) -> dict[str, Any]:
+def shrink(model: Any, task: Task, rows: Encoded, *, ffn: float, layers: int | None) -> dict[str, Any]:
     """Cut the model in place; says what was cut and by what measure.
 
     Args:
@@ -21,15 +22,15 @@ def shrink(model: Any, rows: list[dict[str, Any]], pad_id: int, *, ffn: float, l
     """
     count = CALIBRATION_BATCHES * BATCH_SIZE
     chosen = rows[:: max(1, len(rows) // count)][:count]
-    batches = [task.collate(pad_id, chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
+    batches = [task.collate(chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
     depth = len(structure.layers(model))
-    removed = importance.least_important_layers(model, batches, depth - (layers or depth))
+    removed = importance.least_important_layers(model, task, batches, depth - (layers or depth))
     kept_layers = sorted(set(range(depth)) - {number for number, _ in removed})
     structure.keep_layers(model, kept_layers)
     width = structure.ffn(model, structure.layers(model)[0])[0].out_features
     kept = max(MULTIPLE, round(width * (1 - ffn) / MULTIPLE) * MULTIPLE)
     if kept < width:
-        scores = importance.ffn_importance(model, batches)
+        scores = importance.ffn_importance(model, task, batches)
         structure.keep_ffn(model, [score.argsort(descending=True)[:kept].tolist() for score in scores])
     return {
         "layers_kept": kept_layers,

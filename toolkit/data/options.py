@@ -19,10 +19,16 @@ class ColumnOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions(ColumnOptions):
-    """The columns for commands that take images, series and tables too."""
+class ContentOptions(ColumnOptions):
+    """The columns for commands that take images too."""
 
     image: Annotated[str | None, Option(help="Column with images or their paths.", show_default="found")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(ContentOptions):
+    """The columns for commands that take series and tables too."""
+
     group: Annotated[str | None, Option(help="Column whose equal values stay on one side of a split.")] = None
     time: Annotated[str | None, Option(help="Column that orders the rows in time.")] = None
     label_separator: Annotated[

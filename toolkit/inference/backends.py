@@ -1,6 +1,6 @@
-"""The runtimes behind the Predictor. A backend wraps a loaded model as `run(ids, mask) -> logits`, all numpy.
+"""The runtimes behind the Predictor. A backend wraps a loaded model as `run(batch) -> logits`, all numpy.
 
-Adding one is a function and a line in `BACKENDS`; `ids` and `mask` are int64 (batch, length), logits (batch, classes).
+Adding one is a function and a line in `BACKENDS`; a batch is what a reader makes, logits are (rows, classes).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from toolkit import quiet
 
-Run = Callable[[Any, Any], Any]
+Run = Callable[[dict[str, Any]], Any]
 
 
 def torch_backend(model: Any, device: str) -> Run:
@@ -19,11 +19,9 @@ def torch_backend(model: Any, device: str) -> Run:
 
     model = model.to(device).eval()
 
-    def run(ids: Any, mask: Any) -> Any:
+    def run(batch: dict[str, Any]) -> Any:
         with torch.inference_mode():
-            out = model(
-                input_ids=torch.from_numpy(ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
-            ).logits
+            out = model(**{name: torch.from_numpy(values).to(device) for name, values in batch.items()}).logits
         return out.float().cpu().numpy()
 
     return run
@@ -40,9 +38,8 @@ def openvino_backend(model: Any, device: str) -> Run:
     names = {port.get_any_name() for port in compiled.inputs}
     output = compiled.outputs[0]
 
-    def run(ids: Any, mask: Any) -> Any:
-        feed = {"input_ids": ids, "attention_mask": mask}
-        return compiled({name: feed[name] for name in names})[output].copy()
+    def run(batch: dict[str, Any]) -> Any:
+        return compiled({name: batch[name] for name in names})[output].copy()
 
     return run
 

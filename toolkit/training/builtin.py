@@ -5,27 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import console
+from toolkit.errors import ToolkitError
 
-# name -> version of its recipe (it goes into the stamp)
-NAMES = {"builtin:text-tiny": 1}
+# name -> (the contents that it reads, the version of its recipe, which goes into the stamp)
+NAMES = {"builtin:text-tiny": ("text", 1), "builtin:image-tiny": ("image", 1), "builtin:vit-tiny": ("image", 1)}
+DEFAULT = "builtin"  # stands for the first that reads the contents
 
 VOCABULARY = 4000
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_POSITIONS = 512
 
 
-def build(name: str, texts: list[str], labels: list[str], seed: int) -> tuple[Any, Any]:
-    """A randomly initialised model and a tokenizer trained on `texts`.
+def version(name: str) -> Any:
+    """What of a built-in decides a result."""
+    return NAMES if name == DEFAULT else NAMES[name]
+
+
+def resolve(name: str, kind: str) -> str:
+    """The built-in of that name for contents of this kind.
+
+    Raises:
+        ToolkitError: it reads others.
+    """
+    fitting = [own for own, (reads, _) in NAMES.items() if reads == kind]
+    if name == DEFAULT and fitting:
+        return fitting[0]
+    if name not in fitting:
+        raise ToolkitError(f"{name} does not read this data ({kind})", f"use {' or '.join(fitting)}")
+    return name
+
+
+def build(name: str, contents: list[Any], labels: list[str], seed: int) -> tuple[Any, Any]:
+    """A randomly initialised classifier and its processor.
 
     Args:
         name: one of `NAMES`.
-        texts: the rows of train; the BPE merges (Sennrich et al., 2016) are learned on them alone.
+        contents: of train, as its reader takes them.
         labels: class names in the order of the model's outputs.
     """
+    classes = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
+    makers = {"builtin:text-tiny": _text_tiny, "builtin:image-tiny": _image_tiny, "builtin:vit-tiny": _vit_tiny}
+    return makers[name](contents, classes, seed)
+
+
+def _text_tiny(texts: list[str], classes: dict[str, Any], seed: int) -> tuple[Any, Any]:
+    """RoFormer, with BPE merges (Sennrich et al., 2016) learned on the texts."""
     import torch
     from transformers import RoFormerConfig, RoFormerForSequenceClassification
 
-    assert name in NAMES
+    name = "builtin:text-tiny"
     console.note(f"{name}: learning a BPE vocabulary from {len(texts)} texts")
     tokenizer = train_tokenizer(texts)
     torch.manual_seed(seed)
@@ -42,10 +70,40 @@ def build(name: str, texts: list[str], labels: list[str], seed: int) -> tuple[An
         attention_probs_dropout_prob=0.2,
         max_position_embeddings=MAX_POSITIONS,
         pad_token_id=tokenizer.pad_token_id,
-        id2label=dict(enumerate(labels)),
-        label2id={name: i for i, name in enumerate(labels)},
+        **classes,
     )
     return RoFormerForSequenceClassification(config), tokenizer
+
+
+def _image_tiny(images: list[Any], classes: dict[str, Any], seed: int) -> tuple[Any, Any]:
+    """ResNet (He et al., 2016) of four stages, for images of 64 pixels."""
+    import torch
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(seed)
+    config = ResNetConfig(
+        embedding_size=32, hidden_sizes=[32, 64, 128, 256], depths=[2, 2, 2, 2], layer_type="basic", **classes
+    )
+    return ResNetForImageClassification(config), _image_processor(64)
+
+
+def _vit_tiny(images: list[Any], classes: dict[str, Any], seed: int) -> tuple[Any, Any]:
+    """A vision transformer (Dosovitskiy et al., 2021) with patches of 8 pixels, for images of 64."""
+    import torch
+    from transformers import ViTConfig, ViTForImageClassification
+
+    torch.manual_seed(seed)
+    config = ViTConfig(
+        image_size=64, patch_size=8, hidden_size=128, num_hidden_layers=4, num_attention_heads=4,
+        intermediate_size=512, **classes,
+    )  # fmt: skip
+    return ViTForImageClassification(config), _image_processor(64)
+
+
+def _image_processor(pixels: int) -> Any:
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    return ViTImageProcessorPil(size={"height": pixels, "width": pixels})
 
 
 def train_tokenizer(texts: list[str]) -> Any:

@@ -20,6 +20,14 @@ BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
+ModelOption = Annotated[
+    str,
+    Option(
+        help="Model artifact, folder, hub name or builtin:NAME.",
+        show_default="builtin:text-tiny; builtin:image-tiny for images",
+    ),
+    Input("model"),
+]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME]
 
 

@@ -11,15 +11,15 @@ import numpy as np
 
 from toolkit import console
 from toolkit.training import trainer
-from toolkit.training.config import MAX_LENGTH, TrainConfig
-from toolkit.training.tasks import text_classification as task
+from toolkit.training.config import TrainConfig
+from toolkit.training.tasks import Task
 
 SEEDS = 5
 LEVEL = 1.96  # standard errors on either side, for 95%
 
 
 def gain(
-    load: Callable[[int], tuple[Any, Any]],
+    load: Callable[[int], tuple[Any, Task]],
     train: Any,
     more: Any,
     validation: Any,
@@ -32,7 +32,7 @@ def gain(
     """The accuracy on validation without and with the rows `more`, over five seeds, and the difference.
 
     Args:
-        load: a fresh model and its tokenizer from a seed.
+        load: a fresh model and its task from a seed.
         train, more, validation: Datasets with the same classes.
 
     Returns:
@@ -43,13 +43,12 @@ def gain(
     with console.progress("checking the gain with the model", 2 * SEEDS) as advance:
         for number in range(seed, seed + SEEDS):
             for name, rows in (("without", [train]), ("with", [train, more])):
-                model, tokenizer = load(number)
-                length = task.max_tokens(model.config, tokenizer, config.max_length or MAX_LENGTH)
-                encoded = [row for part in rows for row in task.encode(tokenizer, part, length)]
-                told = task.encode(tokenizer, validation, length)
+                model, task = load(number)
+                encoded = [row for part in rows for row in task.encode(part)]
+                told = task.encode(validation)
                 with console.without_notes():
-                    trainer.train(model, tokenizer, encoded, told, config, work, seed=number, scratch=scratch)
-                hits[name].append(trainer.predict(model, tokenizer, told).argmax(1) == labels)
+                    trainer.train(model, task, encoded, told, config, work, seed=number, scratch=scratch)
+                hits[name].append(trainer.answers(model, task, told)[0].argmax(1) == labels)
                 shutil.rmtree(work, ignore_errors=True)
                 advance(1)
     without, with_ = (np.array(found, dtype=float) for found in hits.values())

@@ -14,8 +14,10 @@ import optuna
 
 from toolkit import console
 from toolkit.errors import ToolkitError
+from toolkit.reading import Encoded
 from toolkit.training import trainer
 from toolkit.training.config import TrainConfig
+from toolkit.training.tasks import Task
 
 WARM_UP_TRIALS = 4  # before pruning has a median to trust
 
@@ -39,9 +41,9 @@ def as_config(params: dict[str, Any]) -> dict[str, Any]:
 
 def search(
     model: Any,
-    tokenizer: Any,
-    rows: trainer.Rows,
-    validation: trainer.Rows,
+    task: Task,
+    rows: Encoded,
+    validation: Encoded,
     base: TrainConfig,
     work: Path,
     *,
@@ -75,7 +77,7 @@ def search(
             with console.without_notes():
                 return trainer.train(
                     copy.deepcopy(model),
-                    tokenizer,
+                    task,
                     rows,
                     validation,
                     config,

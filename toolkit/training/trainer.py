@@ -21,23 +21,22 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
-from toolkit.evaluation import metrics
+from toolkit.reading import Encoded
 from toolkit.training import optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
-from toolkit.training.tasks import text_classification as task
+from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
 
 COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
-Rows = list[dict[str, Any]]
 Loss = Callable[[Any, dict[str, Any]], tuple[torch.Tensor, Any]]  # (model, batch) -> loss, model outputs
 
 
 def train(
     model: Any,
-    tokenizer: Any,
-    rows: Rows,
-    validation: Rows,
+    task: Task,
+    rows: Encoded,
+    validation: Encoded,
     config: TrainConfig,
     work: Path,
     *,
@@ -49,10 +48,11 @@ def train(
     """Train `model` in place and leave the weights in it that were best on validation.
 
     Args:
-        rows: encoded rows (`tasks.*.encode`); `validation` likewise.
+        task: made for this model (`tasks.bind`).
+        rows: encoded by the task; `validation` likewise.
         work: where checkpoints, best weights and logs go; a run that finds checkpoints there resumes.
         scratch: whether the weights are new, which decides the default rate and epochs.
-        loss: takes the place of the model's own loss (distillation).
+        loss: takes the place of the task's own loss (distillation).
         report: called with the validation figures after each epoch (a search that prunes raises from it).
 
     Returns:
@@ -72,9 +72,10 @@ def train(
             model=model,
             args=_arguments(config, work, started, device, bf16, seed),
             train_dataset=rows,  # type: ignore[arg-type]
-            eval_dataset=sorted(validation, key=lambda row: len(row["input_ids"])),  # type: ignore[arg-type]
-            data_collator=partial(task.collate, tokenizer.pad_token_id),
-            compute_metrics=_validation_figures,
+            eval_dataset=sorted(validation, key=task.reader.size),  # type: ignore[arg-type]
+            data_collator=task.collate,
+            compute_metrics=lambda told: task.figures(told.predictions, told.label_ids),
+            task=task,
             config=config,
             loss=loss,
         )
@@ -97,19 +98,19 @@ def train(
     return watch.figures()
 
 
-def validate(model: Any, tokenizer: Any, validation: Rows) -> dict[str, Any]:
+def validate(model: Any, task: Task, validation: Encoded) -> dict[str, Any]:
     """Validation figures of a model as it is."""
-    labels = np.array([row["labels"] for row in validation])
-    return metrics.summary(labels, metrics.softmax(predict(model, tokenizer, validation))) | {"rows": len(validation)}
+    return task.figures(*answers(model, task, validation)) | {"rows": len(validation)}
 
 
-def predict(model: Any, tokenizer: Any, rows: Rows) -> Any:
-    """The model's logits, float64 (rows, classes)."""
-    batches = [rows[i : i + 64] for i in range(0, len(rows), 64)]
+def answers(model: Any, task: Task, rows: Encoded) -> tuple[Any, Any]:
+    """What the model says of the rows, and what is right: arrays (rows, …), as `Task.answers` has them."""
+    batches = [task.collate(rows[i : i + 64]) for i in range(0, len(rows), 64)]
     model.eval()
     with torch.inference_mode():
-        logits = [model(**task.collate(tokenizer.pad_token_id, batch)).logits.numpy() for batch in batches]
-    return np.concatenate(logits).astype(np.float64)
+        told = [task.answers(model, batch) for batch in batches]
+    said, right = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*told, strict=True))
+    return said, right
 
 
 def set_dropout(model: Any, p: float) -> None:
@@ -148,10 +149,6 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
     )
 
 
-def _validation_figures(prediction: Any) -> dict[str, float]:
-    return metrics.summary(prediction.label_ids, metrics.softmax(prediction.predictions.astype(np.float64)))
-
-
 def _writer(folder: Path) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -167,9 +164,10 @@ def last_checkpoint(work: Path) -> Path | None:
 class Engine(Trainer):
     """transformers' Trainer with reproducible batches, an exchangeable loss, and checkpoints whole or absent."""
 
-    def __init__(self, *args: Any, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.config, self.loss = config, loss
+        self.task, self.config = task, config
+        self.loss = loss or partial(task.loss, smoothing=config.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
         # The default printer would write to stdout, which carries the result alone.
@@ -180,7 +178,7 @@ class Engine(Trainer):
         ]
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        lengths = [len(row["input_ids"]) for row in self.train_dataset]  # type: ignore[union-attr]
+        lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
         batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed)
         loader = DataLoader(self.train_dataset, batch_sampler=batches, collate_fn=self.data_collator)  # type: ignore[arg-type]
         self.batches = batches
@@ -220,11 +218,13 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        if not model.training:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        smoothing = self.config.label_smoothing
-        loss, outputs = self.loss(model, inputs) if self.loss else task.loss(model, inputs, smoothing)
+        loss, outputs = self.loss(model, inputs)
         return (loss, outputs) if return_outputs else loss
+
+    def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            return None, *self.task.answers(model, inputs)
 
     def recall(self, checkpoint: Path) -> None:
         """Take up what an interrupted run knew."""

@@ -32,7 +32,7 @@ class Watch(TrainerCallback):
         self.bar = ExitStack()
 
     def evaluations(self) -> list[dict[str, float]]:
-        return [entry for entry in self.engine.state.log_history if "eval_accuracy" in entry]
+        return [entry for entry in self.engine.state.log_history if f"eval_{self.config.metric}" in entry]
 
     def best(self) -> dict[str, float]:
         """The first of the best evaluations."""
@@ -119,7 +119,7 @@ class Watch(TrainerCallback):
         best, rows, spent = self.best(), len(self.engine.train_dataset), self.engine.spent
         batch = self.config.batch_size * self.config.optim.accumulate
         seen = min(spent["steps"] * batch, round(self.engine.state.epoch * rows))
-        chosen = {k: best[f"eval_{k}"] for k in ("accuracy", "f1_macro", "loss")}
+        chosen = {k: best[f"eval_{k}"] for k in self.engine.task.figures_of}
         return {
             "validation": chosen | {"rows": len(self.engine.eval_dataset)},
             "train": {

@@ -1,23 +1,27 @@
 import numpy as np
 import pytest
 
-from toolkit.inference.predictor import BUCKETS, Predictor
+from toolkit.inference.predictor import Predictor
+from toolkit.reading.text import BUCKETS, TextReader
 
 
 class Words:
     """A tokenizer whose ids are word lengths."""
+
+    pad_token_id = 0
 
     def __call__(self, texts, max_length, **kwargs):
         return {"input_ids": [[len(word) for word in text.split()][:max_length] for text in texts]}
 
 
 def predictor(shapes):
-    def run(ids, mask):
+    def run(batch):
+        ids, mask = batch["input_ids"], batch["attention_mask"]
         shapes.append(ids.shape)
         total = (ids * mask).sum(1)
         return np.stack([total, -total], 1) / 10
 
-    return Predictor(run, Words(), ["more", "less"], max_length=40, pad_id=0)
+    return Predictor(run, TextReader(Words(), max_length=40), ["more", "less"])
 
 
 TEXTS = [" ".join(["abc"] * n) for n in (1, 30, 4, 9, 60, 2, 17)]
@@ -40,7 +44,7 @@ def test_few_shapes_occur():
 
 @pytest.mark.parametrize(("length", "padded"), [(1, 8), (8, 8), (9, 16), (33, 40), (40, 40)])
 def test_bucket(length, padded):
-    assert predictor([]).bucket(length) == padded
+    assert predictor([]).reader.bucket(length) == padded
 
 
 def test_nothing_in_nothing_out():

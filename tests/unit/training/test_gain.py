@@ -21,19 +21,17 @@ def trained(monkeypatch):
     """A model tells the class of texts that it was trained on, and takes all others for class 0."""
     calls = []
 
-    def train(model, tokenizer, encoded, told, config, work, *, seed, scratch):
+    def train(model, task, encoded, told, config, work, *, seed, scratch):
         calls.append((seed, len(encoded), scratch))
         model.known = dict(encoded)
         work.mkdir(parents=True)
 
-    def predict(model, tokenizer, told):
+    def answers(model, task, told):
         codes = [model.known.get(text, 0) for text, _ in told]
-        return np.eye(2)[codes]
+        return np.eye(2)[codes], None
 
     monkeypatch.setattr(trainer, "train", train)
-    monkeypatch.setattr(trainer, "predict", predict)
-    monkeypatch.setattr(gain.task, "encode", lambda _, part, __: list(zip(part["text"], part["label"], strict=True)))
-    monkeypatch.setattr(gain.task, "max_tokens", lambda *_: 8)
+    monkeypatch.setattr(trainer, "answers", answers)
     return calls
 
 
@@ -42,7 +40,8 @@ def found(tmp_path, more, validation, seed=7):
 
     def load(number):
         loaded.append(number)
-        return SimpleNamespace(config=None), None
+        task = SimpleNamespace(encode=lambda part: list(zip(part["text"], part["label"], strict=True)))
+        return SimpleNamespace(), task
 
     train = rows(["x", "y"], [0, 1])
     out = gain.gain(load, train, more, validation, TrainConfig(), tmp_path / "work", seed=seed, scratch=True)

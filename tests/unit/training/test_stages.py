@@ -5,14 +5,16 @@ import pytest
 import torch
 
 from toolkit.errors import ToolkitError
+from toolkit.reading.text import TextReader
 from toolkit.training import builtin, stages, trainer
 from toolkit.training.config import Layers, Optim, Schedule, TrainConfig
+from toolkit.training.tasks import bind
 
 
 @pytest.fixture(scope="module")
 def tiny():
     made, tokenizer = builtin.build("builtin:text-tiny", [f"word{i % 9} of it" for i in range(90)], ["a", "b"], seed=0)
-    return made, tokenizer
+    return made, bind("text-classification", TextReader(tokenizer, 128))
 
 
 def rows(count):
@@ -88,13 +90,13 @@ def test_stages_must_make_sense(found, says):
 
 def trained(tiny, folder, **changes):
     """How far each part of the model moved."""
-    made, tokenizer = copy.deepcopy(tiny)
+    made, task = copy.deepcopy(tiny)
     before = [[p.detach().clone() for p in part] for part in stages.parts(made)]
     options = TrainConfig(
         epochs=2.0, batch_size=16, precision="fp32", device="cpu", patience=0, metric="loss",
         optim=Optim(lr=1e-3, weight_decay=0.0), schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
     )  # fmt: skip
-    trainer.train(made, tokenizer, rows(128), rows(16), options, folder, seed=0)
+    trainer.train(made, task, rows(128), rows(16), options, folder, seed=0)
     assert all(p.requires_grad for p in made.parameters())
     parts = stages.parts(made)
     return [max(float((p - q).abs().max()) for p, q in zip(part, old, strict=True))
@@ -123,7 +125,7 @@ def test_a_stopped_run_of_stages_ends_as_an_undisturbed_one(tiny, tmp_path, monk
     )  # fmt: skip
     weights = []
     for name, stops in (("whole", False), ("cut", True)):
-        made, tokenizer = copy.deepcopy(tiny)
+        made, task = copy.deepcopy(tiny)
         if stops:
             with monkeypatch.context() as patch:
                 original = trainer.Watch.on_step_end
@@ -135,8 +137,8 @@ def test_a_stopped_run_of_stages_ends_as_an_undisturbed_one(tiny, tmp_path, monk
 
                 patch.setattr(trainer.Watch, "on_step_end", stop)
                 with pytest.raises(KeyboardInterrupt):
-                    trainer.train(made, tokenizer, rows(128), rows(16), options, tmp_path / name, seed=0)
-            made, tokenizer = copy.deepcopy(tiny)
-        trainer.train(made, tokenizer, rows(128), rows(16), options, tmp_path / name, seed=0)
+                    trainer.train(made, task, rows(128), rows(16), options, tmp_path / name, seed=0)
+            made, task = copy.deepcopy(tiny)
+        trainer.train(made, task, rows(128), rows(16), options, tmp_path / name, seed=0)
         weights.append(torch.cat([p.detach().flatten() for p in made.parameters()]))
     assert torch.equal(*weights)

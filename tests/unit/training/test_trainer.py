@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from toolkit.errors import ToolkitError
+from toolkit.reading.text import TextReader
 from toolkit.training import builtin, trainer
 from toolkit.training.config import Optim, Schedule, TrainConfig
-from toolkit.training.tasks import text_classification as task
+from toolkit.training.tasks import bind
 
 LABELS = ["long", "short"]
 
@@ -29,7 +30,7 @@ def model():
     texts = [f"word{i % 40} and more of it {i % 7}" for i in range(400)]
     made, tokenizer = builtin.build("builtin:text-tiny", texts, LABELS, seed=0)
     made.resize_token_embeddings(128)
-    return made, tokenizer
+    return made, bind("text-classification", TextReader(tokenizer, 128))
 
 
 def config(**changes):
@@ -39,12 +40,10 @@ def config(**changes):
 
 
 def test_learns_and_keeps_the_best_weights(model, tmp_path):
-    made, tokenizer = model
-    figures = trainer.train(made, tokenizer, rows(256), rows(64, 1), config(), tmp_path, seed=0, scratch=True)
+    made, task = model
+    figures = trainer.train(made, task, rows(256), rows(64, 1), config(), tmp_path, seed=0, scratch=True)
     assert figures["validation"]["accuracy"] > 0.9
-    assert trainer.validate(made, tokenizer, rows(64, 1))["loss"] == pytest.approx(
-        figures["validation"]["loss"], rel=1e-4
-    )
+    assert trainer.validate(made, task, rows(64, 1))["loss"] == pytest.approx(figures["validation"]["loss"], rel=1e-4)
     assert figures["train"]["epochs"] == 3
     assert figures["train"]["samples_per_second"] > 0
     logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
@@ -53,10 +52,10 @@ def test_learns_and_keeps_the_best_weights(model, tmp_path):
 
 
 def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_path):
-    made, tokenizer = model
+    made, task = model
     start = {k: v.clone() for k, v in made.state_dict().items()}
     whole = tmp_path / "whole"
-    trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), whole, seed=0)
+    trainer.train(made, task, rows(128), rows(32, 1), config(save_every=3), whole, seed=0)
     expected = {k: v.clone() for k, v in made.state_dict().items()}
 
     class Stop(Exception):
@@ -68,12 +67,12 @@ def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_pa
     made.load_state_dict(start)
     stopped = tmp_path / "stopped"
     with pytest.raises(Stop):
-        trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0, report=stop)
+        trainer.train(made, task, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0, report=stop)
     found = trainer.last_checkpoint(stopped)
     assert found
     assert found.name == "checkpoint-6"  # inside the first epoch of 8 steps
     made.load_state_dict(start)
-    trainer.train(made, tokenizer, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0)
+    trainer.train(made, task, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0)
     assert all(torch.equal(v, expected[k]) for k, v in made.state_dict().items())
 
 
@@ -87,39 +86,39 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
 
 
 def test_keeps_only_the_newest_checkpoints(model, tmp_path):
-    made, tokenizer = model
-    trainer.train(made, tokenizer, rows(96), rows(32, 1), config(epochs=2.0, save_every=2, keep=1), tmp_path, seed=0)
+    made, task = model
+    trainer.train(made, task, rows(96), rows(32, 1), config(epochs=2.0, save_every=2, keep=1), tmp_path, seed=0)
     assert [p.name for p in (tmp_path / "checkpoints").glob("checkpoint-*")] == ["checkpoint-12"]
 
 
 def test_part_of_an_epoch_is_evaluated_too(model, tmp_path):
-    made, tokenizer = model
-    figures = trainer.train(made, tokenizer, rows(128), rows(32, 1), config(epochs=0.5), tmp_path, seed=0)
+    made, task = model
+    figures = trainer.train(made, task, rows(128), rows(32, 1), config(epochs=0.5), tmp_path, seed=0)
     assert figures["train"]["steps"] == 4
     assert figures["train"]["epochs"] == pytest.approx(0.5)
 
 
 def test_stops_early(model, tmp_path):
-    made, tokenizer = model
+    made, task = model
     frozen = config(epochs=9.0, patience=2, optim=Optim(lr=0.0))
-    figures = trainer.train(made, tokenizer, rows(64), rows(32, 1), frozen, tmp_path, seed=0)
+    figures = trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0)
     assert figures["train"]["epochs"] == 3  # the first, and two without gain
     assert figures["train"]["best_epoch"] == 1
 
 
 def test_a_run_that_had_stopped_early_does_not_go_on_when_called_again(model, tmp_path):
-    made, tokenizer = model
+    made, task = model
     frozen = config(epochs=9.0, patience=1, optim=Optim(lr=0.0))
-    first, again = (trainer.train(made, tokenizer, rows(64), rows(32, 1), frozen, tmp_path, seed=0) for _ in range(2))
+    first, again = (trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0) for _ in range(2))
     assert first == again
     assert again["train"]["epochs"] == 2
 
 
 def test_a_diverged_run_stops_and_says_so(model, tmp_path):
-    made, tokenizer = model
+    made, task = model
     wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
     with pytest.raises(ToolkitError, match=r"(loss|grad_norm) is (nan|inf)"):
-        trainer.train(made, tokenizer, rows(128), rows(32, 1), wild, tmp_path, seed=0)
+        trainer.train(made, task, rows(128), rows(32, 1), wild, tmp_path, seed=0)
 
 
 def test_dropout_reaches_modules_and_config(model):
@@ -135,9 +134,9 @@ def test_dropout_reaches_modules_and_config(model):
 def test_schedule_is_the_one_that_was_asked_for(model, tmp_path, scheduler, last):
     from toolkit.training.config import Schedule
 
-    made, tokenizer = model
+    made, task = model
     asked = config(epochs=1.0, log_every=1, schedule=Schedule(scheduler=scheduler, warmup=0.25))
-    trainer.train(made, tokenizer, rows(128), rows(32, 1), asked, tmp_path, seed=0)
+    trainer.train(made, task, rows(128), rows(32, 1), asked, tmp_path, seed=0)
     logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
     rates = [entry["learning_rate"] for entry in logged if "learning_rate" in entry]
     assert rates[0] < rates[1]  # it warms up
@@ -146,31 +145,30 @@ def test_schedule_is_the_one_that_was_asked_for(model, tmp_path, scheduler, last
 
 def test_shares_of_classes_are_learned(model, tmp_path):
     """Rows that are 30% of one class and 70% of the other: the model says so, though their label says 100%."""
-    made, tokenizer = model
+    made, task = model
     mixed = [row | {"labels": 1, "label_weights": [0.3, 0.7]} for row in rows(192)]
-    trainer.train(
-        made, tokenizer, mixed, rows(16, 1), config(metric="loss", patience=0), tmp_path, seed=0, scratch=True
-    )
-    told = torch.tensor(trainer.predict(made, tokenizer, rows(64, 2))).softmax(1)
+    trainer.train(made, task, mixed, rows(16, 1), config(metric="loss", patience=0), tmp_path, seed=0, scratch=True)
+    told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
     assert told[:, 0].mean() == pytest.approx(0.3, abs=0.1)
 
 
-def test_a_batch_may_hold_mixtures_and_others():
+def test_a_batch_may_hold_mixtures_and_others(model):
+    _, task = model
     plain = {"input_ids": [1, 2], "labels": 1}
-    batch = task.collate(0, [plain, plain | {"label_weights": [0.25, 0.75]}])
+    batch = task.collate([plain, plain | {"label_weights": [0.25, 0.75]}])
     assert batch["label_weights"].tolist() == [[0, 1], [0.25, 0.75]]
-    assert "label_weights" not in task.collate(0, [plain, plain])
+    assert "label_weights" not in task.collate([plain, plain])
 
 
 def weights_after(model, folder, **changes):
-    made, tokenizer = model
+    made, task = model
     made = copy.deepcopy(made)
     trainer.set_dropout(made, 0.0)
     even = [row | {"input_ids": row["input_ids"][:4]} for row in rows(64)]
     plain = config(
         patience=0, metric="loss", epochs=1.0, schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
     )
-    trainer.train(made, tokenizer, even, rows(16, 1), plain, folder, seed=0)
+    trainer.train(made, task, even, rows(16, 1), plain, folder, seed=0)
     return torch.cat([p.detach().flatten() for p in made.parameters()])
 
 
@@ -187,10 +185,10 @@ def test_accumulated_batches_step_as_one(model, tmp_path):
 def test_label_smoothing_makes_it_less_sure(model, tmp_path):
     sure = []
     for smoothing in (0.0, 0.4):
-        made, tokenizer = copy.deepcopy(model)
+        made, task = copy.deepcopy(model)
         options = config(label_smoothing=smoothing, patience=0, metric="loss" if smoothing else "accuracy")
-        trainer.train(made, tokenizer, rows(256), rows(64, 1), options, tmp_path / str(smoothing), seed=0, scratch=True)
-        told = torch.tensor(trainer.predict(made, tokenizer, rows(64, 2))).softmax(1)
+        trainer.train(made, task, rows(256), rows(64, 1), options, tmp_path / str(smoothing), seed=0, scratch=True)
+        told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
         sure.append(float(told.max(1).values.mean()))
     assert sure[0] > 0.95
     assert sure[1] == pytest.approx(0.8, abs=0.08)
@@ -198,7 +196,7 @@ def test_label_smoothing_makes_it_less_sure(model, tmp_path):
 
 @pytest.mark.parametrize("name", ["sgd", "adafactor", "lion"])
 def test_other_optimizers_learn(model, tmp_path, name):
-    made, tokenizer = model
+    made, task = model
     options = config(optim=Optim(optimizer=name))
-    figures = trainer.train(made, tokenizer, rows(256), rows(64, 1), options, tmp_path, seed=0, scratch=True)
+    figures = trainer.train(made, task, rows(256), rows(64, 1), options, tmp_path, seed=0, scratch=True)
     assert figures["validation"]["accuracy"] > 0.9

@@ -1,1 +1,43 @@
-"""One file a task: how rows become batches. Text classification is the first."""
+"""One file a task: what is learned from a row, and what validation tells of it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol
+
+from toolkit.reading import Encoded, Reader
+
+# name -> module with a class `Task`
+TASKS = {
+    "text-classification": "text_classification",
+    "image-classification": "image_classification",
+}
+OF_KIND = {"text": "text-classification", "image": "image-classification"}  # where --task is not given
+
+
+class Task(Protocol):
+    """What the engine asks of a task."""
+
+    reader: Reader
+    figures_of: tuple[str, ...]  # the validation figures, each of which may pick the best weights
+
+    def encode(self, rows: Any) -> Encoded:
+        """A Dataset's rows as the model's inputs, with what is to be learned of each."""
+
+    def collate(self, rows: Encoded) -> dict[str, Any]:
+        """Encoded rows as a batch of tensors."""
+
+    def loss(self, model: Any, batch: dict[str, Any], smoothing: float = 0.0) -> tuple[Any, Any]:
+        """(the loss, the model's outputs) of a batch in training."""
+
+    def answers(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+        """(what the model says, what is right) of a batch in validation: tensors (rows, …)."""
+
+    def figures(self, answers: Any, labels: Any) -> dict[str, float]:
+        """The figures of validation, `figures_of`, from all answers and labels as numpy arrays."""
+
+
+def bind(name: str, reader: Reader) -> Task:
+    """The task of that name for a model's reader."""
+    made: Task = import_module(f"{__name__}.{TASKS[name]}").Task(reader)
+    return made

@@ -1,0 +1,51 @@
+"""How a model reads contents: rows to encoded rows, encoded rows to batches of arrays. One file a kind of content.
+
+Training, inference and compression read through the same reader, so that a model sees in production what it saw then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Encoded = list[dict[str, Any]]
+
+
+class Reader(Protocol):
+    """What a model's tokenizer or image processor does, with its limits bound."""
+
+    kind: str  # of the content: the column that it reads
+    processor: Any  # with `save_pretrained`
+
+    def contents(self, rows: Any) -> list[Any]:
+        """The contents of a Dataset's rows, as `encode` takes them."""
+
+    def encode(self, contents: Sequence[Any]) -> Encoded:
+        """Each content as the model's inputs, nothing padded yet."""
+
+    def size(self, row: dict[str, Any]) -> int:
+        """By what rows of a batch should be alike."""
+
+    def bucket(self, size: int) -> int:
+        """The size that inference pads to: one of few, so that nothing recompiles."""
+
+    def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
+        """Encoded rows as the model's inputs, numpy arrays (rows, …), padded to `size` or to the largest."""
+
+
+def of(kind: str, processor: Any, config: Any = None, *, wanted: int | None = None) -> Reader:
+    """The reader of a model.
+
+    Args:
+        kind: of the content.
+        processor: its tokenizer or image processor.
+        config: the model's own; None where there is none (OpenVINO).
+        wanted: a smaller limit than the model's: tokens of a text.
+    """
+    if kind == "image":
+        from toolkit.reading.image import ImageReader
+
+        return ImageReader(processor)
+    from toolkit.reading.text import TextReader, max_tokens
+
+    return TextReader(processor, max_tokens(config, processor, wanted))

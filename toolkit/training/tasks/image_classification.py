@@ -1,0 +1,9 @@
+"""One class an image."""
+
+from __future__ import annotations
+
+from toolkit.training.tasks.classification import Classification
+
+
+class Task(Classification):
+    """Classifies images."""
