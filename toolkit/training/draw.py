@@ -31,8 +31,10 @@ def _distribution(limits: Mapping[str, Any]) -> Any:
     return optuna.distributions.FloatDistribution(**limits)
 
 
-def params(kind: str, space: Space, trials: Sequence[Any], direction: str, seed: int) -> dict[str, Any] | None:
-    """The next trial's options: decided by the space, the trials so far and the seed, and by nothing else.
+def params(
+    kind: str, space: Space, trials: Sequence[Any], direction: str, seed: int, rank: int = 0
+) -> tuple[dict[str, Any], str] | None:
+    """The next trial's options: decided by the space, the trials so far, the seed and the worker, and by nothing else.
 
     They are drawn in a study of their own in memory, so that a trial enters the storage with all its options at once:
     a search that is killed at any moment goes on as if it had not been.
@@ -40,17 +42,26 @@ def params(kind: str, space: Space, trials: Sequence[Any], direction: str, seed:
     Args:
         kind: "tpe", "gp", "random" or "grid".
         trials: all of the study, in order.
+        rank: of the worker among those of the study, from 0.
 
     Returns:
-        option -> value; None where a grid has no cell left.
+        option -> value, and the draw's name, which two workers may have come to at once; None where a grid has no
+        cell left.
     """
     if kind == "grid":
-        return _next_cell(space, trials, seed)
-    mixed = int(np.random.SeedSequence([seed, len(trials)]).generate_state(1)[0])
+        free = left(space, trials)
+        order = np.random.default_rng(seed).permutation(len(cells(space)))
+        return next(((free[i], str(i)) for i in map(int, order) if i in free), None)
+    mixed = int(np.random.SeedSequence([seed, len(trials), rank]).generate_state(1)[0])
     aside = optuna.create_study(direction=direction, sampler=_sampler(kind, mixed))
     aside.add_trials(trials)
-    drawn: dict[str, Any] = aside.ask(distributions(space)).params
-    return drawn
+    return aside.ask(distributions(space)).params, f"{len(trials)}-{rank}"
+
+
+def left(space: Space, trials: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """The cells of a grid, by their number, that no trial has; a lost trial's is free again."""
+    taken = [t.params for t in trials if LOST not in t.user_attrs]
+    return {i: cell for i, cell in enumerate(cells(space)) if cell not in taken}
 
 
 def _sampler(kind: str, seed: int) -> Any:
@@ -59,14 +70,6 @@ def _sampler(kind: str, seed: int) -> Any:
     if kind == "gp":
         return optuna.samplers.GPSampler(seed=seed, n_startup_trials=WARM_UP_TRIALS)
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=WARM_UP_TRIALS)
-
-
-def _next_cell(space: Space, trials: Sequence[Any], seed: int) -> dict[str, Any] | None:
-    """The first cell, in an order shuffled by the seed, that no trial has; a lost trial's is free again."""
-    grid = cells(space)
-    taken = [t.params for t in trials if LOST not in t.user_attrs]
-    order = np.random.default_rng(seed).permutation(len(grid))
-    return next((grid[i] for i in order if grid[i] not in taken), None)
 
 
 def pruner(kind: str, epochs: int) -> Any:

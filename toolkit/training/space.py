@@ -23,8 +23,8 @@ KEYS = ("low", "high", "log", "step", "choices")
 WIDE = 768  # hidden size of BERT base
 MOST_CELLS = 1_000_000
 
-# Peak rates of adamw. For BERT base 2e-5 to 5e-5 (Devlin et al., 2019); its authors search 3e-5 to 3e-4 for their smaller
-# models (README of google-research/bert, "smaller BERT models"). Those of another optimizer are in proportion.
+# Peak rates of adamw. For BERT base 2e-5 to 5e-5 (Devlin et al., 2019); for smaller models its authors search 3e-5 to
+# 3e-4 (README of google-research/bert). Those of another optimizer are in proportion.
 RATES = {
     ("text", "scratch"): (2e-4, 3e-3),
     ("text", "wide"): (1e-5, 5e-5),

@@ -75,6 +75,7 @@ def connect(given: str) -> Any:
         ToolkitError: it cannot be reached, or holds something else.
     """
     kind, place = locate(given)
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with _told(given):
         if kind == "journal":
             from optuna.storages.journal import JournalFileBackend
@@ -98,11 +99,21 @@ def _told(given: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, optuna.exceptions.OptunaError, OSError, ValueError, KeyError, RuntimeError) as e:
-        raise failure(given, e, "cannot reach the storage") from e
+        raise _failure(given, e, "cannot reach the storage") from e
 
 
-def failure(given: str, e: Exception, what: str) -> ToolkitError:
-    """A failure of the storage as the user is told of it."""
+@contextmanager
+def guarded(given: str) -> Iterator[None]:
+    """Tell the user when a storage breaks off while it is used."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
+        raise _failure(given, e, "lost the storage") from e
+
+
+def _failure(given: str, e: Exception, what: str) -> ToolkitError:
     cause: BaseException = getattr(e, "orig", None) or (e.__cause__ and getattr(e.__cause__, "orig", None)) or e
     reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
     password = re.search(r"://[^:/@]*:(.+)@", given)
