@@ -54,16 +54,12 @@ def page(job: Job, study: Any, space: dict[str, Any]) -> dict[str, Any]:
 
     found, broken, metric = search.finished(study), search.failed(study), job.config.train.metric
     best, early = study.best_trial, sum(t.state.name == "PRUNED" for t in found)
-    workers = {t.user_attrs.get("worker") for t in found}
+    workers = _number(len({t.user_attrs.get("worker") for t in found}), "worker")
     cards = [
         {"label": f"best {metric}", "value": best.value, "note": f"on validation, trial {best.number}"},
         {"label": "trials", "value": len(found), "note": f"{early} of them stopped early"},
         {"label": "failed", "value": len(broken), "note": "not counted as trials"},
-        {
-            "label": "minutes",
-            "value": round(search.spent(study) / 60, 1),
-            "note": f"of {_number(len(workers), 'worker')}",
-        },
+        {"label": "minutes", "value": round(search.spent(study) / 60, 1), "note": f"of {workers}"},
     ]
     options = ", ".join(f"{name} {_plain(value)}" for name, value in best.params.items())
     return {

@@ -147,14 +147,9 @@ def tune(job: Job) -> None:
     space = _space(job, data)
     _go_on_from_previous(job)
     place = config.storage or str(job.work / STUDY)
+    direction = "minimize" if config.train.metric == "loss" else "maximize"
+    study = storage.study(place, _study_name(job, space), direction, _made(job, space))
     with storage.guarded(place):
-        study = storage.join(
-            storage.connect(place),
-            _study_name(job, space),
-            "minimize" if config.train.metric == "loss" else "maximize",
-            _made(job, space),
-            configs.without_password(place),
-        )
         settings = _settings(job, data, names, space)
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import optuna
 
@@ -68,21 +70,29 @@ def check(given: str) -> None:
             raise OSError(f"there is no folder {Path(place).resolve().parent}")
 
 
-def connect(given: str) -> Any:
-    """The storage, its tables or its file made where there are none.
+def study(given: str, name: str, direction: str, made: Mapping[str, Any]) -> Any:
+    """The study of that name in a storage, new or as other workers began it.
+
+    Args:
+        direction: "maximize" or "minimize".
+        made: what the study is made for, part -> value; a study that is there must agree in each.
 
     Raises:
-        ToolkitError: it cannot be reached, or holds something else.
+        ToolkitError: the storage cannot be reached, or the study there is of something else.
     """
-    kind, place = locate(given)
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with _told(given):
-        if kind == "journal":
-            from optuna.storages.journal import JournalFileBackend
+        return _join(_connect(*locate(given)), name, direction, made, without_password(given))
 
-            return optuna.storages.JournalStorage(JournalFileBackend(place))
-        url = f"sqlite:///{place}" if kind == "sqlite" else place
-        return optuna.storages.RDBStorage(url, engine_kwargs=_engine(kind))
+
+def _connect(kind: str, place: str) -> Any:
+    """The storage; its tables or its file are made where there are none."""
+    if kind == "journal":
+        from optuna.storages.journal import JournalFileBackend
+
+        return optuna.storages.JournalStorage(JournalFileBackend(place))
+    url = f"sqlite:///{place}" if kind == "sqlite" else place
+    return optuna.storages.RDBStorage(url, engine_kwargs=_engine(kind))
 
 
 def _engine(kind: str) -> dict[str, Any]:
@@ -116,23 +126,17 @@ def guarded(given: str) -> Iterator[None]:
 def _failure(given: str, e: Exception, what: str) -> ToolkitError:
     cause: BaseException = getattr(e, "orig", None) or (e.__cause__ and getattr(e.__cause__, "orig", None)) or e
     reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    if isinstance(e, ValueError) and locate(given)[0] == "journal":
+        reason = "it is no journal of Optuna's"
     password = re.search(r"://[^:/@]*:(.+)@", given)
-    if password:
-        reason = reason.replace(password[1], "***")
+    for part in [password[1], unquote(password[1]), *password[1].split("@")] if password else []:
+        reason = reason.replace(part, "***")
     return ToolkitError(f"{what} {without_password(given)}", reason)
 
 
-def join(storage: Any, name: str, direction: str, made: Mapping[str, Any], where: str) -> Any:
-    """The study of that name, new or as other workers began it.
-
-    Args:
-        made: what the study is made for, part -> value; a study that is there must agree in each.
-
-    Raises:
-        ToolkitError: the study there is of something else.
-    """
+def _join(storage: Any, name: str, direction: str, made: Mapping[str, Any], where: str) -> Any:
     study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
-    plain = {str(key): value for key, value in made.items()}
+    plain = json.loads(json.dumps(made))
     if MADE not in study.user_attrs and not study.get_trials(deepcopy=False):
         study.set_user_attr(MADE, plain)
     there = study.user_attrs.get(MADE)
