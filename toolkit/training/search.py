@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import transformers
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
@@ -36,7 +37,7 @@ FAILED = "failed"  # a trial's attribute: why it failed
 SECONDS = "seconds"  # how long it took
 DRAW = "draw"  # which draw it is
 STARTS = "starts"  # how often it was begun without coming to a first checkpoint
-MOST_STARTS = 5
+MOST_STARTS = 10
 FIRST_FAILURES, FAILURES_IN_A_ROW = 4, 20  # that end a search: while nothing has succeeded, and later
 MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 SECONDS_TO_WAIT = 1.0  # between looks at other workers' trials
@@ -276,7 +277,7 @@ def _clear(search: Search, study: Any) -> None:
     for path in [*search.work.glob("trial-*"), *search.work.glob("kept-*")]:
         if path.name != f"kept-{found.number if found else ''}":
             shutil.rmtree(path, ignore_errors=True)
-    gc.collect()  # an error's frames may hold a model
+    gc.collect()  # a trainer and its callbacks hold each other, and with them a model
 
 
 def _stop_if_all_fail(study: Any) -> None:
@@ -294,6 +295,7 @@ def best_model(search: Search, study: Any) -> tuple[Any, Task, dict[str, Any]]:
     kept = search.work / f"kept-{found.number}"
     task, _, _ = search.prepare(space.applied(search.base, found.params).max_length)
     if kept.is_dir():
+        transformers.logging.disable_progress_bar()
         return type(search.model).from_pretrained(kept), task, json.loads((kept / "figures.json").read_text())
     console.note(f"the model of trial {found.number} was not kept here: training it again")
     model, figures = _trained(search, found.params, search.work / "again", None)

@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit import config as configs
@@ -178,12 +178,12 @@ def cells(space: Space) -> list[dict[str, Any]]:
         ToolkitError: a range without steps, or more than a million cells.
     """
     values = {name: _values(name, limits) for name, limits in space.items()}
-    if math.prod(map(len, values.values())) > MOST_CELLS:
+    if math.prod(len(found) for found in values.values()) > MOST_CELLS:
         raise ToolkitError(f"the grid has more than {MOST_CELLS:,} cells", "give fewer values, or another --sampler")
     return [dict(zip(values, combined, strict=True)) for combined in itertools.product(*values.values())]
 
 
-def _values(name: str, limits: Mapping[str, Any]) -> list[Any]:
+def _values(name: str, limits: Mapping[str, Any]) -> Sequence[Any]:
     if "choices" in limits:
         return list(limits["choices"])
     low, high, step = limits["low"], limits["high"], limits.get("step")
@@ -192,4 +192,6 @@ def _values(name: str, limits: Mapping[str, Any]) -> list[Any]:
     if step is None:
         hint = "give it choices or a step in --space, or take another --sampler"
         raise ToolkitError(f"a grid needs the values of {name}, which has a range without steps", hint)
-    return [low + step * k for k in range(round((high - low) / step) + 1)]
+    if isinstance(step, int):
+        return range(low, high + 1, step)
+    return [low + step * k for k in range(min(round((high - low) / step), MOST_CELLS) + 1)]

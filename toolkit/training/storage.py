@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +92,16 @@ def _connect(kind: str, place: str) -> Any:
         from optuna.storages.journal import JournalFileBackend
 
         return optuna.storages.JournalStorage(JournalFileBackend(place))
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
     url = f"sqlite:///{place}" if kind == "sqlite" else place
+    for seconds in (0.5, 1.0, 2.0):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=_engine(kind))
+        except (IntegrityError, OperationalError, ProgrammingError) as e:
+            if not re.search("already exists|duplicate|unique", str(e.orig), re.IGNORECASE):
+                raise
+            time.sleep(seconds)  # another worker is making the tables at this moment
     return optuna.storages.RDBStorage(url, engine_kwargs=_engine(kind))
 
 
