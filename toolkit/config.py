@@ -238,8 +238,13 @@ def _parsed(suffix: str, text: str) -> Any:
     if suffix in (".yaml", ".yml"):
         import yaml
 
+        class Loader(yaml.SafeLoader):
+            """Safe, and 1e-5 is a number, as YAML 1.2 has it."""
+
+        float_ = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+        Loader.add_implicit_resolver("tag:yaml.org,2002:float", float_, list("-+.0123456789"))
         try:
-            return yaml.safe_load(text)
+            return Loader(text).get_single_data()
         except yaml.YAMLError as e:
             raise ValueError(str(e)) from e
     return json.loads(text)

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit.step import Job
 
 MOST_ROWS = 200
+MOST_COLUMNS = 8
 
 
 def trials_table(study: Any) -> Any:
@@ -72,7 +73,7 @@ def page(job: Job, study: Any, space: dict[str, Any]) -> dict[str, Any]:
         "sections": [
             _history(study, metric),
             *_mattered(study, found),
-            _together(study, found, space, metric),
+            _together(study, found, _foremost(study, space), metric),
             _trials(study, found, space, metric),
             *([_failures(broken, space)] if broken else []),
         ],
@@ -138,13 +139,22 @@ def _ranked(study: Any, found: list[Any]) -> list[Any]:
     return sorted(found, key=lambda t: (t.state.name != "COMPLETE", -_sign(study) * (t.value or 0.0)))
 
 
-def _together(study: Any, found: list[Any], space: dict[str, Any], metric: str) -> dict[str, Any]:
+def _foremost(study: Any, space: dict[str, Any]) -> list[str]:
+    """The options that matter most, in the order of the space, as many as a page is wide."""
+    from toolkit.training import search
+
+    shares = search.importance(study)
+    chosen = sorted(space, key=lambda name: -shares.get(name, 0.0))[:MOST_COLUMNS]
+    return [name for name in space if name in chosen]
+
+
+def _together(study: Any, found: list[Any], names: list[str], metric: str) -> dict[str, Any]:
     from toolkit.reports import search as pictures
 
     ranked = _ranked(study, found)
     complete = sum(t.state.name == "COMPLETE" for t in ranked)
     few = max(1, round(complete / 10))
-    columns = {name: [t.params.get(name) for t in ranked] for name in space} | {metric: [t.value for t in ranked]}
+    columns = {name: [t.params.get(name) for t in ranked] for name in names} | {metric: [t.value for t in ranked]}
     drawn = pictures.parallel(
         columns,
         best=[i < few for i in range(len(ranked))],
