@@ -245,8 +245,8 @@ def _trained(
     """A copy of the model trained with a trial's options, and its figures; goes on from what `folder` holds."""
     config = space.applied(search.base, params)
     model = copy.deepcopy(search.model)
-    task, rows, validation = search.prepare(config.max_length)
     with console.without_notes():
+        task, rows, validation = search.prepare(config.max_length)
         figures = trainer.train(
             model, task, rows, validation, config, folder, seed=search.seed, scratch=search.scratch, report=report
         )
