@@ -83,7 +83,7 @@ def one(given: argparse.Namespace, seed: int) -> dict[str, Any]:
     return out | {"tpe trials": len(found["tpe"]), "pruned": int((found["tpe"]["state"] == "PRUNED").sum())}
 
 
-def _share(given: argparse.Namespace) -> float:
+def _share(given: argparse.Namespace) -> Any:
     """The share of train that a sample of `--rows` is."""
     count: int = toolkit.split(given.data, out=given.folder / "unsplit", dry_run=True).metrics["rows"]["train"]
     return min(1.0, given.rows / count)
