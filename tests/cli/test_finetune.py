@@ -138,6 +138,8 @@ def test_several_classes_straight_from_a_csv(several: Path, tells_several: Path,
     raw, options = several.parent / "raw.csv", {"label_separator": ";", "model": str(tells_several)}
     made = toolkit.finetune(raw, out=tmp_path / "m", **FAST, epochs=1, lr=0.0, **options).artifact
     assert read(made, "metrics.json")["validation"]["f1_micro"] > 0.75  # its own head was kept
+    predicted = toolkit.predict(made, data=str(raw), label_separator=";", out=tmp_path / "p").artifact
+    assert set(pd.read_parquet(predicted / "predictions.parquet")["label"].map(len)) == {1, 2}
     with pytest.raises(ToolkitError, match=r"several classes a row, the data has one class.*--label-separator"):
         toolkit.evaluate(tells_several, data=str(raw), split="train", out=tmp_path / "e")
 
@@ -157,6 +159,12 @@ def test_several_classes_are_matched_by_name(
     rows.to_parquet(tmp_path / "in" / "test.parquet")
     other = toolkit.evaluate(tells_several, data=str(tmp_path / "in"), out=tmp_path / "e").artifact
     assert read(other, "metrics.json")["quality"] == read(evaluated, "metrics.json")["quality"]
+
+
+def test_tune_searches_for_several_classes(several: Path, tmp_path: Path) -> None:
+    options = FAST | {"epochs": 0.1, "metric": "f1_micro"}
+    made = toolkit.tune(several, out=tmp_path / "t", total_trials=1, **options).artifact
+    assert 0 < read(made, "best.json")["value"] <= 1
 
 
 @pytest.mark.parametrize("command", ["prune", "distill", "quantize"])
