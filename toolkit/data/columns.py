@@ -51,10 +51,8 @@ def choose(
             raise ToolkitError(f"{source}: '{chosen[role]}' cannot be both {twin} and {role}", f"name both with {both}")
     renames = {column: role for role, column in chosen.items() if column != role}
     content = next((role for role in CONTENT if role in chosen), CONTENT[-1])
-    others = [
-        *CONTENT[: CONTENT.index(content)],
-        *(["text_pair"] if "text" in chosen and "text_pair" not in chosen else []),
-    ]
+    alone = "text" in chosen and "text_pair" not in chosen
+    others = CONTENT[: CONTENT.index(content)] + ("text_pair",) * alone
     for role in [*renames.values(), *others]:  # what would be taken for the content too
         if role in first.column_names and role not in renames:  # another column already bears the standard name
             renames[role] = aside(role, first.column_names)
