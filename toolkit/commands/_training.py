@@ -25,11 +25,13 @@ def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
     Raises:
-        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages.
+        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd options.
     """
     from toolkit.data import labels, split
     from toolkit.training import stages
+    from toolkit.training.config import check
 
+    check(job.config.train)
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     name = job.config.data if hasattr(job.config, "data") else job.config.source
     data = job.dataset

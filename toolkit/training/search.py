@@ -58,6 +58,8 @@ def search(
         model: as it is before training; each trial trains a copy of it.
         base: the options that are not searched.
     """
+    if base.optim.find_lr:
+        raise ToolkitError("a search tries rates itself", "leave --find-lr out")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     ranges, folder = space(scratch), work / "trial"
@@ -114,7 +116,8 @@ def _objective(
 ) -> float:
     params = {name: _draw(trial, name, limits) for name, limits in ranges.items()}
     optim = dataclasses.replace(base.optim, lr=params["lr"], weight_decay=params["weight_decay"])
-    config = dataclasses.replace(base, batch_size=params["batch_size"], dropout=params["dropout"], optim=optim)
+    regularise = dataclasses.replace(base.regularise, dropout=params["dropout"])
+    config = dataclasses.replace(base, batch_size=params["batch_size"], optim=optim, regularise=regularise)
     epoch = 0
 
     def report(figures: dict[str, float]) -> None:

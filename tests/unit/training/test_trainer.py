@@ -6,8 +6,8 @@ import torch
 
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, trainer
-from toolkit.training.config import Optim, Schedule, TrainConfig
+from toolkit.training import builtin, dropout, trainer
+from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
 LABELS = ["long", "short"]
@@ -100,7 +100,7 @@ def test_part_of_an_epoch_is_evaluated_too(model, tmp_path):
 
 def test_stops_early(model, tmp_path):
     made, task = model
-    frozen = config(epochs=9.0, patience=2, optim=Optim(lr=0.0))
+    frozen = config(epochs=9.0, regularise=Regularise(patience=2), optim=Optim(lr=0.0))
     figures = trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0)
     assert figures["train"]["epochs"] == 3  # the first, and two without gain
     assert figures["train"]["best_epoch"] == 1
@@ -108,7 +108,7 @@ def test_stops_early(model, tmp_path):
 
 def test_a_run_that_had_stopped_early_does_not_go_on_when_called_again(model, tmp_path):
     made, task = model
-    frozen = config(epochs=9.0, patience=1, optim=Optim(lr=0.0))
+    frozen = config(epochs=9.0, regularise=Regularise(patience=1), optim=Optim(lr=0.0))
     first, again = (trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0) for _ in range(2))
     assert first == again
     assert again["train"]["epochs"] == 2
@@ -119,13 +119,6 @@ def test_a_diverged_run_stops_and_says_so(model, tmp_path):
     wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
     with pytest.raises(ToolkitError, match=r"(loss|grad_norm) is (nan|inf)"):
         trainer.train(made, task, rows(128), rows(32, 1), wild, tmp_path, seed=0)
-
-
-def test_dropout_reaches_modules_and_config(model):
-    made, _ = model
-    trainer.set_dropout(made, 0.37)
-    assert {m.p for m in made.modules() if isinstance(m, torch.nn.Dropout)} == {0.37}
-    assert made.config.hidden_dropout_prob == made.config.attention_probs_dropout_prob == 0.37
 
 
 @pytest.mark.parametrize(
@@ -147,7 +140,16 @@ def test_shares_of_classes_are_learned(model, tmp_path):
     """Rows that are 30% of one class and 70% of the other: the model says so, though their label says 100%."""
     made, task = model
     mixed = [row | {"labels": 1, "label_weights": [0.3, 0.7]} for row in rows(192)]
-    trainer.train(made, task, mixed, rows(16, 1), config(metric="loss", patience=0), tmp_path, seed=0, scratch=True)
+    trainer.train(
+        made,
+        task,
+        mixed,
+        rows(16, 1),
+        config(metric="loss", regularise=Regularise(patience=0)),
+        tmp_path,
+        seed=0,
+        scratch=True,
+    )
     told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
     assert told[:, 0].mean() == pytest.approx(0.3, abs=0.1)
 
@@ -163,10 +165,14 @@ def test_a_batch_may_hold_mixtures_and_others(model):
 def weights_after(model, folder, **changes):
     made, task = model
     made = copy.deepcopy(made)
-    trainer.set_dropout(made, 0.0)
+    dropout.apply(made, Regularise(dropout=0.0))
     even = [row | {"input_ids": row["input_ids"][:4]} for row in rows(64)]
     plain = config(
-        patience=0, metric="loss", epochs=1.0, schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
+        regularise=Regularise(patience=0),
+        metric="loss",
+        epochs=1.0,
+        schedule=Schedule(warmup=0.0, scheduler="constant"),
+        **changes,
     )
     trainer.train(made, task, even, rows(16, 1), plain, folder, seed=0)
     return torch.cat([p.detach().flatten() for p in made.parameters()])
@@ -186,7 +192,9 @@ def test_label_smoothing_makes_it_less_sure(model, tmp_path):
     sure = []
     for smoothing in (0.0, 0.4):
         made, task = copy.deepcopy(model)
-        options = config(label_smoothing=smoothing, patience=0, metric="loss" if smoothing else "accuracy")
+        options = config(
+            regularise=Regularise(label_smoothing=smoothing, patience=0), metric="loss" if smoothing else "accuracy"
+        )
         trainer.train(made, task, rows(256), rows(64, 1), options, tmp_path / str(smoothing), seed=0, scratch=True)
         told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
         sure.append(float(told.max(1).values.mean()))
