@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -30,8 +30,14 @@ def applied(model: Any, wanted: Regularise, ask: Callable[[], Any]) -> Iterator[
         yield
         return
     layers = droppable(model, ask)
-    for (layer, length), rate in zip(layers, rates(wanted, len(layers)), strict=True):
-        layer.forward = partial(_perhaps, layer, layer.forward, length, rate)
+    with _forwards(layers, _perhaps, rates(wanted, len(layers))):
+        yield
+
+
+@contextmanager
+def _forwards(layers: Layers, instead: Callable[..., Any], rates: Sequence[float]) -> Iterator[None]:
+    for (layer, length), rate in zip(layers, rates, strict=True):
+        layer.forward = partial(instead, layer, layer.forward, length, rate)
     try:
         yield
     finally:
@@ -49,45 +55,58 @@ def rates(wanted: Regularise, layers: int) -> list[float]:
 
 
 def _perhaps(layer: Any, forward: Any, length: int | None, rate: float, *args: Any, **kwargs: Any) -> Any:
-    if not layer.training or float(torch.rand(())) >= rate:
-        return forward(*args, **kwargs)
+    if layer.training and float(torch.rand(())) < rate:
+        return _skip(layer, forward, length, rate, *args, **kwargs)
+    return forward(*args, **kwargs)
+
+
+def _skip(layer: Any, forward: Any, length: int | None, rate: float, *args: Any, **kwargs: Any) -> Any:
     hidden = args[0] if args else kwargs["hidden_states"]
     return hidden if length is None else (hidden, *[None] * (length - 1))
 
 
 def droppable(model: Any, ask: Callable[[], Any]) -> Layers:
-    """The layers that give what they take in form; the blocks of a layer that does not (a stage of a ResNet).
+    """The layers, where each gives what it takes in form; else those of them, or of their blocks (a ResNet's
+    stages have some), that do.
 
     Raises:
-        ToolkitError: there are none.
+        ToolkitError: there are none, or the model does not work without them.
     """
-    candidates: list[Any] = []
-    for layer in stages.layers(model):
-        inner = next((m for m in layer.modules() if isinstance(m, torch.nn.ModuleList | torch.nn.Sequential)), ())
-        candidates += [layer, *inner]
-    seen: dict[int, int | None] = {}
-
-    def look(module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        taken = args[0] if args else kwargs.get("hidden_states")
-        first, *others = output if isinstance(output, tuple) else (output,)
-        same = isinstance(taken, torch.Tensor) and isinstance(first, torch.Tensor) and first.shape == taken.shape
-        if same and all(other is None for other in others):
-            seen[id(module)] = len(output) if isinstance(output, tuple) else None
-
-    hooks = [module.register_forward_hook(look, with_kwargs=True) for module in candidates]
+    layers = stages.layers(model)
     model.eval()
-    try:
-        with torch.random.fork_rng(), torch.no_grad():
-            ask()
-    finally:
-        for hook in hooks:
-            hook.remove()
-    found: Layers = []
-    inside: set[int] = set()
-    for module in candidates:
-        if id(module) in seen and id(module) not in inside:
-            found.append((module, seen[id(module)]))
-            inside |= {id(m) for m in module.modules()}
+    with torch.random.fork_rng(), torch.no_grad():
+        found = _keeping_form(layers, ask)
+        if len(found) < len(layers):
+            found = _keeping_form([block for layer in layers for block in _blocks(layer) or [layer]], ask)
+        try:
+            with _forwards(found, _skip, [1.0] * len(found)):
+                ask()
+        except Exception:  # what comes after wants something that only a layer can give
+            found = []
     if not found:
         raise ToolkitError(f"no layer of {type(model).__name__} can be left out", "leave --layer-drop out")
     return found
+
+
+def _blocks(layer: torch.nn.Module) -> list[Any]:
+    return list(next((m for m in layer.modules() if isinstance(m, torch.nn.ModuleList | torch.nn.Sequential)), ()))
+
+
+def _keeping_form(modules: Sequence[torch.nn.Module], ask: Callable[[], Any]) -> Layers:
+    """Those of the modules that give a tensor of the form that they take, alone or first in a tuple."""
+    seen: Layers = []
+
+    def look(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        taken = args[0] if args else kwargs.get("hidden_states")
+        given = output[0] if isinstance(output, tuple) else output
+        same = isinstance(taken, torch.Tensor) and isinstance(given, torch.Tensor) and given.shape == taken.shape
+        if same and all(module is not other for other, _ in seen):  # ALBERT's one layer works many times
+            seen.append((module, len(output) if isinstance(output, tuple) else None))
+
+    hooks = [module.register_forward_hook(look, with_kwargs=True) for module in modules]
+    try:
+        ask()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
