@@ -21,6 +21,7 @@ STEPS = 100
 SMOOTHING = 0.9  # of the loss: what each step keeps of the mean before
 DIVERGED = 4.0  # times the least smoothed loss: then it stops
 SKIP = 10  # steps at the start in which the smoothed loss is mostly noise
+LEAST_FALL = 0.01  # of the smoothed loss, as a share: less is noise
 SHARE = 0.1  # the rate proposed, as a share of that of the least loss
 
 
@@ -61,9 +62,9 @@ def settle(engine: Any, work: Path) -> float:
 
 
 def propose(curve: Curve) -> float | None:
-    """A tenth of the rate at which the smoothed loss is least; None where it never fell."""
+    """A tenth of the rate at which the smoothed loss is least; None where it hardly fell."""
     losses = curve.losses[SKIP:]
-    if not losses or min(losses) >= losses[0]:
+    if not losses or min(losses) > (1 - LEAST_FALL) * losses[0]:
         return None
     least = curve.rates[SKIP + losses.index(min(losses))]
     return float(f"{SHARE * least:.2g}")

@@ -135,5 +135,6 @@ class Watch(TrainerCallback):
                 "best_epoch": best["epoch"],
                 "steps": self.engine.state.global_step,
                 "rows": rows,
+                "learning_rate": self.engine.args.learning_rate,
             },
         }

@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 
+from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
 from toolkit.training import builtin, dropout, trainer
@@ -119,6 +120,63 @@ def test_a_diverged_run_stops_and_says_so(model, tmp_path):
     wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
     with pytest.raises(ToolkitError, match=r"(loss|grad_norm) is (nan|inf)"):
         trainer.train(made, task, rows(128), rows(32, 1), wild, tmp_path, seed=0)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_rate_of_ten_stops_the_training_and_says_so(model, tmp_path, optimizer):
+    """The loss stays a number all the while."""
+    made, task = model
+    wild = config(epochs=9.0, optim=Optim(lr=10.0, optimizer=optimizer), log_every=5)
+    with pytest.raises(ToolkitError, match=r"training has diverged: the loss is .* at step .*use a smaller --lr"):
+        trainer.train(made, task, rows(256), rows(32, 1), wild, tmp_path, seed=0)
+
+
+def test_class_weights_reach_the_loss(model, tmp_path):
+    """Rows that say nothing: the model tells how much the classes weigh, not how often they are."""
+    made, task = model
+    same = [{"input_ids": [10, 30, 31], "labels": int(i % 5 == 0)} for i in range(200)]
+    said = []
+    for name, changes in {
+        "none": {}, "balanced": {"class_weights": "balanced"}, "shown": {"oversample": 1.0},
+        "named": {"weights": {"short": 16.0}},
+    }.items():  # fmt: skip
+        learner = copy.deepcopy(made)
+        options = config(metric="loss", regularise=Regularise(patience=0, dropout=0.0, **changes))
+        trainer.train(learner, task, same, same, options, tmp_path / name, seed=0, scratch=True)
+        said.append(float(torch.tensor(trainer.answers(learner, task, same[:1])[0]).softmax(1)[0, 1]))
+    assert said == pytest.approx([0.2, 0.5, 0.5, 0.8], abs=0.12)
+
+
+@pytest.mark.parametrize("clip", ["norm", "adaptive", "none"])
+def test_clipping_is_the_one_that_was_asked_for(model, tmp_path, clip):
+    """Adaptive: each word's vector moves by no more than its share; the head is free."""
+    made, task = copy.deepcopy(model)
+    before = {name: p.detach().clone() for name, p in made.named_parameters()}
+    optim = Optim(
+        optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.0, clip=clip, clip_factor=1e-3, max_grad_norm=1e-3
+    )
+    options = config(batch_size=64, epochs=1.0, optim=optim, schedule=Schedule(warmup=0.0, scheduler="constant"))
+    trainer.train(made, task, rows(64), rows(16, 1), options, tmp_path, seed=0)
+    moved = {name: (p - before[name]) for name, p in made.named_parameters()}
+    whole = torch.cat([m.flatten() for m in moved.values()]).norm()
+    words = "roformer.embeddings.word_embeddings.weight"
+    shares = moved[words].norm(dim=1) / before[words].norm(dim=1).clamp(min=1e-3)
+    head = moved["classifier.out_proj.weight"].norm() / before["classifier.out_proj.weight"].norm()
+    assert (whole <= 1.01e-3) == (clip == "norm")
+    assert (shares.max() <= 1.01e-3) == (clip == "adaptive")
+    assert (head > 0.01) == (clip != "norm")
+    logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    assert next(line["grad_norm"] for line in logged if "grad_norm" in line) > 0.01  # of the gradient before
+
+
+def test_the_effective_batch_is_stated(model, tmp_path, capsys):
+    made, task = model
+    console.enable()
+    try:
+        trainer.train(made, task, rows(32), rows(8), config(epochs=1.0, optim=Optim(accumulate=2)), tmp_path, seed=0)
+    finally:
+        console.disable()
+    assert "effective batch 32 = 16 x 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
