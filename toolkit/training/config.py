@@ -127,7 +127,8 @@ class TrainConfig:
         int | None, Option(help="Tokens a text is cut to.", min=4, show_default="128; prune and distill: the model's")
     ] = None
     metric: Annotated[
-        Literal["accuracy", "f1_macro", "loss"], Option(help="Validation figure that picks the best weights.")
+        Literal["accuracy", "f1_macro", "f1_micro", "loss"],
+        Option(help="Validation figure that picks the best weights; f1_micro: of rows with several classes."),
     ] = "accuracy"
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
         "auto"

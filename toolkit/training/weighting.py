@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,17 +64,18 @@ class _Shares:
 
 
 def _shares(rows: Encoded, classes: int) -> _Shares:
-    """From a row's `label_weights` (a mixture), `labels` (a number), or `labels` (several classes: 1 or 0 a class)."""
+    """From a row's `label_weights` (a mixture), or its `labels`: a number, or a list of them, each the same share."""
     if not rows or "labels" not in rows[0]:
         raise ToolkitError("rows without a class have no class weights", "leave --class-weights and --oversample out")
     entries: list[tuple[int, int, float]] = []
     for i, row in enumerate(rows):
-        labels: Any = row.get("label_weights", row["labels"])
-        if isinstance(labels, int | np.integer):
+        shares, labels = row.get("label_weights"), row["labels"]
+        if shares is not None:
+            entries += [(i, label, float(share)) for label, share in enumerate(shares) if share]
+        elif isinstance(labels, list):
+            entries += [(i, label, 1 / len(labels)) for label in labels]
+        else:
             entries.append((i, int(labels), 1.0))
-            continue
-        whole = float(sum(labels))
-        entries += [(i, label, float(share) / whole) for label, share in enumerate(labels) if share]
     return _Shares(len(rows), classes, entries)
 
 
