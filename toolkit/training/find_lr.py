@@ -48,7 +48,7 @@ def settle(engine: Any, work: Path) -> float:
             if not memory.is_out(e):
                 raise
         if curve is None:
-            engine.halve()
+            engine.pieces.halve()
     rate = propose(curve)
     if rate is None:
         raise ToolkitError("--find-lr: no rate makes the loss fall", "give --lr, or look at the labels")
@@ -131,7 +131,7 @@ def _step(engine: Any, optimizer: Any, batch: Any) -> float:
     """One step of the optimizer; gives the loss before it."""
     engine.model.train()
     total = torch.zeros((), device=engine.args.device)
-    for piece, share in memory.pieces(engine._prepare_inputs(batch), engine.pieces):
+    for piece, share in memory.cut(engine._prepare_inputs(batch), engine.pieces.count):
         with engine.accelerator.autocast():
             loss = engine.compute_loss(engine.model, piece) * share
         loss.backward()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from toolkit import console
 from toolkit.errors import ToolkitError
 
 HINT = "give a smaller --batch-size or --max-length, or --checkpoint-activations"
+Learn = Callable[[Any, dict[str, Any]], torch.Tensor]  # (model, piece) -> its loss, gradients added
 SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
@@ -21,7 +24,7 @@ def is_out(error: BaseException) -> bool:
     return known or (isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS))
 
 
-def free() -> None:
+def _free() -> None:
     """Give back what the failed attempt left."""
     gc.collect()
     if torch.cuda.is_available():
@@ -33,13 +36,80 @@ def size(batch: dict[str, Any]) -> int:
     return len(next(value for value in batch.values() if isinstance(value, torch.Tensor)))
 
 
-def pieces(batch: dict[str, Any], count: int) -> Iterator[tuple[dict[str, Any], float]]:
+def cut(batch: dict[str, Any], count: int) -> Iterator[tuple[dict[str, Any], float]]:
     """The batch in `count` pieces (fewer where it has fewer rows), each with its share of the rows."""
     rows = size(batch)
     step = max(1, -(-rows // count))
     for start in range(0, rows, step):
         part = {k: v[start : start + step] if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
         yield part, size(part) / rows
+
+
+def effective_batch(args: Any) -> str:
+    """How many rows a step learns from, and how they come together."""
+    factors = [args.train_batch_size, args.gradient_accumulation_steps, args.world_size]
+    shown = [factors[0], *[n for n in factors[1:] if n > 1]]
+    product = f" = {' x '.join(map(str, shown))}" if len(shown) > 1 else ""
+    return f"effective batch {math.prod(factors)}{product}"
+
+
+class Pieces:
+    """In how many pieces batches are learned from: one, until memory runs out; a training's state."""
+
+    def __init__(self, args: Any) -> None:
+        self.args = args
+        self.count = 1
+        self.share = 1.0  # of its batch's rows, which the piece at work has: its loss counts as much
+        self.of_step: list[Any] = []  # the batches of the step so far
+
+    def step(self, learn: Learn, model: Any, batch: Any, last: bool) -> torch.Tensor:
+        """Add a batch's gradients; where memory runs out, those of the whole step so far anew, in smaller pieces.
+
+        Args:
+            learn: what does so with a piece; gives its loss.
+            last: whether the step ends with this batch.
+        """
+        self.of_step.append(batch)
+        todo = [batch]
+        while (loss := self._attempt(learn, model, todo)) is None:
+            self.halve()
+            model.zero_grad()
+            todo = self.of_step
+        if last:
+            self.of_step = []
+        return loss
+
+    def _attempt(self, learn: Learn, model: Any, batches: list[Any]) -> torch.Tensor | None:
+        """The loss of the last batch; None if memory ran out (then no frame holds any of it)."""
+        try:
+            for batch in batches:
+                loss = torch.zeros((), device=self.args.device)
+                for piece, share in cut(batch, self.count):
+                    self.share = share
+                    loss += learn(model, piece)
+            return loss
+        except (RuntimeError, MemoryError) as e:
+            if not is_out(e):
+                raise
+            return None
+        finally:
+            self.share = 1.0
+
+    def halve(self) -> None:
+        """Twice as many pieces from now on.
+
+        Raises:
+            ToolkitError: they have one row each already, or other processes would wait for this one.
+        """
+        _free()
+        rows = -(-self.args.train_batch_size // self.count)
+        if rows == 1 or self.args.world_size > 1:
+            raise ToolkitError(f"no memory left for {rows} row{'s' * (rows > 1)} at a time", HINT)
+        self.count *= 2
+        console.warn(
+            f"no memory left for {rows} rows at a time: going on with {-(-rows // 2)}, accumulated over "
+            f"{self.count * self.args.gradient_accumulation_steps} ({effective_batch(self.args)} as before)"
+        )
 
 
 @contextmanager

@@ -110,6 +110,7 @@ def _gradual(layers: int, lr: float) -> list[Stage]:
 
 PRESET = {
     "none": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],
+    "auto": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],  # until `auto_stages` has chosen
     "three-phase": _three_phase,
     "head-then-top": _head_then_top,
     "gradual": _gradual,

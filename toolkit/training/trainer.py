@@ -5,6 +5,7 @@ finetune, tune, distill and the recovery after pruning all train here.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -25,7 +26,18 @@ from transformers.integrations import TensorBoardCallback
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
-from toolkit.training import clipping, dropout, find_lr, layer_drop, memory, optimization, precision, stages, weighting
+from toolkit.training import (
+    auto_stages,
+    clipping,
+    dropout,
+    find_lr,
+    layer_drop,
+    memory,
+    optimization,
+    precision,
+    stages,
+    weighting,
+)
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
@@ -68,6 +80,8 @@ def train(
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     device = precision.resolve_device(config.device)
+    layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, device, scratch)
+    config = dataclasses.replace(config, layers=layers)
     bf16 = config.precision == "bf16" or (config.precision == "auto" and precision.has_bf16(device))
     with ExitStack() as inside:
         inside.enter_context(warnings.catch_warnings())
@@ -95,7 +109,7 @@ def train(
         if config.optim.find_lr and config.optim.lr is None:
             engine.args.learning_rate = find_lr.settle(engine, work)
         console.note(
-            f"training on {device}, {'bf16' if bf16 else 'fp32'}, {engine.effective_batch()}; "
+            f"training on {device}, {'bf16' if bf16 else 'fp32'}, {memory.effective_batch(engine.args)}; "
             f"watch it: tensorboard --logdir {work / 'logs'}"
         )
         try:
@@ -174,8 +188,7 @@ class Engine(Trainer):
         self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
-        self.pieces, self.share = 1, 1.0  # that a batch is cut into for want of memory; of the one at work
-        self.of_step: list[Any] = []  # the batches of the step so far
+        self.pieces = memory.Pieces(self.args)
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
             c
@@ -227,67 +240,14 @@ class Engine(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss, outputs = self.loss(model, inputs)
-        return (loss * self.share, outputs) if return_outputs else loss * self.share
+        return (loss * self.pieces.share, outputs) if return_outputs else loss * self.pieces.share
 
     def ask(self) -> None:
         """Run the model on one row."""
         self.task.answers(self.model, self._prepare_inputs(self.task.collate(self.train_dataset[:1])))  # type: ignore[index]
 
-    def effective_batch(self) -> str:
-        """How many rows a step learns from, and how they come together."""
-        rows, accumulated, processes = (
-            self.args.train_batch_size,
-            self.args.gradient_accumulation_steps,
-            self.args.world_size,
-        )
-        factors = [rows, *[n for n in (accumulated, processes) if n > 1]]
-        product = f" = {' x '.join(map(str, factors))}" if len(factors) > 1 else ""
-        return f"effective batch {rows * accumulated * processes}{product}"
-
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Gradients of a batch; where memory runs out, of the step's batches so far once more, in smaller pieces."""
-        self.of_step.append(inputs)
-        todo = [inputs]
-        while (loss := self._attempt(model, todo)) is None:
-            self.halve()
-            model.zero_grad()
-            todo = self.of_step
-        if self.accelerator.sync_gradients:
-            self.of_step = []
-        return loss
-
-    def _attempt(self, model: Any, batches: list[Any]) -> torch.Tensor | None:
-        """The loss of the last batch, gradients of all added; None if memory ran out (and no frame holds any of it)."""
-        try:
-            for batch in batches:
-                loss = torch.zeros((), device=self.args.device)
-                for piece, share in memory.pieces(batch, self.pieces):
-                    self.share = share
-                    loss += super().training_step(model, piece)
-            return loss
-        except (RuntimeError, MemoryError) as e:
-            if not memory.is_out(e):
-                raise
-            return None
-        finally:
-            self.share = 1.0
-
-    def halve(self) -> None:
-        """Cut batches into twice as many pieces from now on.
-
-        Raises:
-            ToolkitError: they have one row each already, or other processes wait for this one.
-        """
-        memory.free()
-        rows = -(-self.args.train_batch_size // self.pieces)
-        if rows == 1 or self.args.world_size > 1:
-            raise ToolkitError(f"no memory left for {rows} row{'s' * (rows > 1)} at a time", memory.HINT)
-        self.pieces *= 2
-        accumulated = self.args.gradient_accumulation_steps
-        console.warn(
-            f"no memory left for {rows} rows at a time: going on with {-(-rows // 2)}, "
-            f"accumulated over {self.pieces * accumulated} ({self.effective_batch()} as before)"
-        )
+        return self.pieces.step(super().training_step, model, inputs, self.accelerator.sync_gradients)
 
     def _clip_grad_norm(self, model: Any) -> Any:
         norm = super()._clip_grad_norm(model)
@@ -304,7 +264,7 @@ class Engine(Trainer):
         """Take up what an interrupted run knew."""
         self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         known = json.loads((checkpoint / COMPLETE).read_text())
-        self.pieces = known.pop("pieces")
+        self.pieces.count = known.pop("pieces")
         self.spent = known
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -316,7 +276,7 @@ class Engine(Trainer):
         shutil.rmtree(aside, ignore_errors=True)
         super()._save_checkpoint(model, trial)
         name = f"checkpoint-{self.state.global_step}"
-        (aside / name / COMPLETE).write_text(json.dumps(self.spent | {"pieces": self.pieces}))
+        (aside / name / COMPLETE).write_text(json.dumps(self.spent | {"pieces": self.pieces.count}))
         final = Path(self.args.output_dir) / name
         shutil.rmtree(final, ignore_errors=True)
         (aside / name).rename(final)

@@ -137,9 +137,9 @@ def test_other_errors_are_not_taken_for_it(start, tmp_path):
 
 def test_pieces_are_whole():
     batch = {"x": torch.arange(10), "kind": "text"}
-    found = [(part["x"].tolist(), share) for part, share in memory.pieces(batch, 4)]
+    found = [(part["x"].tolist(), share) for part, share in memory.cut(batch, 4)]
     assert found == [([0, 1, 2], 0.3), ([3, 4, 5], 0.3), ([6, 7, 8], 0.3), ([9], 0.1)]
-    assert len(list(memory.pieces(batch, 64))) == 10
+    assert len(list(memory.cut(batch, 64))) == 10
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3], ids=["without dropout", "with dropout"])
