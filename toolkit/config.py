@@ -79,7 +79,8 @@ class Leaf:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        """How it is given: its option, or what `--set` takes."""
+        return "--" + self.name.replace("_", "-") if self.cli else ".".join(self.path[-2:])
 
 
 def leaves(cls: type, path: tuple[str, ...] = ()) -> Iterator[Leaf]:

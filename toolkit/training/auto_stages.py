@@ -86,6 +86,6 @@ def _free(device: str) -> float:
         import torch
 
         return float(torch.cuda.mem_get_info()[0])
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     return float(psutil.virtual_memory().available)
