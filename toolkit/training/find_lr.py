@@ -131,7 +131,7 @@ def _step(engine: Any, optimizer: Any, batch: Any) -> float:
     """One step of the optimizer; gives the loss before it."""
     engine.model.train()
     total = torch.zeros((), device=engine.args.device)
-    for piece, share in memory.cut(engine._prepare_inputs(batch), engine.pieces.count):
+    for piece, share in engine.pieces.cut(engine._prepare_inputs(batch)):
         with engine.accelerator.autocast():
             loss = engine.compute_loss(engine.model, piece) * share
         loss.backward()

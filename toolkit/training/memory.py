@@ -31,20 +31,6 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
-def size(batch: dict[str, Any]) -> int:
-    """Rows of a batch."""
-    return len(next(value for value in batch.values() if isinstance(value, torch.Tensor)))
-
-
-def cut(batch: dict[str, Any], count: int) -> Iterator[tuple[dict[str, Any], float]]:
-    """The batch in `count` pieces (fewer where it has fewer rows), each with its share of the rows."""
-    rows = size(batch)
-    step = max(1, -(-rows // count))
-    for start in range(0, rows, step):
-        part = {k: v[start : start + step] if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
-        yield part, size(part) / rows
-
-
 def effective_batch(args: Any) -> str:
     """How many rows a step learns from, and how they come together."""
     factors = [args.train_batch_size, args.gradient_accumulation_steps, args.world_size]
@@ -54,13 +40,25 @@ def effective_batch(args: Any) -> str:
 
 
 class Pieces:
-    """In how many pieces batches are learned from: one, until memory runs out; a training's state."""
+    """In how many pieces batches are learned from: one, until memory runs out; a training's state.
 
-    def __init__(self, args: Any) -> None:
-        self.args = args
+    Args:
+        piece: the task's, which takes rows out of a batch.
+    """
+
+    def __init__(self, args: Any, piece: Callable[[dict[str, Any], int, int], dict[str, Any]]) -> None:
+        self.args, self.piece = args, piece
         self.count = 1
-        self.share = 1.0  # of its batch's rows, which the piece at work has: its loss counts as much
+        self.share = 1.0  # of what its batch teaches, which the piece at work has: its loss counts as much
         self.of_step: list[Any] = []  # the batches of the step so far
+
+    def cut(self, batch: dict[str, Any]) -> Iterator[tuple[dict[str, Any], float]]:
+        """The batch in pieces (fewer where it has fewer rows), each with its share of the labels."""
+        rows = len(next(iter(batch.values())))
+        step = max(1, -(-rows // self.count))
+        for start in range(0, rows, step):
+            part = self.piece(batch, start, start + step) if self.count > 1 else batch
+            yield part, len(part["labels"]) / len(batch["labels"])
 
     def step(self, learn: Learn, model: Any, batch: Any, last: bool) -> torch.Tensor:
         """Add a batch's gradients; where memory runs out, those of the whole step so far anew, in smaller pieces.
@@ -84,7 +82,7 @@ class Pieces:
         try:
             for batch in batches:
                 loss = torch.zeros((), device=self.args.device)
-                for piece, share in cut(batch, self.count):
+                for piece, share in self.cut(batch):
                     self.share = share
                     loss += learn(model, piece)
             return loss

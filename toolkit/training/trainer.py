@@ -5,13 +5,13 @@ finetune, tune, distill and the recovery after pruning all train here.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from toolkit.training import (
     optimization,
     precision,
     stages,
+    tasks,
     weighting,
 )
 from toolkit.training.config import EPOCHS, LR, TrainConfig
@@ -77,11 +78,12 @@ def train(
         ToolkitError: the loss or a gradient is no longer finite.
     """
     started = "scratch" if scratch else "pretrained"
+    config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     device = precision.resolve_device(config.device)
     layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, device, scratch)
-    config = dataclasses.replace(config, layers=layers)
+    config = replace(config, layers=layers)
     bf16 = config.precision == "bf16" or (config.precision == "auto" and precision.has_bf16(device))
     with ExitStack() as inside:
         inside.enter_context(warnings.catch_warnings())
@@ -188,7 +190,7 @@ class Engine(Trainer):
         self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
-        self.pieces = memory.Pieces(self.args)
+        self.pieces = memory.Pieces(self.args, task.piece)
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
             c
@@ -201,7 +203,11 @@ class Engine(Trainer):
         classes = getattr(self.model.config, "num_labels", 0)
         often = weighting.often(self.train_dataset, self.config.regularise.oversample, classes)  # type: ignore[arg-type]
         batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed, often)
-        loader = DataLoader(self.train_dataset, batch_sampler=batches, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=batches,
+            collate_fn=lambda rows: self.task.collate(rows, batches.epoch),
+        )
         self.batches = batches
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
@@ -233,7 +239,7 @@ class Engine(Trainer):
 
     def history(self) -> list[float]:
         """The figure that picks the best weights after each evaluation, the greater the better."""
-        sign, name = -1.0 if self.config.metric == "loss" else 1.0, f"eval_{self.config.metric}"
+        sign, name = -1.0 if self.config.metric in tasks.LESS_IS_BETTER else 1.0, f"eval_{self.config.metric}"
         return [sign * entry[name] for entry in self.state.log_history if name in entry]
 
     def compute_loss(

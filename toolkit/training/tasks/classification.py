@@ -33,7 +33,7 @@ class Classification:
                     row.update({key: value} if value is not None else {})
         return out
 
-    def collate(self, rows: Encoded) -> dict[str, Any]:
+    def collate(self, rows: Encoded, epoch: int | None = None) -> dict[str, Any]:
         """Inputs, `labels` as `target` has them, shares float32 (rows, classes) where a row is a mixture, and weights
         float32 (rows,) where rows have them."""
         import torch
@@ -50,6 +50,10 @@ class Classification:
             batch[WEIGHT] = torch.tensor([row[WEIGHT] for row in rows])
         own = [key for key, value in rows[0].items() if isinstance(value, torch.Tensor)]  # what a teacher said
         return batch | {key: torch.stack([row[key] for row in rows]) for key in own}
+
+    def piece(self, batch: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
+        """Some rows of a batch."""
+        return {key: value[start:stop] for key, value in batch.items()}
 
     def target(self, labels: list[Any]) -> Any:
         """Class numbers, int64 (rows,)."""
