@@ -82,6 +82,8 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.training import storage
 
     config = job.config
+    if config.train.optim.find_lr:
+        raise ToolkitError("a search tries rates itself", "leave --find-lr out")
     if config.storage:
         storage.check(config.storage)
     name, data = _tasks.splits(job)
