@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from typer.models import ArgumentInfo
 
 from toolkit import config as configs
-from toolkit import console, inputs
+from toolkit import console, inputs, ranks
 from toolkit.artifacts import manifest, staging
 from toolkit.errors import ToolkitError, of_system
 
@@ -75,6 +75,7 @@ class Step:
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
     kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
     takes: tuple[str, ...] = ("text",)  # the kinds of content that it works on
+    alone: str | None = "call it without torchrun or accelerate launch"  # what to do instead; None: several ranks can
 
     def makes(self, config: Any) -> str:
         """The kind of the artifact under this config."""
@@ -157,11 +158,58 @@ def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = Fals
         ToolkitError: the input or the environment is at fault; nothing is left behind but what a resume needs.
     """
     try:
+        if ranks.count() > 1:
+            return _together(step, values, out, force, dry_run)
         return _execute(step, values, out, force, dry_run)
     except OSError as e:
         if e.strerror is None:  # a library's own, not the system's
             raise
         raise of_system(e) from e
+
+
+def _together(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run: bool) -> Result:
+    """Every rank was given the same call: rank 0 runs the step, the others take part and end with its result."""
+    if step.alone:
+        raise ToolkitError(f"'toolkit {step.name}' runs in one process, not in {ranks.count()}", step.alone)
+    ranks.meet()
+    if not ranks.leads():
+        return _follow(step, values)
+    try:
+        result = _execute(step, values, out, force, dry_run)
+    except Exception as e:
+        ranks.speaks()
+        ranks.end({"error": str(e)})
+        raise
+    ranks.end({"result": vars(result) | {"artifact": str(result.artifact)}})
+    return result
+
+
+def _follow(step: Step, values: dict[str, Any]) -> Result:
+    said = ranks.hear("begin")
+    if "folder" in said:
+        try:
+            _take_part(step, values, Path(said["folder"]), said["stamp"])
+        except ToolkitError as e:
+            raise ToolkitError(f"{ranks.name()}: {e.message}", e.hint) from e
+        said = ranks.hear("end")
+    if "error" in said:
+        raise ToolkitError(said["error"])
+    return Result(**said["result"] | {"artifact": Path(said["result"]["artifact"])})
+
+
+def _take_part(step: Step, values: dict[str, Any], folder: Path, stamp: str) -> None:
+    """Run the step beside rank 0, in its folder.
+
+    Raises:
+        ToolkitError: this machine has another disk, or other inputs, than rank 0's.
+    """
+    config = configs.build(step.config, values)
+    given = _resolve_inputs(step, config)
+    if _stamp(step, config, given) != stamp:
+        raise ToolkitError("its options or inputs are not those of rank 0", "give all machines the same")
+    if staging.left_stamp(folder) != stamp:
+        raise ToolkitError(f"{folder} is not that of rank 0", "give --out on a disk that all machines share")
+    step.run(Job(step, config, given, folder=folder, work=folder / staging.WORK))
 
 
 def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run: bool) -> Result:
@@ -191,6 +239,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
         if not place.finished:
             job.folder, job.work = place.folder, place.work
+            ranks.begin({"folder": str(place.folder.resolve()), "stamp": stamp})
             step.run(job)
             _write_manifest(job, stamp, started)
     written = manifest.read(out)
@@ -241,7 +290,8 @@ def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
     # an input decides by its content; one whose value is a literal, by that
     digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
     machine = manifest.machine()["cpu"] if step.measures else None
-    return manifest.digest_json([step.name, step.version, deciding, digests, machine])
+    several = [ranks.count()] if ranks.count() > 1 else []  # a step's batch is that of all ranks
+    return manifest.digest_json([step.name, step.version, deciding, digests, machine, *several])
 
 
 def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:

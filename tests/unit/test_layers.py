@@ -12,7 +12,7 @@ import toolkit
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports", "reading"}
-BOTTOM = {"console", "errors", "config", "gates", "quiet", "_version"}
+BOTTOM = {"console", "errors", "config", "gates", "quiet", "ranks", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
 ALLOWED = {
@@ -35,6 +35,7 @@ ALLOWED = {
     "config": set(),
     "errors": set(),
     "quiet": set(),
+    "ranks": set(),
     "_version": set(),
 }
 BOTTOM_OF_ITS_OWN = {
@@ -43,6 +44,7 @@ BOTTOM_OF_ITS_OWN = {
     "console": set(),
     "errors": set(),
     "quiet": set(),
+    "ranks": {"errors"},
     "_version": set(),
 }
 LIGHT = {
@@ -55,6 +57,7 @@ LIGHT = {
     "console",
     "gates",
     "quiet",
+    "ranks",
     "artifacts",
     "__init__",
     "__main__",

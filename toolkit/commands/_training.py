@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
@@ -28,8 +28,9 @@ def splits(job: Job) -> DatasetDict:
         ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages.
     """
     from toolkit.data import labels, split
-    from toolkit.training import stages
+    from toolkit.training import distributed, stages
 
+    distributed.check(job.config.train)
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     name = job.config.data if hasattr(job.config, "data") else job.config.source
     data = job.dataset
@@ -134,6 +135,8 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
 
 def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
     """Write the model artifact's files: weights, figures, state, logs, card; fill the job's summary."""
+    if not ranks.leads():
+        return
     reader = task.reader
     if reader.kind == "text":
         reader.processor.model_max_length = reader.max_length  # type: ignore[attr-defined]

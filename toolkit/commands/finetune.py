@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument
 
+from toolkit import ranks
 from toolkit.config import Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
@@ -27,7 +28,7 @@ def plan(job: Job) -> dict[str, Any]:
     data = _training.splits(job)
     names = data["train"].features["label"].names
     _training.check_model(job.inputs["model"], data)
-    steps = -(-len(data["train"]) // job.config.train.batch_size)
+    steps = -(-len(data["train"]) // (job.config.train.batch_size * ranks.count()))
     return {
         "rows": {split: len(rows) for split, rows in data.items()},
         "classes": len(names),
@@ -59,5 +60,6 @@ STEP = Step(
     run=finetune,
     plan=plan,
     resumable=True,
+    alone=None,
     takes=("text", "image"),
 )

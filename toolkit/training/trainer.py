@@ -5,6 +5,7 @@ finetune, tune, distill and the recovery after pruning all train here.
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import warnings
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, stages
+from toolkit.training import distributed, optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
@@ -69,7 +71,8 @@ def train(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         engine = Engine(
-            model=model,
+            model=copy.deepcopy(model) if distributed.sharded(config) else model,
+            whole=model,
             args=_arguments(config, work, started, device, bf16, seed),
             train_dataset=rows,  # type: ignore[arg-type]
             eval_dataset=sorted(validation, key=task.reader.size),  # type: ignore[arg-type]
@@ -81,8 +84,9 @@ def train(
         )
         watch = Watch(engine, config, report)
         engine.add_callback(watch)
-        engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
-        checkpoint = last_checkpoint(work)
+        if ranks.leads():
+            engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
+        checkpoint = distributed.agreed(last_checkpoint(work))
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
@@ -146,6 +150,7 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         data_seed=seed,
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
+        **distributed.placed(config, device, bf16),
     )
 
 
@@ -164,9 +169,15 @@ def last_checkpoint(work: Path) -> Path | None:
 class Engine(Trainer):
     """transformers' Trainer with reproducible batches, an exchangeable loss, and checkpoints whole or absent."""
 
-    def __init__(self, *args: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, whole: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.task, self.config = task, config
+        self.whole, self.task, self.config = (
+            whole,
+            task,
+            config,
+        )  # `whole` is the model, unless that is sharded: its like
         self.loss = loss or partial(task.loss, smoothing=config.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
@@ -179,11 +190,11 @@ class Engine(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
-        batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed)
-        loader = DataLoader(self.train_dataset, batch_sampler=batches, collate_fn=self.data_collator)  # type: ignore[arg-type]
-        self.batches = batches
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
+        self.batches = LengthGroupedBatches(lengths, self.args.train_batch_size * ranks.count(), self.args.seed)
+        share: Any = distributed.Share(self.batches, ranks.rank(), ranks.count())
+        loader = DataLoader(self.train_dataset, batch_sampler=share, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        # of one process: accelerate would share out whole batches, and drop some where one is shorter than the others
+        return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)  # type: ignore[no-any-return]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         lr, layers = self.args.learning_rate, self.config.layers
@@ -219,6 +230,8 @@ class Engine(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss, outputs = self.loss(model, inputs)
+        if ranks.count() > 1:
+            loss = distributed.weighted(loss, len(inputs["labels"]), self.accelerator)
         return (loss, outputs) if return_outputs else loss
 
     def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
@@ -237,8 +250,13 @@ class Engine(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, mark, rename, then drop the oldest."""
         aside = Path(self._get_output_dir(trial))
-        shutil.rmtree(aside, ignore_errors=True)
+        if ranks.leads():
+            shutil.rmtree(aside, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if not ranks.leads():
+            return
         name = f"checkpoint-{self.state.global_step}"
         (aside / name / COMPLETE).write_text(json.dumps(self.spent))
         final = Path(self.args.output_dir) / name
