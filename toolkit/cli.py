@@ -189,6 +189,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         if ranks.speaks():
             console.error(_one_line(e))
+            ranks.spoke()
         return e.code if isinstance(e, ToolkitError) else 1
     finally:
         console.disable()

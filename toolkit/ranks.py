@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -74,8 +75,7 @@ def end(what: dict[str, Any]) -> None:
     _store.compare_set("begin", "", json.dumps(what))  # there may be no work to begin
     _store.set("end", json.dumps(what))
     if "error" not in what:  # the store may live in this process
-        with contextlib.suppress(Exception):
-            _store.wait([f"heard/{other}" for other in range(1, count())], GRACE)
+        _wait(*(f"heard/{other}" for other in range(1, count())))
 
 
 def hear(word: str) -> dict[str, Any]:
@@ -87,17 +87,48 @@ def hear(word: str) -> dict[str, Any]:
     return said
 
 
+def together() -> None:
+    """Wait until all ranks have come this far, and fail if one has failed.
+
+    The process group waits half an hour for a rank that does not come; so it is made after this.
+    """
+    if _store is None:
+        return
+    _store.set(f"here/{rank()}", "")
+    while not _store.check([f"here/{other}" for other in range(count())]):
+        if _store.check(["speaker"]):
+            raise ToolkitError("another of the processes has failed", "it says why")
+        time.sleep(0.2)
+
+
 def speaks() -> bool:
-    """Whether it is this process that tells the user of a failure: rank 0, or the one that fails without it."""
+    """Whether it is this process that tells the user of a failure: rank 0, or the one that fails without it.
+
+    The others wait until it is told, since a launcher ends all processes when the first has ended.
+    """
     if _store is None:
         return leads()
     try:
         if not leads():
-            with contextlib.suppress(Exception):
-                _store.wait(["speaker"], GRACE)
-        return bool(_store.compare_set("speaker", "", str(rank())) == str(rank()).encode())
-    except Exception:  # the store went with the process that failed first
-        return False
+            _wait("speaker")
+        if _store.compare_set("speaker", "", str(rank())) == str(rank()).encode():
+            return True
+        _wait("spoken")
+    except Exception:  # the store went with the process that held it, and that failed before
+        pass
+    return False
+
+
+def spoke() -> None:
+    """The user was told."""
+    if _store is not None:
+        _store.set("spoken", "")
+
+
+def _wait(*words: str) -> None:
+    """Wait for words that may not come."""
+    with contextlib.suppress(Exception):
+        _store.wait(list(words), GRACE)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import console, ranks
 from toolkit.config import read_mapping
 from toolkit.errors import ToolkitError
+from toolkit.training import precision
 
 if TYPE_CHECKING:
     from toolkit.training.config import TrainConfig
@@ -50,7 +51,7 @@ def check(config: TrainConfig) -> None:
     """What several processes, or one, cannot do; told without loading anything.
 
     Raises:
-        ToolkitError: sharding without processes or processors to shard over, or asked for twice or elsewhere.
+        ToolkitError: sharding without processes or GPUs to shard over, or asked for twice or elsewhere.
     """
     for variable, flag in (("ACCELERATE_USE_FSDP", "--fsdp"), ("ACCELERATE_USE_DEEPSPEED", "--deepspeed FILE")):
         if os.environ.get(variable, "").lower() == "true":
@@ -69,6 +70,7 @@ def check(config: TrainConfig) -> None:
         raise ToolkitError("--fsdp shards over several processes, and this is one", f"call {LAUNCH}")
     if config.deepspeed:
         _check_deepspeed(config.deepspeed)
+    check_device(config, precision.resolve_device(config.device))
 
 
 def _check_deepspeed(given: str) -> None:
@@ -85,11 +87,10 @@ def sharded(config: TrainConfig) -> bool:
     return config.fsdp or config.deepspeed is not None
 
 
-def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
-    """What `TrainingArguments` is told of the processes.
-
+def check_device(config: TrainConfig, device: str) -> None:
+    """
     Raises:
-        ToolkitError: a device that several processes cannot share, or that sharding ignores.
+        ToolkitError: a device that the processes cannot share, or on which the Trainer would ignore the sharding.
     """
     import torch
 
@@ -101,15 +102,22 @@ def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
         raise ToolkitError(f"process {local} of this machine has no GPU, there are {there}", "start one for each GPU")
     if config.fsdp and device != "cuda":
         raise ToolkitError(f"--fsdp on {device}: each process would hold a whole model all the same", "leave it out")
+
+
+def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
+    """What `TrainingArguments` is told of the processes; waits for all of them."""
     if device == "cuda":
-        torch.cuda.set_device(local)
+        import torch
+
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
     told = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if told not in ("no", "bf16" if bf16 else "no"):
         console.warn(
             f"accelerate's config says {told}: --precision decides, which is {'bf16' if bf16 else 'fp32'} here"
         )
     os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # the arguments say it
-    out: dict[str, Any] = {"ddp_broadcast_buffers": False}
+    ranks.together()
+    out: dict[str, Any] = {}
     if config.fsdp:
         # FSDP2, one shard for each of the model's layers; whole weights in checkpoints
         out |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}

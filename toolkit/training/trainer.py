@@ -90,9 +90,8 @@ def train(
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
-        console.note(
-            f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
-        )
+        where = f"{device}, {ranks.count()} processes" if ranks.count() > 1 else device
+        console.note(f"training on {where}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}")
         try:
             if not watch.is_over():
                 engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
