@@ -308,6 +308,8 @@ def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given:
             before = before.get(part) if isinstance(before, dict) else None
         if before != now and (leaf.decides or (leaf.input and leaf.name not in given)):
             changed.append(f"{leaf.name} {before}, not {now}")
+    if finished["machine"].get("processes", 1) != ranks.count():
+        changed.append(f"{finished['machine'].get('processes', 1)} processes, not {ranks.count()}")
     return f"made with {'; '.join(changed)}" if changed else "made by another version"
 
 

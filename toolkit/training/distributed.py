@@ -6,7 +6,6 @@ each rank takes every N-th row, and a rank's loss counts by its rows.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -22,6 +21,20 @@ if TYPE_CHECKING:
     from toolkit.training.config import TrainConfig
 
 LAUNCH = "torchrun --nproc-per-node N -m toolkit …"
+STEP_SHARDS = ("adamw", "lion")  # PyTorch's fused SGD and its Adafactor do not work on DTensors
+
+BATCH_OF_DEEPSPEED = {
+    "train_batch_size": "--batch-size",
+    "train_micro_batch_size_per_gpu": "--batch-size",
+    "gradient_accumulation_steps": "--accumulate",
+    "gradient_clipping": "--set max_grad_norm",
+}
+NOT_OF_DEEPSPEED = BATCH_OF_DEEPSPEED | {
+    "optimizer": "--optimizer",
+    "scheduler": "--scheduler",
+    "bf16": "--precision",
+    "fp16": "--precision",
+}
 
 
 class Share:
@@ -68,6 +81,11 @@ def check(config: TrainConfig) -> None:
             raise ToolkitError(f"{flag} needs a launcher", f"call {LAUNCH}")
     if config.fsdp and ranks.count() == 1:
         raise ToolkitError("--fsdp shards over several processes, and this is one", f"call {LAUNCH}")
+    if config.fsdp and config.optim.optimizer not in STEP_SHARDS:
+        raise ToolkitError(
+            f"--optimizer {config.optim.optimizer} does not step weights that --fsdp has sharded",
+            f"use {' or '.join(STEP_SHARDS)}",
+        )
     if config.deepspeed:
         _check_deepspeed(config.deepspeed)
     check_device(config, precision.resolve_device(config.device))
@@ -77,9 +95,18 @@ def _check_deepspeed(given: str) -> None:
     if find_spec("deepspeed") is None:
         raise ToolkitError("deepspeed is not installed", "pip install 'model-toolkit[deepspeed]'")
     asked = read_mapping(Path(given), f"--deepspeed {given}")
-    for key, instead in (("optimizer", "--optimizer"), ("scheduler", "--scheduler")):
-        if key in asked:
+    for key, instead in NOT_OF_DEEPSPEED.items():
+        value = asked.get(key, "auto")
+        if value != "auto" and not (isinstance(value, dict) and value.get("enabled") == "auto"):
             raise ToolkitError(f"--deepspeed {given} sets '{key}'", f"leave it out there: {instead} says it")
+
+
+def _zero(given: str) -> dict[str, Any]:
+    """The DeepSpeed config of a file, with what our options say left to the Trainer to fill in."""
+    asked = read_mapping(Path(given), f"--deepspeed {given}")
+    ours: dict[str, Any] = dict.fromkeys(BATCH_OF_DEEPSPEED, "auto")
+    zero = {"stage3_gather_16bit_weights_on_model_save": True} | asked.get("zero_optimization", {})
+    return ours | {"bf16": {"enabled": "auto"}} | asked | {"zero_optimization": zero}
 
 
 def sharded(config: TrainConfig) -> bool:
@@ -110,6 +137,8 @@ def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
         import torch
 
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        if ranks.count() == 1 and torch.cuda.device_count() > 1:
+            console.note(f"one GPU of {torch.cuda.device_count()} is used; all of them: {LAUNCH}")
     told = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if told not in ("no", "bf16" if bf16 else "no"):
         console.warn(
@@ -122,7 +151,7 @@ def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
         # FSDP2, one shard for each of the model's layers; whole weights in checkpoints
         out |= {"fsdp": True, "fsdp_config": {"version": 2, "state_dict_type": "FULL_STATE_DICT"}}
     if config.deepspeed:
-        out["deepspeed"] = json.loads(Path(config.deepspeed).read_text(encoding="utf-8"))
+        out["deepspeed"] = _zero(config.deepspeed)
     return out
 
 
@@ -140,7 +169,7 @@ def agreed(checkpoint: Path | None) -> Path | None:
     broadcast_object_list(chosen)
     if chosen[0] != (checkpoint and checkpoint.name):
         raise ToolkitError(
-            f"{ranks.name()} sees {checkpoint and checkpoint.name}, not {chosen[0]}",
+            f"here the last checkpoint is {checkpoint and checkpoint.name}, at rank 0 {chosen[0]}",
             "give --out on a disk that all machines share",
         )
     return checkpoint

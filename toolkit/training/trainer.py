@@ -82,6 +82,8 @@ def train(
             config=config,
             loss=loss,
         )
+        if not ranks.leads():
+            transformers.set_seed(seed + ranks.rank())  # each rank drops out other neurons
         watch = Watch(engine, config, report)
         engine.add_callback(watch)
         if ranks.leads():
@@ -91,7 +93,9 @@ def train(
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
         where = f"{device}, {ranks.count()} processes" if ranks.count() > 1 else device
-        console.note(f"training on {where}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}")
+        console.note(
+            f"training on {where}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
+        )
         try:
             if not watch.is_over():
                 engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -129,7 +133,7 @@ def set_dropout(model: Any, p: float) -> None:
 def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16: bool, seed: int) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(work / "checkpoints"),
         num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
         per_device_train_batch_size=config.batch_size,
@@ -151,6 +155,8 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         dataloader_pin_memory=device == "cuda",
         **distributed.placed(config, device, bf16),
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # else one process would spread its batches over all GPUs (DataParallel)
+    return arguments
 
 
 def _writer(folder: Path) -> Any:
