@@ -97,7 +97,7 @@ def pair(tmp_path: Path, *argv: object, second: tuple[object, ...] = ()) -> list
         )
         for i in range(2)
     ]
-    ended = [process.communicate(timeout=100) for process in started]
+    ended = [process.communicate(timeout=300) for process in started]
     return [Called(process.returncode, *said) for process, said in zip(started, ended, strict=True)]
 
 
@@ -119,7 +119,7 @@ def test_a_rank_that_was_given_something_else_ends_both_and_says_why(split: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_up_to_date_ends_both_at_once(model: Path, split: Path, tmp_path: Path) -> None:
+def test_what_is_up_to_date_ends_both_at_once(split: Path, tmp_path: Path) -> None:
     argv = ("finetune", split, "--out", tmp_path / "m", "--epochs", "0.1", "--max-length", "48")
     assert [ended.code for ended in pair(tmp_path, *argv)] == [0, 0]
     first, second = pair(tmp_path, *argv)

@@ -67,8 +67,8 @@ def pair(tmp_path_factory):
 @pytest.mark.parametrize("name", ["ddp", "fsdp"])
 def test_two_ranks_reach_the_weights_of_one_process_with_twice_the_batch(pair, name):
     start, one, two = (load_file(pair / f"{which}.safetensors") for which in ("start", "one", name))
-    assert max(float((one[k] - start[k]).abs().max()) for k in one) > 1e-2, "it learned something"
-    assert max(float((one[k] - two[k]).abs().max()) for k in one) < 1e-5
+    assert max(float((one[k] - start[k]).abs().max()) for k in one) > 1e-3, "it learned something"
+    assert max(float((one[k] - two[k]).abs().max()) for k in one) < 5e-6
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp"])
