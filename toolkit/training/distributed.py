@@ -1,7 +1,7 @@
 """Training in several processes: each rank's share of a batch, what is sharded, and what cannot be asked for.
 
 A step of N ranks is the step of one process with N times the batch: the sampler makes batches of all ranks together,
-each rank takes every N-th row, and a rank's loss counts by its rows.
+each rank takes every N-th row, and a rank's loss counts by its labels.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Share:
             yield batch[self.rank :: self.count] or [batch[self.rank % len(batch)]]
 
 
-def weighted(loss: Any, rows: int, accelerator: Any) -> Any:
-    """A rank's loss, the mean over its rows, scaled so that the mean over ranks is the mean over all rows."""
+def weighted(loss: Any, labels: int, accelerator: Any) -> Any:
+    """A rank's loss, the mean over its labels, scaled so that the mean over ranks is that over the labels of all."""
     import torch
 
-    mine = torch.tensor(float(rows), device=loss.device)
+    mine = torch.tensor(float(labels), device=loss.device)
     return loss * (mine / accelerator.reduce(mine.clone(), "mean"))
 
 

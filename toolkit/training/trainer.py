@@ -10,6 +10,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from transformers.integrations import TensorBoardCallback
 
 from toolkit import console, ranks
 from toolkit.reading import Encoded
-from toolkit.training import distributed, optimization, precision, stages
+from toolkit.training import distributed, optimization, precision, stages, tasks
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
@@ -64,6 +65,7 @@ def train(
         ToolkitError: the loss or a gradient is no longer finite.
     """
     started = "scratch" if scratch else "pretrained"
+    config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     device = precision.resolve_device(config.device)
@@ -195,9 +197,15 @@ class Engine(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
-        self.batches = LengthGroupedBatches(lengths, self.args.train_batch_size * ranks.count(), self.args.seed)
-        share: Any = distributed.Share(self.batches, ranks.rank(), ranks.count())
-        loader = DataLoader(self.train_dataset, batch_sampler=share, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        self.batches = batches = LengthGroupedBatches(
+            lengths, self.args.train_batch_size * ranks.count(), self.args.seed
+        )
+        share: Any = distributed.Share(batches, ranks.rank(), ranks.count())
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=share,
+            collate_fn=lambda rows: self.task.collate(rows, batches.epoch),
+        )
         # of one process: accelerate would share out whole batches, and drop some where one is shorter than the others
         return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)  # type: ignore[no-any-return]
 
@@ -228,7 +236,7 @@ class Engine(Trainer):
 
     def history(self) -> list[float]:
         """The figure that picks the best weights after each evaluation, the greater the better."""
-        sign, name = -1.0 if self.config.metric == "loss" else 1.0, f"eval_{self.config.metric}"
+        sign, name = -1.0 if self.config.metric in tasks.LESS_IS_BETTER else 1.0, f"eval_{self.config.metric}"
         return [sign * entry[name] for entry in self.state.log_history if name in entry]
 
     def compute_loss(
