@@ -20,7 +20,8 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {"commands", "step", "__init__"},
     "commands": {"step", "inputs", "artifacts"} | ENGINES,
-    "step": {"inputs", "artifacts"} | ENGINES,
+    "step": {"stamp", "inputs", "artifacts"} | ENGINES,
+    "stamp": {"step", "inputs", "artifacts"},  # the step's type alone
     "inputs": {"artifacts"} | ENGINES,
     "artifacts": {"__init__", "reports"},  # report.html is rendered by the engine and written here
     "training": {"reading", "data", "evaluation"},
@@ -52,6 +53,7 @@ LIGHT = {
     "commands",
     "config",
     "step",
+    "stamp",
     "errors",
     "inputs",
     "console",
