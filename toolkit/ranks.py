@@ -32,7 +32,7 @@ def rank() -> int:
 
 def count() -> int:
     """How many processes run the command together."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def leads() -> bool:
