@@ -199,11 +199,8 @@ class Engine(Trainer):
         self, *args: Any, whole: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.whole, self.task, self.config = (
-            whole,
-            task,
-            config,
-        )  # `whole`: the model, or its like where that is sharded
+        self.whole = whole  # the model, or its like where that is sharded
+        self.task, self.config = task, config
         self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out

@@ -9,8 +9,8 @@ from helpers import torchrun
 from safetensors.torch import load_file, save_file
 
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, trainer
-from toolkit.training.config import Optim, Schedule, TrainConfig
+from toolkit.training import builtin, dropout, trainer
+from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.distributed import Share
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import bind
@@ -20,7 +20,7 @@ def model_and_task():
     texts = [f"word{i % 40} and more of it {i % 7}" for i in range(400)]
     made, tokenizer = builtin.build("builtin:text-tiny", texts, ["long", "short"], seed=0)
     made.resize_token_embeddings(128)
-    trainer.set_dropout(made, 0.0)
+    dropout.apply(made, Regularise(dropout=0.0))
     return made, bind("text-classification", TextReader(tokenizer, 128))
 
 
