@@ -12,6 +12,8 @@ from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
+SHEET = 48  # images on the sheet of errors
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
@@ -91,7 +93,8 @@ def evaluate(job: Job) -> None:
         job.warn("AUC is undefined: the rows hold one class only")
     manifest.write_json(job.folder / "metrics.json", figures)
     evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
-    report.write(job.folder, page(job, figures, labels, probabilities, predictor.names))
+    shown_errors = errors(contents, labels, probabilities) if predictor.reader.kind == "image" else None
+    report.write(job.folder, page(job, figures, labels, probabilities, predictor.names, shown_errors))
     (job.folder / "README.md").write_text(f"# Evaluation of {given.given}\n\nOpen `report.html`.\n", encoding="utf-8")
     quality, efficiency = figures["quality"], figures["efficiency"]
     job.metrics |= {name: quality[name]["value"] for name in quality}
@@ -125,8 +128,21 @@ def per_class(labels: Any, probabilities: Any, names: list[str]) -> dict[str, di
     }
 
 
-def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, names: list[str]) -> dict[str, Any]:
-    """The report: the verdict, the classes, the confusion."""
+def errors(pictures: Any, labels: Any, probabilities: Any) -> bytes | None:
+    """A sheet of the images that are wrong, the surest first, row by row; None where there are none."""
+    import numpy as np
+
+    from toolkit.data.images.sheet import sheet
+
+    wrong = np.flatnonzero(probabilities.argmax(1) != labels)
+    first = wrong[np.argsort(-probabilities.max(1)[wrong], kind="stable")][:SHEET]
+    return sheet([pictures[i].cell() for i in first]) if len(first) else None
+
+
+def page(
+    job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, names: list[str], sheet: bytes | None
+) -> dict[str, Any]:
+    """The report: the verdict, the classes, the confusion, and of images the errors."""
     from toolkit.evaluation import metrics
     from toolkit.reports import curves
     from toolkit.reports import figures as draw
@@ -193,7 +209,14 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                     },
                 ],
             },
-        ],
+        ]
+        + [
+            {
+                "title": "Errors",
+                "figures": [{"name": "errors", "caption": "The surest first, row by row", "picture": sheet}],
+            }
+        ]
+        * bool(sheet),
         "footer": job.footer(),
     }
 

@@ -46,7 +46,8 @@ def finetune(job: Job) -> None:
 
     given, seed, config = job.inputs["model"], job.config.seed, job.config.train
     data, names = _training.in_model_order(_training.splits(job), given, job.config.source)
-    model, task = _training.load_given(given, names, data["train"], seed, config.max_length or MAX_LENGTH)
+    length, resolution = config.max_length or MAX_LENGTH, config.images.resolution
+    model, task = _training.load_given(given, names, data["train"], seed, length, resolution)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=given.path is None)
     _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")

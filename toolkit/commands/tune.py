@@ -62,8 +62,8 @@ def tune(job: Job) -> None:
         shutil.copy(job.previous / "study.db", job.work / "study.db.new")
         (job.work / "study.db.new").rename(job.work / "study.db")
 
-    length = config.train.max_length or MAX_LENGTH
-    model, task = _training.load_given(given, names, data["train"], config.seed, length)
+    length, resolution = config.train.max_length or MAX_LENGTH, config.train.images.resolution
+    model, task = _training.load_given(given, names, data["train"], config.seed, length, resolution)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     study = search.search(
         model,

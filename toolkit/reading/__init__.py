@@ -45,7 +45,7 @@ def of(kind: str, processor: Any, config: Any = None, *, wanted: int | None = No
     if kind == "image":
         from toolkit.reading.image import ImageReader
 
-        return ImageReader(processor)
+        return ImageReader(processor, "L" if getattr(config, "num_channels", 3) == 1 else "RGB")
     from toolkit.reading.text import TextReader, max_tokens
 
     return TextReader(processor, max_tokens(config, processor, wanted))

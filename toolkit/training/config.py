@@ -84,6 +84,23 @@ class Layers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images:
+    """How images are read and varied; of texts nothing here may be asked for."""
+
+    resolution: Annotated[
+        int | None, Option(help="Pixels a side, a multiple of 32.", min=32, show_default="the model's; builtin: 64")
+    ] = None
+    flip: Annotated[bool, Option(help="Mirror every other image, drawn anew each time.")] = False
+    crop: Annotated[
+        float, Option(help="Least share of an image that is seen, drawn anew each time; 1: all.", min=0.01, max=1.0)
+    ] = 1.0
+    mixup: Annotated[float, Option(help="Mix each image with another: alpha of the shares; 0: none.", min=0.0)] = 0.0
+    cutmix: Annotated[
+        float, Option(help="Paste a box of another image: alpha; with --mixup, one is drawn a batch.", min=0.0)
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained."""
 
@@ -112,6 +129,7 @@ class TrainConfig:
     optim: Optim = field(default_factory=Optim)
     schedule: Schedule = field(default_factory=Schedule)
     layers: Layers = field(default_factory=Layers)
+    images: Images = field(default_factory=Images)
     save_every: Annotated[int, Option(help="Steps between checkpoints, besides one an epoch.", min=1), RUNTIME] = 200
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20

@@ -22,7 +22,7 @@ from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, stages
+from toolkit.training import mixing, optimization, precision, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
@@ -218,6 +218,7 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        inputs = mixing.vary(inputs, self.config.images, self.model.config.num_labels)
         loss, outputs = self.loss(model, inputs)
         return (loss, outputs) if return_outputs else loss
 
@@ -233,6 +234,16 @@ class Engine(Trainer):
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir) / "writing")
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights under the names that the model has.
+
+        By itself transformers 5 writes those of ViT and others under their published names, and a resume, which does
+        not rename them, goes on with the weights that it started from.
+        """
+        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        is_main = self.args.should_save
+        model.save_pretrained(output_dir, state_dict=state_dict, is_main_process=is_main, save_original_format=False)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, mark, rename, then drop the oldest."""
