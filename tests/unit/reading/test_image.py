@@ -1,7 +1,4 @@
 import io
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +7,8 @@ from PIL import Image as Pil
 
 from toolkit.errors import ToolkitError
 from toolkit.reading import image as reading
+from unit.image_models import PROCESSORS, processor
 
-sys.path.append(str(Path(__file__).parents[1]))
-from image_models import PROCESSORS, processor  # noqa: E402
 
 SIZES = [(50, 70), (70, 33), (1, 1), (200, 90)]
 

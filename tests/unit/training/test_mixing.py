@@ -3,10 +3,12 @@ import pytest
 import torch
 
 from toolkit.reading.image import ImageReader
-from toolkit.training import builtin, trainer
+from toolkit.training import trainer
 from toolkit.training.config import Images, Optim, TrainConfig
 from toolkit.training.mixing import vary
 from toolkit.training.tasks import bind
+from unit.image_models import tiny
+
 
 
 def batch(count=8, size=32):
@@ -85,15 +87,16 @@ def rows(count, seed=0):
     """The class is where the light is: above or below."""
     rng, out = np.random.default_rng(seed), []
     for i in range(count):
-        pixels = rng.integers(0, 60, (64, 64, 3), np.uint8)
-        pixels[32 * (i % 2) : 32 * (i % 2) + 32] += 120
+        pixels = rng.integers(0, 60, (32, 32, 3), np.uint8)
+        pixels[16 * (i % 2) : 16 * (i % 2) + 16] += 120
         out.append({"pixels": pixels, "labels": i % 2})
     return out
 
 
 @pytest.fixture(scope="module")
 def made():
-    model, processor = builtin.build("builtin:vit-tiny", [], ["up", "down"], seed=0)
+    torch.manual_seed(0)
+    model, processor = tiny("vit", id2label={0: "up", 1: "down"}, label2id={"up": 0, "down": 1})
     return model, bind("image-classification", ImageReader(processor))
 
 

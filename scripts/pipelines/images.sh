@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The chain on images, one line a step: from dirty labelled pictures to a measured model.
+# Use: scripts/pipelines/images.sh DATA MODEL OUT     e.g. sample_data/images builtin:image-tiny runs/images
+# Call it again after a stop: finished steps are up-to-date, an interrupted training resumes.
+# EPOCHS is how long it trains; TRIALS (default 0: none) the size of a search before it.
+set -euo pipefail
+DATA=${1:?use: images.sh DATA MODEL OUT}
+MODEL=${2:?use: images.sh DATA MODEL OUT}
+OUT=${3:?use: images.sh DATA MODEL OUT}
+TRAIN=(--model "$MODEL" ${EPOCHS:+--epochs "$EPOCHS"})
+
+toolkit clean "$DATA" --out "$OUT/clean"
+toolkit split "$OUT/clean" --out "$OUT/split"
+toolkit augment "$OUT/split" --out "$OUT/augment"
+if [ "${TRIALS:-0}" -gt 0 ]; then
+    toolkit tune "$OUT/split" "${TRAIN[@]}" --total-trials "$TRIALS" --out "$OUT/tune"
+    TRAIN+=(--config "$OUT/tune")
+fi
+toolkit finetune "$OUT/augment" "${TRAIN[@]}" --out "$OUT/finetune"
+toolkit evaluate "$OUT/finetune" --data "$OUT/split" --out "$OUT/evaluate"
+toolkit error-analysis "$OUT/evaluate" --out "$OUT/error-analysis"
+python "$(dirname "$0")/../compare.py" images="$OUT/evaluate" --markdown "$OUT/table.md"
+echo "Reports, to open in a browser:"
+ls "$OUT"/*/report.html
