@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The chain on images, one line a step: from dirty labelled pictures to a measured model.
-# Use: scripts/pipelines/images.sh DATA MODEL OUT     e.g. sample_data/images builtin:image-tiny runs/images
+# Use: scripts/pipelines/images.sh DATA MODEL OUT     e.g. sample_data/images builtin:image-tiny runs/demo-images
 # Call it again after a stop: finished steps are up-to-date, an interrupted training resumes.
-# EPOCHS is how long it trains; TRIALS (default 0: none) the size of a search before it.
+# EPOCHS is how long it trains; TRIALS (default 0: none) the size of a search before it. --flip suits pictures that mean
+# the same in a mirror: leave it out for signs and letters.
 set -euo pipefail
 DATA=${1:?use: images.sh DATA MODEL OUT}
 MODEL=${2:?use: images.sh DATA MODEL OUT}
 OUT=${3:?use: images.sh DATA MODEL OUT}
-TRAIN=(--model "$MODEL" ${EPOCHS:+--epochs "$EPOCHS"})
+TRAIN=(--model "$MODEL" --flip ${EPOCHS:+--epochs "$EPOCHS"})
 
 toolkit clean "$DATA" --out "$OUT/clean"
 toolkit split "$OUT/clean" --out "$OUT/split"

@@ -58,7 +58,7 @@ def test_options_of_images_reach_the_model(call: Call, photos: Path, vit: Path, 
     assert config == {"resolution": 64, "flip": True, "crop": 0.5, "mixup": 0.2, "cutmix": 1.0}
     assert AutoModelForImageClassification.from_pretrained(tmp_path / "m").config.image_size == 64
     assert read(tmp_path / "m" / "preprocessor_config.json")["size"] == {"height": 64, "width": 64}
-    for changed in (("--resolution", 96), ("--no-flip",)):
+    for changed in (("--resolution", 96), ("--mixup", 0.3)):
         one_line(
             call("finetune", photos, "--model", vit, "--out", tmp_path / "m", *TRAIN, *options, *changed), "made with"
         )
@@ -106,7 +106,9 @@ def test_mixtures_that_augment_made_are_learned_from(call: Call, photos: Path, v
 
 
 @pytest.mark.parametrize("command", ["finetune", "tune"])
-@pytest.mark.parametrize("option", [("--resolution", 64), ("--mixup", 0.2), ("--cutmix", 1), ("--flip",), ("--crop", 0.5)])
+@pytest.mark.parametrize(
+    "option", [("--resolution", 64), ("--mixup", 0.2), ("--cutmix", 1), ("--flip",), ("--crop", 0.5)]
+)
 def test_options_of_images_on_texts(call: Call, split: Path, tmp_path: Path, command: str, option: tuple[Any]) -> None:
     called = call(command, split, "--out", tmp_path / "m", *option)
     one_line(called, f"{option[0]} is for images, the data holds texts", f"leave {option[0]} out")

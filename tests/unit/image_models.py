@@ -43,9 +43,7 @@ MODELS = {
         t.ResNetConfig(embedding_size=8, layer_type="basic", **STAGES, **c)
     ),
     "efficientnet": lambda **c: t.EfficientNetForImageClassification(
-        t.EfficientNetConfig(
-            image_size=32, width_coefficient=0.1, depth_coefficient=0.1, hidden_dim=128, **c
-        )
+        t.EfficientNetConfig(image_size=32, width_coefficient=0.1, depth_coefficient=0.1, hidden_dim=128, **c)
     ),
     "swin": lambda **c: t.SwinForImageClassification(
         t.SwinConfig(image_size=32, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, **c)

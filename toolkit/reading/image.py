@@ -115,6 +115,9 @@ class ImageReader:
         except Unreadable as e:
             raise ToolkitError(f"the image {picture.name()} cannot be read: {e}", "run 'toolkit clean' first") from e
 
+    def empty(self, row: dict[str, Any]) -> bool:
+        return False
+
     def size(self, row: dict[str, Any]) -> int:
         return 1
 

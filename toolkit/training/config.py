@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from typer import Option
@@ -18,6 +18,8 @@ LR = {
 }
 BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
+IMAGE_LR = {("adamw", "scratch"): 2e-3}  # where images want another
+CROP = {"pretrained": 1.0, "scratch": 0.5}
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
 ModelOption = Annotated[
@@ -39,7 +41,8 @@ class Optim:
         "adamw"
     )
     lr: Annotated[
-        float | None, Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch (adamw)")
+        float | None,
+        Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch, 2e-3 of images (adamw)"),
     ] = None
     weight_decay: Annotated[float, Option(help="Decay of weights; biases and norms have none.", min=0.0)] = 0.01
     accumulate: Annotated[int, Option(help="Batches a step: their gradients are averaged.", min=1)] = 1
@@ -92,8 +95,14 @@ class Images:
     ] = None
     flip: Annotated[bool, Option(help="Mirror every other image, drawn anew each time.")] = False
     crop: Annotated[
-        float, Option(help="Least share of an image that is seen, drawn anew each time; 1: all.", min=0.01, max=1.0)
-    ] = 1.0
+        float | None,
+        Option(
+            help="Least share of an image that is seen, drawn anew each time; 1: all.",
+            min=0.01,
+            max=1.0,
+            show_default="1; 0.5 from scratch",
+        ),
+    ] = None
     mixup: Annotated[float, Option(help="Mix each image with another: alpha of the shares; 0: none.", min=0.0)] = 0.0
     cutmix: Annotated[
         float, Option(help="Paste a box of another image: alpha; with --mixup, one is drawn a batch.", min=0.0)
@@ -121,7 +130,8 @@ class TrainConfig:
         int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
     ] = 3
     metric: Annotated[
-        Literal["accuracy", "f1_macro", "loss"], Option(help="Validation figure that picks the best weights.")
+        Literal["accuracy", "f1_macro", "f1_micro", "loss"],
+        Option(help="Validation figure that picks the best weights; f1_micro: of rows with several classes."),
     ] = "accuracy"
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
         "auto"
@@ -134,3 +144,11 @@ class TrainConfig:
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20
     device: Device = "auto"
+
+
+def for_images(config: TrainConfig, started: str) -> TrainConfig:
+    """The config with what `None` stands for where a model reads images."""
+    optim, images = config.optim, config.images
+    lr = IMAGE_LR.get((optim.optimizer, started)) if optim.lr is None else optim.lr
+    crop = CROP[started] if images.crop is None else images.crop
+    return replace(config, optim=replace(optim, lr=lr), images=replace(images, crop=crop))

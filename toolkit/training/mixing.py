@@ -18,13 +18,16 @@ ASPECT = 4 / 3  # of a crop, at most, either way
 
 
 def vary(batch: dict[str, Any], config: Images, classes: int) -> dict[str, Any]:
-    """The batch with its images cropped, flipped and mixed as `config` says; mixtures have `label_weights`.
+    """The batch with its images cropped, flipped and mixed as `config` says.
+
+    Mixtures have `label_weights`; where rows have any number of classes, their `labels` are shares.
 
     Args:
         batch: `pixel_values` (images, channels, height, width) and `labels`; any other where nothing is asked for.
     """
-    if config.flip or config.crop < 1:
-        batch = batch | {"pixel_values": _windows(batch["pixel_values"], config)}
+    crop = config.crop or 1.0
+    if config.flip or crop < 1:
+        batch = batch | {"pixel_values": _windows(batch["pixel_values"], crop, config.flip)}
     asked = [mix for mix, alpha in ((_mixup, config.mixup), (_cutmix, config.cutmix)) if alpha > 0]
     if not asked:
         return batch
@@ -34,8 +37,9 @@ def vary(batch: dict[str, Any], config: Images, classes: int) -> dict[str, Any]:
     order = torch.randperm(len(pixels)).to(pixels.device)
     share = float(torch.distributions.Beta(alpha, alpha).sample())
     mixed, share = mix(pixels, pixels[order], share)
-    own = batch[SHARES] if SHARES in batch else torch.nn.functional.one_hot(labels, classes).float()
-    return batch | {"pixel_values": mixed, SHARES: torch.lerp(own[order], own, share)}
+    key = "labels" if labels.ndim > 1 else SHARES
+    own = batch[key] if key in batch else torch.nn.functional.one_hot(labels, classes).float()
+    return batch | {"pixel_values": mixed, key: torch.lerp(own[order], own, share)}
 
 
 def _mixup(pixels: Any, others: Any, share: float) -> tuple[Any, float]:
@@ -58,14 +62,14 @@ def _cutmix(pixels: Any, others: Any, share: float) -> tuple[Any, float]:
     return mixed, 1 - (high[0] - low[0]) * (high[1] - low[1]) / (height * width)
 
 
-def _windows(pixels: Any, config: Images) -> Any:
+def _windows(pixels: Any, crop: float, flip: bool) -> Any:
     """A random window of each image in the image's own size, mirrored or not (Szegedy et al., 2015)."""
-    count, aspect = len(pixels), math.log(ASPECT) * (config.crop < 1)
-    area = config.crop + (1 - config.crop) * torch.rand(count)
+    count, aspect = len(pixels), math.log(ASPECT) * (crop < 1)
+    area = crop + (1 - crop) * torch.rand(count)
     stretch = torch.exp((2 * torch.rand(count) - 1) * aspect).sqrt()
     size = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch]).clamp(max=1)  # width and height, of 1
     place = (2 * torch.rand(2, count) - 1) * (1 - size)
-    mirror = 1 - 2 * (torch.rand(count) < 0.5 * config.flip).float()
+    mirror = 1 - 2 * (torch.rand(count) < 0.5 * flip).float()
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = size[0] * mirror, size[1]
     theta[:, 0, 2], theta[:, 1, 2] = place

@@ -23,7 +23,7 @@ from transformers.integrations import TensorBoardCallback
 from toolkit import console
 from toolkit.reading import Encoded
 from toolkit.training import mixing, optimization, precision, stages
-from toolkit.training.config import EPOCHS, LR, TrainConfig
+from toolkit.training.config import EPOCHS, LR, TrainConfig, for_images
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
@@ -62,6 +62,8 @@ def train(
         ToolkitError: the loss or a gradient is no longer finite.
     """
     started = "scratch" if scratch else "pretrained"
+    if task.reader.kind == "image":
+        config = for_images(config, started)
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     device = precision.resolve_device(config.device)

@@ -12,7 +12,7 @@ from toolkit import reading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 
-FOUR = {"id2label": {i: n for i, n in enumerate("abcd")}, "label2id": {n: i for i, n in enumerate("abcd")}}
+FOUR = {"id2label": dict(enumerate("abcd")), "label2id": {n: i for i, n in enumerate("abcd")}}
 
 
 @pytest.fixture(params=MODELS)
@@ -46,7 +46,9 @@ def test_a_head_for_other_classes_and_back_into_stock_classes(saved, tmp_path):
         again = AutoModelForImageClassification.from_pretrained(tmp_path / f"{len(names)}")
         assert logits(again, pixels).shape == (2, len(names))
         assert torch.allclose(logits(again, pixels), logits(model, pixels), atol=1e-5)
-        shape = reading.of("image", AutoImageProcessor.from_pretrained(tmp_path / f"{len(names)}", backend="pil")).shape
+        shape = reading.of(
+            "image", AutoImageProcessor.from_pretrained(tmp_path / f"{len(names)}", backend="pil"), None
+        ).shape
         assert shape == (32, 32, 3)
 
 

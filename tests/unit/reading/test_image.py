@@ -1,14 +1,14 @@
 import io
+
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as Pil
+from unit.image_models import PROCESSORS, processor
 
 from toolkit.errors import ToolkitError
 from toolkit.reading import image as reading
-from unit.image_models import PROCESSORS, processor
-
 
 SIZES = [(50, 70), (70, 33), (1, 1), (200, 90)]
 

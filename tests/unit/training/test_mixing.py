@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from unit.image_models import tiny
 
 from toolkit.reading.image import ImageReader
 from toolkit.training import trainer
 from toolkit.training.config import Images, Optim, TrainConfig
 from toolkit.training.mixing import vary
 from toolkit.training.tasks import bind
-from unit.image_models import tiny
-
 
 
 def batch(count=8, size=32):
@@ -55,6 +54,15 @@ def test_with_both_one_is_drawn_a_batch():
 def test_shares_that_rows_have_are_mixed_on():
     given = batch(4) | {"label_weights": torch.full((4, 2), 0.5)}
     assert torch.allclose(vary(given, Images(mixup=1.0), 2)["label_weights"], torch.full((4, 2), 0.5))
+
+
+def test_rows_of_several_classes_share_their_labels():
+    torch.manual_seed(0)
+    given = batch(2) | {"labels": torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])}
+    out = vary(given, Images(mixup=1.0), 3)
+    share = 2 - float(out["pixel_values"][0].mean())  # of the first
+    assert torch.allclose(out["labels"][0], torch.tensor([share, 1.0, 1 - share]), atol=1e-5)
+    assert "label_weights" not in out
 
 
 def test_flip_mirrors_about_half():
@@ -138,7 +146,9 @@ def test_a_stopped_run_with_mixtures_ends_with_the_weights_of_an_undisturbed_one
 def test_validation_sees_the_images_as_they_are(made, tmp_path, monkeypatch):
     model, task = made
     seen = []
-    monkeypatch.setattr(type(task), "answers", lambda self, m, b: seen.append(b) or (torch.eye(2)[b["labels"]], b["labels"]))
+    monkeypatch.setattr(
+        type(task), "answers", lambda self, m, b: seen.append(b) or (torch.eye(2)[b["labels"]], b["labels"])
+    )
     trainer.train(model, task, rows(16), rows(16, 1), config(epochs=1.0, images=VARIED), tmp_path, seed=0)
     expected = torch.from_numpy(task.reader.batch(rows(16, 1))["pixel_values"])
     assert torch.equal(seen[0]["pixel_values"], expected)

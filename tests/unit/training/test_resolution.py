@@ -1,14 +1,13 @@
 import pytest
 import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
+from unit.image_models import tiny
 
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.reading.image import ImageReader
 from toolkit.training import builtin
 from toolkit.training.resolution import change
-from unit.image_models import tiny
-
 
 
 @pytest.mark.parametrize("name", ["vit", "deit", "convnext", "resnet", "efficientnet", "swin", "mobilenet_v2"])
