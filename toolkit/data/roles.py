@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONTENT = ("text", "image", "series")
 # Columns with a part of their own: no feature of a table.
 STANDARD = (
-    *(*CONTENT, "text_pair", "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
+    *(*CONTENT, "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
     *("parent_id", "method", "partner_id", "label_weights"),  # of augmented rows
 )
 NAMES = {
@@ -55,6 +55,10 @@ PAIRS = {
 }
 _ROW_NUMBERS = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
 _SAMPLE = 1000  # rows that a column is told by
+
+
+class NoLabel(ToolkitError):
+    """No column can be told to hold the labels."""
 
 
 def kind_of(names: list[str]) -> str:
@@ -110,7 +114,7 @@ def find_label(table: pa.Table, chosen: Mapping[str, str], source: str) -> str:
     named = next((by_lower[name] for name in NAMES["label"] if name in by_lower), None)
     if named is not None:
         return str(named)
-    raise ToolkitError(
+    raise NoLabel(
         f"{source} has no label column that can be told",
         f"name it with --label; columns are {', '.join(table.column_names)}",
     )
