@@ -89,7 +89,8 @@ def load(job: Job, name: str, data: DatasetDict) -> tuple[Any, Task, DatasetDict
         model, task = _to_mask(job, data["train"], length)
     else:
         data, names = _training.in_model_order(data, given, job.config.source)
-        model, task = _training.load_given(given, names, data["train"], seed, length)
+        resolution = job.config.train.images.resolution
+        model, task = _training.load_given(given, names, data["train"], seed, length, resolution)
     terms = _terms(job, _training.kind(data))
     if terms:
         vocabulary.add(model, task.reader.processor, terms)

@@ -83,9 +83,7 @@ def check(config: TrainConfig) -> None:
             "--find-lr": config.optim.find_lr,
         }
         if asked := [name for name, wanted in whole.items() if wanted]:
-            raise ToolkitError(
-                f"{flag} with {asked[0]}: it needs whole layers", "leave one of them out"
-            )
+            raise ToolkitError(f"{flag} with {asked[0]}: it needs whole layers", "leave one of them out")
         if "LOCAL_RANK" not in os.environ:
             raise ToolkitError(f"{flag} needs a launcher", f"call {LAUNCH}")
     if config.fsdp and ranks.count() == 1:

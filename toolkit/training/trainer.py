@@ -36,13 +36,14 @@ from toolkit.training import (
     find_lr,
     layer_drop,
     memory,
+    mixing,
     optimization,
     precision,
     stages,
     tasks,
     weighting,
 )
-from toolkit.training.config import EPOCHS, LR, TrainConfig
+from toolkit.training.config import EPOCHS, LR, TrainConfig, for_images
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
@@ -82,6 +83,8 @@ def train(
     """
     started = "scratch" if scratch else "pretrained"
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
+    if task.reader.kind == "image":
+        config = for_images(config, started)
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     device = precision.resolve_device(config.device)
@@ -115,7 +118,7 @@ def train(
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
-        if config.optim.find_lr and config.optim.lr is None:
+        if config.optim.find_lr:
             engine.args.learning_rate = find_lr.settle(engine, work)
         where = f"{device}, {ranks.count()} processes" if ranks.count() > 1 else device
         console.note(
@@ -260,6 +263,7 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        inputs = mixing.vary(inputs, self.config.images, self.model.config.num_labels)
         loss, outputs = self.loss(model, inputs)
         if ranks.count() > 1:
             loss = distributed.weighted(loss, len(inputs["labels"]), self.accelerator)
@@ -292,6 +296,16 @@ class Engine(Trainer):
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir) / "writing")
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights under the names that the model has.
+
+        By itself transformers 5 writes those of ViT and others under their published names, and a resume, which does
+        not rename them, goes on with the weights that it started from.
+        """
+        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        is_main = self.args.should_save
+        model.save_pretrained(output_dir, state_dict=state_dict, is_main_process=is_main, save_original_format=False)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, mark, rename, then drop the oldest."""

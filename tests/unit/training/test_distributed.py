@@ -42,7 +42,8 @@ def rows(count, seed=0):
 
 
 def config(**changes):
-    asked = {"epochs": 2.0, "batch_size": 14, "precision": "fp32", "device": "cpu", "patience": 0, "metric": "loss"}
+    asked = {"epochs": 2.0, "batch_size": 14, "precision": "fp32", "device": "cpu", "metric": "loss"}
+    asked |= {"regularise": Regularise(patience=0)}
     optim = Optim(lr=1e-3)
     return TrainConfig(**(asked | {"optim": optim, "schedule": Schedule(warmup=0.0)} | changes))
 
