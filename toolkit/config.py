@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 
 RUNTIME = "runtime"  # marks an option that does not decide the result: it is left out of the stamp
 GATE = "gate"  # marks a bound that is judged on the finished figures: left out of the stamp too
+SECRET = "secret"  # marks a URL that may hold a password, which is neither shown nor written
 
 Kind = Literal["dataset", "model", "evaluation", "artifact", "file", "path"]
 
@@ -177,10 +179,15 @@ def as_dict(config: Any, only_deciding: bool = False) -> dict[str, Any]:
 
 
 def value_of(config: Any, leaf: Leaf) -> Any:
-    """A config's value of a leaf."""
+    """A config's value of a leaf as it may be shown."""
     for part in leaf.path:
         config = getattr(config, part)
-    return config
+    return without_password(config) if SECRET in leaf.markers and config is not None else config
+
+
+def without_password(url: str) -> str:
+    """A URL with stars in place of its password."""
+    return re.sub(r"(?<=[?&]password=)[^&]+", "***", re.sub(r"(://[^:/@]*):.+@", r"\1:***@", url))
 
 
 def flatten(cls: type, mapping: Mapping[str, Any], where: str, inside: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -244,8 +251,13 @@ def _parsed(suffix: str, text: str) -> Any:
     if suffix in (".yaml", ".yml"):
         import yaml
 
+        class Loader(yaml.SafeLoader):
+            """Safe, and 1e-5 is a number, as YAML 1.2 has it."""
+
+        float_ = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+        Loader.add_implicit_resolver("tag:yaml.org,2002:float", float_, list("-+.0123456789"))
         try:
-            return yaml.safe_load(text)
+            return Loader(text).get_single_data()
         except yaml.YAMLError as e:
             raise ValueError(str(e)) from e
     return json.loads(text)

@@ -241,19 +241,6 @@ def test_quantize_gates_and_order(model, split, tmp_path, call):
     assert evaluated.metrics["parameters"] == toolkit.show(model)["metrics"]["parameters"]
 
 
-def test_tune_feeds_finetune(split, tmp_path):
-    study = toolkit.tune(split, out=tmp_path / "t", total_trials=2, epochs=1, precision="fp32", max_length=32).artifact
-    best = report(study, "best.json")
-    assert best["trials"] == 2
-    assert len(pd.read_csv(study / "trials.csv")) == 2
-    from toolkit import config
-    from toolkit.commands.finetune import FinetuneConfig
-
-    taken = config.load(FinetuneConfig, str(study))
-    assert taken["lr"] == best["config"]["train"]["optim"]["lr"]
-    assert set(taken) == {"lr", "weight_decay", "batch_size", "dropout"}
-
-
 def test_show_and_diff(split, model, evaluation, call, raw):
     shown = call("show", evaluation)
     assert shown.code == 0

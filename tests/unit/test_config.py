@@ -158,6 +158,23 @@ def test_load_drops_null_and_takes_over_an_artifact(tmp_path: Path) -> None:
     assert config.load(Example, str(tmp_path)) == {"size": 5}
 
 
+def test_a_yaml_number_may_be_written_with_an_exponent(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("a: [1e-5, -2.5E+3, 1e, e5, '1e-5', 1.0e-5]")
+    told = config.read_mapping(tmp_path / "c.yaml", "it")
+    assert told == {"a": [1e-5, -2500.0, "1e", "e5", "1e-5", 1e-5]}
+
+
+def test_a_secret_is_read_but_not_shown() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Kept(config.Config):
+        place: Annotated[str | None, config.SECRET] = None
+
+    made = config.build(Kept, {"place": "mysql://me:word@host/db"})
+    assert made.place == "mysql://me:word@host/db"
+    assert config.as_dict(made) == {"seed": 0, "place": "mysql://me:***@host/db"}
+    assert config.as_dict(Kept()) == {"seed": 0, "place": None}
+
+
 def test_load_takes_a_mark_of_byte_order(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('{"seed": 3}', encoding="utf-8-sig")
     assert config.load(Example, str(tmp_path / "c.json")) == {"seed": 3}
