@@ -49,11 +49,11 @@ def readme(study: Any, has_model: bool) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def page(job: Job, study: Any, space: dict[str, Any]) -> dict[str, Any]:
+def page(job: Job, study: Any, space: dict[str, Any], metric: str) -> dict[str, Any]:
     """The report: how the search went, what mattered, all trials."""
     from toolkit.training import search
 
-    found, broken, metric = search.finished(study), search.failed(study), job.config.train.metric
+    found, broken = search.finished(study), search.failed(study)
     best, early = study.best_trial, sum(t.state.name == "PRUNED" for t in found)
     workers = _number(len({t.user_attrs.get("worker") for t in found}), "worker")
     cards = [

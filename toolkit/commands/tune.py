@@ -16,7 +16,7 @@ from toolkit.config import RUNTIME, SECRET, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
+from toolkit.training.config import Learn, ModelOption, TrainConfig
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -32,6 +32,7 @@ class TuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
     model: ModelOption = "builtin"
     columns: ContentOptions = field(default_factory=ContentOptions)
+    learn: Learn = field(default_factory=Learn)
     space: Annotated[
         str | None,
         Option(
@@ -76,43 +77,61 @@ def enough(config: TuneConfig, summary: dict[str, Any]) -> bool:
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _training
+    from toolkit.commands import _tasks
     from toolkit.training import space as spaces
     from toolkit.training import storage
 
     config = job.config
     if config.storage:
         storage.check(config.storage)
-    data = _training.splits(job)
-    _training.check_model(job.inputs["model"], data)
-    space = _space(job, data)
-    planned = {"rows": {s: len(r) for s, r in data.items()}, "trials": config.total_trials, "space": space}
+    name, data = _tasks.splits(job)
+    space = _space(job, name, data)
+    planned = {
+        "task": name,
+        "rows": {s: len(r) for s, r in data.items()},
+        "trials": config.total_trials,
+        "space": space,
+    }
     if config.sampler == "grid":
         cells = len(spaces.cells(space))
         planned |= {"cells": cells, "trials": min(cells, config.total_trials)}
     if config.storage:
-        planned |= {"storage": configs.without_password(config.storage), "study": _study_name(job, space)}
+        study = _study_name(job, space, _metric(job, name, data))
+        planned |= {"storage": configs.without_password(config.storage), "study": study}
     return planned
 
 
-def _space(job: Job, data: DatasetDict) -> dict[str, dict[str, Any]]:
+def _metric(job: Job, name: str, data: DatasetDict) -> str:
+    """What trials are compared by."""
+    from toolkit.data import labels
+    from toolkit.training import tasks
+
+    train = data["train"]
+    several = "label" in train.column_names and labels.is_multi(train.features)
+    return str(tasks.metric(tasks.find(name, several).figures_of, job.config.train.metric))
+
+
+def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     """What is searched."""
     from toolkit.artifacts import model as models
     from toolkit.commands import _training
-    from toolkit.training import space
+    from toolkit.training import space, tasks
 
     base, given = job.config.train, job.inputs["model"]
     if "space" in job.inputs:
         path = Path(job.config.space)
         return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base)
-    if given.path is None:
-        return space.default(_training.kind(data), None, base)
-    told = models.read_config(given.path)
-    width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
-    return space.default(_training.kind(data), width, base)
+    width = None
+    if given.path is not None:
+        told = models.read_config(given.path)
+        width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
+    found = space.default(_training.kind(data), width, base)
+    if name == tasks.MASKED_LM:  # has no labels to smooth
+        found.pop("label_smoothing", None)
+    return found
 
 
-def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:
+def _made(job: Job, space: dict[str, Any], metric: str) -> dict[str, Any]:
     """What a study is made for: workers that differ in one of these do not share it."""
     deciding = configs.as_dict(job.config, only_deciding=True)
     others = {name: value for name, value in deciding.items() if name not in OF_A_WORKER}
@@ -120,16 +139,17 @@ def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:
         "data": job.inputs["source"].digest,
         "model": job.inputs["model"].digest,
         "space": space,
-        "metric": job.config.train.metric,
+        "metric": metric,
         "set of options": others,
     }
 
 
-def _study_name(job: Job, space: dict[str, Any]) -> str:
+def _study_name(job: Job, space: dict[str, Any], metric: str) -> str:
     from toolkit.artifacts import manifest
 
     config = job.config
-    return config.study_name or f"tune-{manifest.digest_json([_made(job, space), config.sampler, config.pruner])[:12]}"
+    made = [_made(job, space, metric), config.sampler, config.pruner]
+    return config.study_name or f"tune-{manifest.digest_json(made)[:12]}"
 
 
 def tune(job: Job) -> None:
@@ -138,19 +158,19 @@ def tune(job: Job) -> None:
     --total-trials is the total: a study that was killed, or that is asked for more, goes on to that number. Workers
     that are given the same --storage share a study, each with its own --out.
     """
-    from toolkit.commands import _training
-    from toolkit.training import search, storage
+    from toolkit.commands import _tasks
+    from toolkit.training import search, storage, tasks
     from toolkit.training import space as spaces
 
     config = job.config
-    data, names = _training.in_model_order(_training.splits(job), job.inputs["model"], config.source)
-    space = _space(job, data)
+    name, data = _tasks.splits(job)
+    space, metric = _space(job, name, data), _metric(job, name, data)
     _go_on_from_previous(job)
     place = config.storage or str(job.work / STUDY)
-    direction = "minimize" if config.train.metric == "loss" else "maximize"
-    study = storage.study(place, _study_name(job, space), direction, _made(job, space))
+    direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
+    study = storage.study(place, _study_name(job, space, metric), direction, _made(job, space, metric))
     with storage.guarded(place):
-        settings = _settings(job, data, names, space)
+        settings = _settings(job, name, data, space, metric)
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")
         search.run(settings, study, total=config.total_trials, seconds=config.timeout)
@@ -179,28 +199,28 @@ def _put(path: Path, text: str) -> None:
     aside.rename(path)
 
 
-def _settings(job: Job, data: DatasetDict, names: list[str], space: dict[str, Any]) -> Search:
+def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], metric: str) -> Search:
     """What all trials share; the model is loaded, and the rows are encoded when a trial asks for them."""
     import functools
     import uuid
 
-    from toolkit.commands import _training
+    from toolkit.commands import _tasks
     from toolkit.training import search
 
     config, given = job.config, job.inputs["model"]
-    model, task = _training.load_given(given, names, data["train"], config.seed, config.train.max_length or MAX_LENGTH)
+    model, task, rows = _tasks.load(job, name, data)
 
     @functools.lru_cache(maxsize=2)
     def prepare(max_length: int | None) -> Any:
-        bound = _training.bind(_training.kind(data), model, task.reader.processor, max_length or MAX_LENGTH)
-        return bound, bound.encode(data["train"]), bound.encode(data["validation"])
+        bound = _tasks.bound_again(job, name, model, task, max_length)
+        return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
     if not (job.work / WORKER).exists():
         _put(job.work / WORKER, uuid.uuid4().hex[:12])
     return search.Search(
         model=model,
         prepare=prepare,
-        base=config.train,
+        base=replace(config.train, metric=metric),
         space=space,
         work=job.work,
         worker=(job.work / WORKER).read_text(),
@@ -220,7 +240,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     from toolkit.training import search, storage
     from toolkit.training import space as spaces
 
-    metric, found, best = job.config.train.metric, search.finished(study), study.best_trial
+    metric, found, best = str(settings.base.metric), search.finished(study), study.best_trial
     told = {"trials": len(found), "failed": len(search.failed(study))}
     manifest.write_json(
         job.folder / "best.json",
@@ -239,7 +259,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     else:
         shutil.copy(job.work / STUDY, job.folder / STUDY)
     _tune_report.trials_table(study).to_csv(job.folder / "trials.csv", index=False)
-    report.write(job.folder, _tune_report.page(job, study, settings.space))
+    report.write(job.folder, _tune_report.page(job, study, settings.space, metric))
     (job.folder / "README.md").write_text(_tune_report.readme(study, job.config.keep_model), encoding="utf-8")
     job.metrics |= {**told, "best": best.value, "metric": metric, **best.params}
     job.metrics |= {

@@ -85,7 +85,7 @@ def run(search: Search, study: Any, *, total: int, seconds: float | None = None)
         console.note(f"the study has {len(finished(study))} trials, going on")
     with console.progress("trials", total) as advance:
         while True:
-            advance(len(finished(study)) - shown, _best_so_far(study, search.base.metric))
+            advance(len(finished(study)) - shown, _best_so_far(study, str(search.base.metric)))
             shown = len(finished(study))
             if shown >= total or (seconds is not None and spent(study, search.worker) >= seconds):
                 return
@@ -217,7 +217,7 @@ def _run(search: Search, study: Any, trial: Any, epochs: int) -> None:
 
 def _value(search: Search, study: Any, trial: Any, epochs: int) -> float:
     """Train; the figure that trials are compared by."""
-    metric, told = search.base.metric, set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+    metric, told = str(search.base.metric), set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
     if trial.user_attrs.get(STARTS, 1) > MOST_STARTS:
         raise ToolkitError(f"its process died {MOST_STARTS} times before a first checkpoint", "was it out of memory?")
 

@@ -59,7 +59,7 @@ def train(monkeypatch):
 
 def settings(work, **changes):
     work.mkdir(exist_ok=True)
-    base = TrainConfig(epochs=float(EPOCHS))
+    base = TrainConfig(epochs=float(EPOCHS), metric="accuracy")
     given = {"model": Model(), "prepare": lambda length: (None, [], []), "base": base, "space": SPACE, "work": work}
     given |= {"worker": "w", "sampler": "random", "pruner": "none", "seed": 0, "scratch": True}
     return search.Search(**given | changes)
