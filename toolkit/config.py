@@ -41,6 +41,14 @@ class Input:
     literal: str = r"(?!)"  # matches nothing
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the most of a field without an `Option` (which has bounds of its own)."""
+
+    min: float | None = None
+    max: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What every step's config has."""
@@ -73,7 +81,8 @@ class Leaf:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        """How it is given: its option, or what `--set` takes."""
+        return "--" + self.name.replace("_", "-") if self.cli else ".".join(self.path[-2:])
 
 
 def leaves(cls: type, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
@@ -119,8 +128,10 @@ def _construct(cls: type, values: Mapping[str, Any]) -> Any:
 
 def _checked(leaf: Leaf, value: Any) -> Any:
     value = _converted(leaf, leaf.type, value)
-    low, high = getattr(leaf.cli, "min", None), getattr(leaf.cli, "max", None)
-    for item in value if isinstance(value, list) else [value]:
+    limits = next((m for m in leaf.markers if isinstance(m, Bounds)), leaf.cli)
+    low, high = getattr(limits, "min", None), getattr(limits, "max", None)
+    items = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for item in items:
         if isinstance(item, float) and not math.isfinite(item):
             raise ToolkitError(f"{leaf.flag} is {item}", "give a finite number")
         if item is not None and ((low is not None and item < low) or (high is not None and item > high)):
@@ -143,11 +154,13 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
     if origin is list:
         items = list(value) if isinstance(value, list | tuple) else [value]
         return [_converted(leaf, args[0], item) for item in items]
+    if origin is dict and isinstance(value, Mapping):
+        return {str(key): _converted(leaf, args[1], item) for key, item in value.items()}
     if kind is str and (isinstance(value, Path) or (GATE in leaf.markers and type(value) in (int, float))):
         return str(value)  # a gate may be a bare number
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+    if not origin and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     raise ToolkitError(f"{leaf.flag} is {value!r}", f"it must be of type {kind.__name__}")
 

@@ -16,7 +16,7 @@ from toolkit.config import RUNTIME, SECRET, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import Learn, ModelOption, TrainConfig
+from toolkit.training.config import MAX_LENGTH, Learn, ModelOption, TrainConfig
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -82,16 +82,13 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.training import storage
 
     config = job.config
+    if config.train.optim.find_lr:
+        raise ToolkitError("a search tries rates itself", "leave --find-lr out")
     if config.storage:
         storage.check(config.storage)
     name, data = _tasks.splits(job)
-    space = _space(job, name, data)
-    planned = {
-        "task": name,
-        "rows": {s: len(r) for s, r in data.items()},
-        "trials": config.total_trials,
-        "space": space,
-    }
+    space, rows = _space(job, data), {split: len(part) for split, part in data.items()}
+    planned = {"task": name, "rows": rows, "trials": config.total_trials, "space": space}
     if config.sampler == "grid":
         cells = len(spaces.cells(space))
         planned |= {"cells": cells, "trials": min(cells, config.total_trials)}
@@ -164,11 +161,11 @@ def tune(job: Job) -> None:
 
     config = job.config
     name, data = _tasks.splits(job)
-    space, metric = _space(job, name, data), _metric(job, name, data)
+    space, metric = _space(job, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
-    study = storage.study(place, _study_name(job, space, metric), direction, _made(job, space, metric))
+    study = storage.study(place, _study_name(job, space), direction, _made(job, space))
     with storage.guarded(place):
         settings = _settings(job, name, data, space, metric)
         if config.sampler == "grid":
@@ -204,6 +201,7 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
     import functools
     import uuid
 
+    from toolkit import reading
     from toolkit.commands import _tasks
     from toolkit.training import search
 
@@ -212,7 +210,9 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
 
     @functools.lru_cache(maxsize=2)
     def prepare(max_length: int | None) -> Any:
-        bound = _tasks.bound_again(job, name, model, task, max_length)
+        own = task.reader
+        reader = reading.of(own.kind, own.processor, model.config, wanted=max_length or MAX_LENGTH)
+        bound: Any = replace(task, reader=reader)  # type: ignore[type-var]
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
     if not (job.work / WORKER).exists():
@@ -240,7 +240,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     from toolkit.training import search, storage
     from toolkit.training import space as spaces
 
-    metric, found, best = str(settings.base.metric), search.finished(study), study.best_trial
+    metric, found, best = settings.base.metric, search.finished(study), study.best_trial
     told = {"trials": len(found), "failed": len(search.failed(study))}
     manifest.write_json(
         job.folder / "best.json",
@@ -259,7 +259,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     else:
         shutil.copy(job.work / STUDY, job.folder / STUDY)
     _tune_report.trials_table(study).to_csv(job.folder / "trials.csv", index=False)
-    report.write(job.folder, _tune_report.page(job, study, settings.space, metric))
+    report.write(job.folder, _tune_report.page(job, study, settings.space, str(metric)))
     (job.folder / "README.md").write_text(_tune_report.readme(study, job.config.keep_model), encoding="utf-8")
     job.metrics |= {**told, "best": best.value, "metric": metric, **best.params}
     job.metrics |= {

@@ -9,7 +9,7 @@ from toolkit import reading
 from toolkit.reading import text as texts
 from toolkit.training import builtin
 
-WORDS = "the parcel is late and nobody says where it went today".split()
+WORDS = ["the", "parcel", "is", "late", "and", "nobody", "says", "where", "it", "went", "today"]
 
 
 @pytest.fixture(scope="module")
