@@ -16,7 +16,7 @@ from toolkit.config import RUNTIME, SECRET, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, Learn, ModelOption, TrainConfig
+from toolkit.training.config import Learn, ModelOption, TrainConfig
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -87,25 +87,14 @@ def plan(job: Job) -> dict[str, Any]:
     if config.storage:
         storage.check(config.storage)
     name, data = _tasks.splits(job)
-    space, rows = _space(job, data), {split: len(part) for split, part in data.items()}
+    space, rows = _space(job, name, data), {split: len(part) for split, part in data.items()}
     planned = {"task": name, "rows": rows, "trials": config.total_trials, "space": space}
     if config.sampler == "grid":
         cells = len(spaces.cells(space))
         planned |= {"cells": cells, "trials": min(cells, config.total_trials)}
     if config.storage:
-        study = _study_name(job, space, _metric(job, name, data))
-        planned |= {"storage": configs.without_password(config.storage), "study": study}
+        planned |= {"storage": configs.without_password(config.storage), "study": _study_name(job, space)}
     return planned
-
-
-def _metric(job: Job, name: str, data: DatasetDict) -> str:
-    """What trials are compared by."""
-    from toolkit.data import labels
-    from toolkit.training import tasks
-
-    train = data["train"]
-    several = "label" in train.column_names and labels.is_multi(train.features)
-    return str(tasks.metric(tasks.find(name, several).figures_of, job.config.train.metric))
 
 
 def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
@@ -128,7 +117,7 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _made(job: Job, space: dict[str, Any], metric: str) -> dict[str, Any]:
+def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:
     """What a study is made for: workers that differ in one of these do not share it."""
     deciding = configs.as_dict(job.config, only_deciding=True)
     others = {name: value for name, value in deciding.items() if name not in OF_A_WORKER}
@@ -136,17 +125,16 @@ def _made(job: Job, space: dict[str, Any], metric: str) -> dict[str, Any]:
         "data": job.inputs["source"].digest,
         "model": job.inputs["model"].digest,
         "space": space,
-        "metric": metric,
+        "metric": job.config.train.metric,
         "set of options": others,
     }
 
 
-def _study_name(job: Job, space: dict[str, Any], metric: str) -> str:
+def _study_name(job: Job, space: dict[str, Any]) -> str:
     from toolkit.artifacts import manifest
 
     config = job.config
-    made = [_made(job, space, metric), config.sampler, config.pruner]
-    return config.study_name or f"tune-{manifest.digest_json(made)[:12]}"
+    return config.study_name or f"tune-{manifest.digest_json([_made(job, space), config.sampler, config.pruner])[:12]}"
 
 
 def tune(job: Job) -> None:
@@ -161,7 +149,7 @@ def tune(job: Job) -> None:
 
     config = job.config
     name, data = _tasks.splits(job)
-    space, metric = _space(job, data), _tasks.metric(job, name, data)
+    space, metric = _space(job, name, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
@@ -201,7 +189,6 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
     import functools
     import uuid
 
-    from toolkit import reading
     from toolkit.commands import _tasks
     from toolkit.training import search
 
@@ -210,9 +197,7 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
 
     @functools.lru_cache(maxsize=2)
     def prepare(max_length: int | None) -> Any:
-        own = task.reader
-        reader = reading.of(own.kind, own.processor, model.config, wanted=max_length or MAX_LENGTH)
-        bound: Any = replace(task, reader=reader)  # type: ignore[type-var]
+        bound = _tasks.bound_again(job, name, model, task, max_length)
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
     if not (job.work / WORKER).exists():
