@@ -6,7 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
@@ -63,10 +63,11 @@ def _with_train(data: DatasetDict, name: str) -> DatasetDict:
 def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     """The splits with a validation, once what is asked for is known to fit them."""
     from toolkit.data import split
-    from toolkit.training import stages, tasks
+    from toolkit.training import distributed, stages, tasks
     from toolkit.training.config import check
 
     check(job.config.train)
+    distributed.check(job.config.train)
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     tasks.metric(task.figures_of, job.config.train.metric)
     split.check_children(data, name)
@@ -190,6 +191,8 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
 
 def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
     """Write the model artifact's files: weights, figures, state, logs, card; fill the job's summary."""
+    if not ranks.leads():
+        return
     reader = task.reader
     if reader.kind == "text":
         reader.processor.model_max_length = reader.max_length  # type: ignore[attr-defined]

@@ -283,4 +283,5 @@ STEP = Step(
     resumable=True,
     enough=enough,
     takes=("text", "image"),
+    alone="start it once for each GPU or machine, with the same --storage: each trial trains in one process",
 )

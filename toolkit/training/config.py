@@ -162,6 +162,12 @@ class TrainConfig:
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20
     device: Device = "auto"
+    fsdp: Annotated[bool, Option(help="Shard model and optimizer over the processes (FSDP2; GPUs).")] = False
+    deepspeed: Annotated[
+        str | None,
+        Option(metavar="FILE", help="Shard as this DeepSpeed config says (ZeRO; JSON).", show_default="none"),
+        Input("file"),
+    ] = None
 
 
 def check(config: TrainConfig) -> None:
