@@ -24,14 +24,19 @@ class Stage(NamedTuple):
     rates: list[float]
 
 
+def layer_list(model: Any) -> torch.nn.ModuleList | None:
+    """The largest list of modules in the model's base; None where it has no list."""
+    base = getattr(model, model.base_model_prefix, model)
+    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
+    return max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
+
+
 def parts(model: Any) -> list[list[torch.nn.Parameter]]:
     """The weights of the embeddings, of each layer, and of the head (with what is between).
 
     The layers are the largest list of modules in the model's base; this holds for every encoder of transformers.
     """
-    base = getattr(model, model.base_model_prefix, model)
-    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    layers = max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
+    base, layers = getattr(model, model.base_model_prefix, model), layer_list(model)
     if layers is None:
         raise ToolkitError(f"{type(model).__name__} has no list of layers", "leave --stages and --layer-decay out")
     out: list[list[torch.nn.Parameter]] = [[], *(list(layer.parameters()) for layer in layers), []]

@@ -6,9 +6,11 @@ finetune, tune, distill and the recovery after pruning all train here.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,13 @@ from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, stages
+from toolkit.training import checkpoints, guard, optimization, precision, stages, stopped
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
+from toolkit.training.stopped import told_of
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
 
-COMPLETE = "complete"  # a checkpoint without this file was cut off while it was written
 Loss = Callable[[Any, dict[str, Any]], tuple[torch.Tensor, Any]]  # (model, batch) -> loss, model outputs
 
 
@@ -44,6 +46,7 @@ def train(
     scratch: bool = False,
     loss: Loss | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
+    ids: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
     """Train `model` in place and leave the weights in it that were best on validation.
 
@@ -54,6 +57,7 @@ def train(
         scratch: whether the weights are new, which decides the default rate and epochs.
         loss: takes the place of the task's own loss (distillation).
         report: called with the validation figures after each epoch (a search that prunes raises from it).
+        ids: of the rows, by which errors name them.
 
     Returns:
         `{"validation": {...}, "train": {"samples_per_second", "seconds", "epochs", ...}}`
@@ -64,13 +68,12 @@ def train(
     started = "scratch" if scratch else "pretrained"
     if config.dropout is not None:
         set_dropout(model, config.dropout)
-    device = precision.resolve_device(config.device)
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and precision.has_bf16(device))
+    machine = precision.resolve(model, config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         engine = Engine(
             model=model,
-            args=_arguments(config, work, started, device, bf16, seed),
+            args=_arguments(config, work, started, machine, seed),
             train_dataset=rows,  # type: ignore[arg-type]
             eval_dataset=sorted(validation, key=task.reader.size),  # type: ignore[arg-type]
             data_collator=task.collate,
@@ -78,20 +81,24 @@ def train(
             task=task,
             config=config,
             loss=loss,
+            machine=machine,
+            ids=ids,
         )
-        watch = Watch(engine, config, report)
+        engine.watch = watch = Watch(engine, config, report)
         engine.add_callback(watch)
-        engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
         checkpoint = last_checkpoint(work)
         if checkpoint:
-            console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
+            console.note(f"resuming from step {checkpoints.step_of(checkpoint)}")
             engine.recall(checkpoint)
-        console.note(
-            f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
-        )
+        engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
+        (work / stopped.NAME).unlink(missing_ok=True)
+        console.note(f"training on {machine}; watch it: tensorboard --logdir {work / 'logs'}")
         try:
             if not watch.is_over():
-                engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+                with precision.compiled(model, machine.compile):
+                    engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except guard.Unsound as e:
+            raise told_of(engine, e) from e
         finally:
             watch.close()
     watch.restore_best()
@@ -123,7 +130,9 @@ def set_dropout(model: Any, p: float) -> None:
             setattr(model.config, key, p)
 
 
-def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16: bool, seed: int) -> TrainingArguments:
+def _arguments(
+    config: TrainConfig, work: Path, started: str, machine: precision.Precision, seed: int
+) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return TrainingArguments(
@@ -134,42 +143,61 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         gradient_accumulation_steps=config.optim.accumulate,
         learning_rate=LR[config.optim.optimizer][started] if config.optim.lr is None else config.optim.lr,
         max_grad_norm=config.optim.max_grad_norm,
-        bf16=bf16,
-        use_cpu=device == "cpu",
+        bf16=machine.format == "bf16",
+        fp16=machine.format == "fp16",
+        tf32=machine.tf32 if machine.device == "cuda" else None,
+        use_cpu=machine.device == "cpu",
         eval_strategy="epoch",
         save_strategy="no",  # `Watch` says when
-        logging_steps=config.log_every,
+        logging_strategy="no",
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=[],
         seed=seed,
         data_seed=seed,
         remove_unused_columns=False,
-        dataloader_pin_memory=device == "cuda",
+        dataloader_pin_memory=machine.device == "cuda",
     )
 
 
-def _writer(folder: Path) -> Any:
+def _writer(folder: Path, step: int) -> Any:
+    """TensorBoard's, which forgets what a run that was cut off had logged after `step`."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def last_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written to its end."""
-    found = [p for p in (work / "checkpoints").glob("checkpoint-*") if (p / COMPLETE).is_file()]
-    return max(found, key=lambda p: int(p.name.split("-")[1]), default=None)
+    """The newest checkpoint that was written to its end and is as it was."""
+    return checkpoints.newest(work / "checkpoints")
 
 
 class Engine(Trainer):
     """transformers' Trainer with reproducible batches, an exchangeable loss, and checkpoints whole or absent."""
 
-    def __init__(self, *args: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        task: Task,
+        config: TrainConfig,
+        loss: Loss | None,
+        machine: precision.Precision,
+        ids: Sequence[Any] | None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.machine, self.ids = machine, ids
+        if machine.format == "fp16":
+            self.accelerator.native_amp = True  # which accelerate leaves out on a processor
+            self.accelerator.scaler = precision.scaler(machine.device)
+        self.guard = guard.Guard(machine.device, self.accelerator.scaler)
+        self.best_digest = ""
+        self.watch: Watch
         self.task, self.config = task, config
         self.loss = loss or partial(task.loss, smoothing=config.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
-        self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
+        # On training steps, evaluation and saving left out; and fp16's steps that were not taken.
+        self.spent: dict[str, float] = {"seconds": 0.0, "steps": 0, "rows": 0, "overflows": 0}
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
             c
@@ -226,24 +254,87 @@ class Engine(Trainer):
         with torch.no_grad(), self.compute_loss_context_manager():
             return None, *self.task.answers(model, inputs)
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        self.watch.before_batch(inputs)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.guard.saw(inputs, loss)
+        self.spent["rows"] += len(next(iter(inputs.values())))
+        if self.accelerator.sync_gradients:
+            self.watch.after_gradients()
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm)
+        self.guard.judge(norm, getattr(self.optimizer, "optimizer", self.optimizer))
+        return norm
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """JSON has no infinity: the norm of an fp16 step that overflowed is left out."""
+        super().log({k: v for k, v in logs.items() if k != "grad_norm" or math.isfinite(v)}, start_time)
+
     def recall(self, checkpoint: Path) -> None:
         """Take up what an interrupted run knew."""
         self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        self.spent = json.loads((checkpoint / COMPLETE).read_text())
+        known = checkpoints.known(checkpoint)
+        self.spent, self.best_digest = known["spent"], known["best"]
+        work = Path(self.args.output_dir).parent
+        if (checkpoint / checkpoints.BEST).is_file():
+            checkpoints.link(checkpoint / checkpoints.BEST, work / checkpoints.BEST)
+        self.watch.forget_after(self.state.global_step)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """The state is the checkpoint's; what was asked for now (rate, decay …) stays where it differs."""
+        asked = self._asked()
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint and checkpoints.known(Path(checkpoint))["optim"] != asked:
+            for group, own in zip(self.optimizer.param_groups, asked["groups"], strict=True):
+                group |= own
+            self.lr_scheduler.base_lrs = [group["initial_lr"] for group in asked["groups"]]
+            for group, rate in zip(self.optimizer.param_groups, self.lr_scheduler.get_lr(), strict=True):
+                group["lr"] = rate
+
+    def _asked(self) -> dict[str, Any]:
+        """The schedule, and each group's rate at its peak, decay …, as a checkpoint notes them."""
+        groups = [
+            {k: v for k, v in group.items() if k not in ("params", "lr")} for group in self.optimizer.param_groups
+        ]
+        return json.loads(json.dumps({"schedule": asdict(self.config.schedule), "groups": groups}))  # type: ignore[no-any-return]
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        if self.accelerator.scaler is not None:  # else the checkpoint is of an fp16 run that goes on without
+            super()._load_scaler(checkpoint)
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(Path(self.args.output_dir) / "writing")
+        return str(Path(self.args.output_dir) / checkpoints.ASIDE)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write aside, mark, rename, then drop the oldest."""
-        aside = Path(self._get_output_dir(trial))
-        shutil.rmtree(aside, ignore_errors=True)
-        super()._save_checkpoint(model, trial)
-        name = f"checkpoint-{self.state.global_step}"
-        (aside / name / COMPLETE).write_text(json.dumps(self.spent))
-        final = Path(self.args.output_dir) / name
-        shutil.rmtree(final, ignore_errors=True)
-        (aside / name).rename(final)
-        kept = sorted(final.parent.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-        for old in kept[: -self.config.keep]:
-            shutil.rmtree(old)
+        """Write aside, flush, mark with digests, rename, then drop the oldest."""
+        self.guard.settle()
+        self._demand_finite_weights()
+        folder = Path(self._get_output_dir(trial))
+        shutil.rmtree(folder, ignore_errors=True)
+        made, best = folder / f"checkpoint-{self.state.global_step}", folder.parent.parent / checkpoints.BEST
+        try:
+            super()._save_checkpoint(model, trial)
+            if best.is_file():
+                checkpoints.link(best, made / checkpoints.BEST)
+            known = {"spent": self.spent, "best": self.best_digest, "optim": self._asked()}
+            checkpoints.seal(made, known)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)  # a full disk needs the room
+            raise
+        checkpoints.publish(made, folder.parent, self.config.keep)
+
+    def _demand_finite_weights(self) -> None:
+        """A checkpoint is one to go on from.
+
+        Raises:
+            ToolkitError: the last step made weights that are not finite.
+        """
+        names, weights = zip(*self.model.named_parameters(), strict=True)
+        norms = torch.stack([norm.float() for norm in torch._foreach_norm([w.detach() for w in weights])])
+        bad = (~torch.isfinite(norms)).nonzero().flatten().tolist()
+        if bad:
+            raise ToolkitError(
+                f"after step {self.state.global_step} the weights {names[bad[0]]} are not finite", "use a smaller --lr"
+            )
