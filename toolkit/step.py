@@ -71,6 +71,7 @@ class Step:
     judge: Callable[[Any, dict[str, Any]], list[Gate]] | None = None
     version: int = 1
     resumable: bool = False
+    adjustable: tuple[str, ...] = ()  # options that may differ when a run that was no longer finite is gone on with
     measures: bool = False  # its figures are of this machine: the processor is in the stamp
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
     kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
@@ -188,7 +189,10 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     plan = step.plan(job)
     if dry_run:
         return Result(out, step.makes(config), "planned", time.monotonic() - started, plan)
-    with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
+    base = _stamp(step, config, given, without=step.adjustable)
+    with staging.stage(out, stamp, base=base, resumable=step.resumable, force=force, replace=replace) as place:
+        if place.adjusted:
+            job.warn("goes on from the last checkpoint of a run with other options that was no longer finite")
         if not place.finished:
             job.folder, job.work = place.folder, place.work
             step.run(job)
@@ -236,8 +240,8 @@ def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
     return out
 
 
-def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
-    deciding = configs.as_dict(config, only_deciding=True)
+def _stamp(step: Step, config: Any, given: dict[str, inputs.Given], without: tuple[str, ...] = ()) -> str:
+    deciding = configs.as_dict(config, only_deciding=True, without=without)
     # an input decides by its content; one whose value is a literal, by that
     digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
     machine = manifest.machine()["cpu"] if step.measures else None

@@ -10,7 +10,7 @@ from typer import Argument
 from toolkit.config import Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
+from toolkit.training.config import ADJUSTABLE, MAX_LENGTH, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,8 @@ def finetune(job: Job) -> None:
     data, names = _training.in_model_order(_training.splits(job), given, job.config.source)
     model, task = _training.load_given(given, names, data["train"], seed, config.max_length or MAX_LENGTH)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
-    figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=given.path is None)
+    scratch, ids = given.path is None, data["train"]["id"]
+    figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)
     _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")
 
 
@@ -59,5 +60,6 @@ STEP = Step(
     run=finetune,
     plan=plan,
     resumable=True,
+    adjustable=ADJUSTABLE,
     takes=("text", "image"),
 )

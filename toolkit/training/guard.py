@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from toolkit.errors import ToolkitError
+
 Compute = Callable[[Any], torch.Tensor]  # a batch -> its loss
 
 
@@ -93,6 +95,19 @@ def _demand_finite(step: Step, told: torch.Tensor) -> None:
         raise Unsound(step, f"the loss is {loss}")
     if not math.isfinite(norm):
         raise Unsound(step, f"the gradient's norm is {norm}")
+
+
+def demand_finite_weights(model: Any, step: int) -> None:
+    """A checkpoint is one to go on from.
+
+    Raises:
+        ToolkitError: the last step made weights that are not finite.
+    """
+    names, weights = zip(*model.named_parameters(), strict=True)
+    norms = torch.stack([norm.float() for norm in torch._foreach_norm([w.detach() for w in weights])])
+    bad = (~torch.isfinite(norms)).nonzero().flatten().tolist()
+    if bad:
+        raise ToolkitError(f"after step {step} the weights {names[bad[0]]} are not finite", "use a smaller --lr")
 
 
 class Culprit(NamedTuple):

@@ -64,7 +64,7 @@ def resolve_device(wanted: str) -> str:
 
 
 def bf16_unit(device: str) -> str:
-    """What computes bf16 natively: AMX or AVX-512 of a processor, a GPU of the Ampere generation or later; "" for none."""
+    """What computes bf16 natively: AMX or AVX-512 of a processor, a GPU from the Ampere generation on; "" for none."""
     import torch
 
     if device == "cuda":

@@ -295,10 +295,9 @@ class Engine(Trainer):
 
     def _asked(self) -> dict[str, Any]:
         """The schedule, and each group's rate at its peak, decay …, as a checkpoint notes them."""
-        groups = [
-            {k: v for k, v in group.items() if k not in ("params", "lr")} for group in self.optimizer.param_groups
-        ]
-        return json.loads(json.dumps({"schedule": asdict(self.config.schedule), "groups": groups}))  # type: ignore[no-any-return]
+        kept = [{k: v for k, v in group.items() if k not in ("params", "lr")} for group in self.optimizer.param_groups]
+        told: dict[str, Any] = json.loads(json.dumps({"schedule": asdict(self.config.schedule), "groups": kept}))
+        return told
 
     def _load_scaler(self, checkpoint: str | None) -> None:
         if self.accelerator.scaler is not None:  # else the checkpoint is of an fp16 run that goes on without
@@ -310,7 +309,7 @@ class Engine(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, flush, mark with digests, rename, then drop the oldest."""
         self.guard.settle()
-        self._demand_finite_weights()
+        guard.demand_finite_weights(self.model, self.state.global_step)
         folder = Path(self._get_output_dir(trial))
         shutil.rmtree(folder, ignore_errors=True)
         made, best = folder / f"checkpoint-{self.state.global_step}", folder.parent.parent / checkpoints.BEST
@@ -324,17 +323,3 @@ class Engine(Trainer):
             shutil.rmtree(folder, ignore_errors=True)  # a full disk needs the room
             raise
         checkpoints.publish(made, folder.parent, self.config.keep)
-
-    def _demand_finite_weights(self) -> None:
-        """A checkpoint is one to go on from.
-
-        Raises:
-            ToolkitError: the last step made weights that are not finite.
-        """
-        names, weights = zip(*self.model.named_parameters(), strict=True)
-        norms = torch.stack([norm.float() for norm in torch._foreach_norm([w.detach() for w in weights])])
-        bad = (~torch.isfinite(norms)).nonzero().flatten().tolist()
-        if bad:
-            raise ToolkitError(
-                f"after step {self.state.global_step} the weights {names[bad[0]]} are not finite", "use a smaller --lr"
-            )
