@@ -53,7 +53,7 @@ def sections(lines: Sequence[Line]) -> list[dict[str, Any]]:
 
     told = {key.removeprefix("eval_"): series(lines, key) for key in _validation(lines)}
     rates = groups(lines, "learning_rate") or {"all": series(lines, "learning_rate")}
-    saturated = {name: found for name, found in groups(lines, "activation_saturated").items() if any(found)}
+    saturated = {name: found for name, found in groups(lines, "activation_saturated").items() if any(v > 0 for v in found)}
     learned = [
         *drawn("loss", "Loss", {"train": series(lines, "loss"), "validation": series(lines, "eval_loss")}, "loss"),
         *drawn("validation", "Figures on validation", told, "share"),
@@ -97,7 +97,7 @@ def sections(lines: Sequence[Line]) -> list[dict[str, Any]]:
         f"A group's gradient norm is healthy from {HEALTHY[0]:g} to {HEALTHY[1]:g}: below, its layers hardly learn; "
         "above, clipping decides. Changes of about a thousandth of the weights a step are usual."
     )
-    found = [
+    found: list[dict[str, Any]] = [
         {"title": "Learning", "figures": learned},
         {"title": "Health", "text": explained, "figures": healthy, "table": table(lines)},
         {"title": "Speed and memory", "figures": fast},

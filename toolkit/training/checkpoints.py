@@ -60,6 +60,12 @@ def publish(made: Path, folder: Path, keep: int) -> None:
         _drop(old)
 
 
+def drop(folder: Path, step: int) -> None:
+    """Remove the checkpoint of a step, if there is one."""
+    if (folder / f"checkpoint-{step}").exists():
+        _drop(folder / f"checkpoint-{step}")
+
+
 def _drop(old: Path) -> None:
     gone = old.parent / ASIDE / f"old-{old.name}"
     shutil.rmtree(gone, ignore_errors=True)

@@ -36,6 +36,7 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
     (work / NAME).write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
     found = f"first not finite: {where}" if where else "computed once more, it was finite"
     whose = f" in row {listed(narrowed)}" if narrowed and len(narrowed) < len(whole) else ""
+    checkpoints.drop(work / "checkpoints", step.number - 1)  # what comes after it is not finite: it is no healthy one
     kept = checkpoints.newest(work / "checkpoints")
     healthy = f"the last healthy checkpoint is {kept}" if kept else "there was no checkpoint yet"
     return ToolkitError(

@@ -90,6 +90,7 @@ def train(
         if checkpoint:
             console.note(f"resuming from step {checkpoints.step_of(checkpoint)}")
             engine.recall(checkpoint)
+        watch.forget_after(engine.state.global_step)
         engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
         (work / stopped.NAME).unlink(missing_ok=True)
         console.note(f"training on {machine}; watch it: tensorboard --logdir {work / 'logs'}")
@@ -280,7 +281,6 @@ class Engine(Trainer):
         work = Path(self.args.output_dir).parent
         if (checkpoint / checkpoints.BEST).is_file():
             checkpoints.link(checkpoint / checkpoints.BEST, work / checkpoints.BEST)
-        self.watch.forget_after(self.state.global_step)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """The state is the checkpoint's; what was asked for now (rate, decay …) stays where it differs."""
