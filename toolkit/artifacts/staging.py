@@ -88,7 +88,7 @@ def _unlock(handle: int | None) -> None:
 class Staging:
     """The work folder of one run. `resumed` says whether an earlier run's work is in it."""
 
-    def __init__(self, out: Path, stamp: str, *, base: str, resumable: bool, force: bool, replace: bool) -> None:
+    def __init__(self, out: Path, stamp: str, *, base: str = "", resumable: bool, force: bool, replace: bool) -> None:
         self.out, self.stamp, self.base = out, stamp, base
         self.resumable, self.force, self.replace = resumable, force, replace
         self.folder = partial_of(out)

@@ -53,7 +53,9 @@ def sections(lines: Sequence[Line]) -> list[dict[str, Any]]:
 
     told = {key.removeprefix("eval_"): series(lines, key) for key in _validation(lines)}
     rates = groups(lines, "learning_rate") or {"all": series(lines, "learning_rate")}
-    saturated = {name: found for name, found in groups(lines, "activation_saturated").items() if any(v > 0 for v in found)}
+    saturated = {
+        name: found for name, found in groups(lines, "activation_saturated").items() if any(v > 0 for v in found)
+    }
     learned = [
         *drawn("loss", "Loss", {"train": series(lines, "loss"), "validation": series(lines, "eval_loss")}, "loss"),
         *drawn("validation", "Figures on validation", told, "share"),

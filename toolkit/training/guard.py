@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
-
-from toolkit.errors import ToolkitError
 
 Compute = Callable[[Any], torch.Tensor]  # a batch -> its loss
 
@@ -24,11 +22,11 @@ class Step(NamedTuple):
 
 
 class Unsound(Exception):
-    """A step was not finite; it was not taken."""
+    """A training cannot go on: a step that was not taken, or what one left (`taken`) is not finite."""
 
-    def __init__(self, step: Step, what: str) -> None:
+    def __init__(self, step: Step, what: str, *, taken: bool = False, hint: str = "use a smaller --lr") -> None:
         super().__init__(what)
-        self.step, self.what = step, what
+        self.step, self.what, self.taken, self.hint = step, what, taken, hint
 
 
 class Guard:
@@ -72,6 +70,11 @@ class Guard:
         else:
             _demand_finite(self.step, told)
 
+    def stop(self, what: str, hint: str = "use a smaller --lr") -> NoReturn:
+        """The training cannot go on after the step that was taken last."""
+        assert self.step
+        raise Unsound(self.step, what, taken=True, hint=hint)
+
     def settle(self) -> None:
         """Read the verdict that is on its way.
 
@@ -97,17 +100,11 @@ def _demand_finite(step: Step, told: torch.Tensor) -> None:
         raise Unsound(step, f"the gradient's norm is {norm}")
 
 
-def demand_finite_weights(model: Any, step: int) -> None:
-    """A checkpoint is one to go on from.
-
-    Raises:
-        ToolkitError: the last step made weights that are not finite.
-    """
+def unsound_weights(model: Any) -> str | None:
+    """The first weights of a model that are not finite."""
     names, weights = zip(*model.named_parameters(), strict=True)
-    norms = torch.stack([norm.float() for norm in torch._foreach_norm([w.detach() for w in weights])])
-    bad = (~torch.isfinite(norms)).nonzero().flatten().tolist()
-    if bad:
-        raise ToolkitError(f"after step {step} the weights {names[bad[0]]} are not finite", "use a smaller --lr")
+    largest = torch.stack([found.float() for found in torch._foreach_norm([w.detach() for w in weights], ord=math.inf)])
+    return next((name for name, value in zip(names, largest.tolist(), strict=True) if not math.isfinite(value)), None)
 
 
 class Culprit(NamedTuple):

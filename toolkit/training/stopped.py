@@ -26,22 +26,26 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
             return engine.compute_loss(engine.model, engine._prepare_inputs(batch))
 
     step, work = stop.step, Path(engine.args.output_dir).parent
-    with precision.plainly(engine.model):
-        culprit = guard.find(engine.model, step, compute)
     batches = [rows_of(engine, step.number, i) for i in range(len(step.batches))]
     whole = names(engine, [row for batch in batches for row in batch])
+    culprit = None
+    if not stop.taken:
+        checkpoints.drop(work / "checkpoints", step.number - 1)  # what comes after it is not finite: no healthy one
+        with precision.plainly(engine.model):
+            culprit = guard.find(engine.model, step, compute)
     narrowed = names(engine, [batches[culprit.batch][i] for i in culprit.rows]) if culprit else []
     where = culprit.where if culprit else None
     told = {"step": step.number, "what": stop.what, "where": where, "rows": narrowed, "batch": whole}
     (work / NAME).write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
-    found = f"first not finite: {where}" if where else "computed once more, it was finite"
-    whose = f" in row {listed(narrowed)}" if narrowed and len(narrowed) < len(whole) else ""
-    checkpoints.drop(work / "checkpoints", step.number - 1)  # what comes after it is not finite: it is no healthy one
     kept = checkpoints.newest(work / "checkpoints")
     healthy = f"the last healthy checkpoint is {kept}" if kept else "there was no checkpoint yet"
+    if stop.taken:
+        return ToolkitError(f"{stop.what} after step {step.number}", f"{stop.hint}; {healthy}")
+    found = f"first not finite: {where}" if where else "computed once more, it was finite"
+    whose = f" in row {listed(narrowed)}" if narrowed and len(narrowed) < len(whole) else ""
     return ToolkitError(
         f"{stop.what} in step {step.number}, which was not taken; {found}{whose}; rows of the batch: {listed(whole)}",
-        f"look at these rows, or use a smaller --lr; {healthy}",
+        f"look at these rows, or {stop.hint}; {healthy}",
     )
 
 

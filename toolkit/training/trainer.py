@@ -309,7 +309,9 @@ class Engine(Trainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, flush, mark with digests, rename, then drop the oldest."""
         self.guard.settle()
-        guard.demand_finite_weights(self.model, self.state.global_step)
+        bad = guard.unsound_weights(self.model)
+        if bad:  # a checkpoint is one to go on from
+            self.guard.stop(f"the weights {bad} are not finite")
         folder = Path(self._get_output_dir(trial))
         shutil.rmtree(folder, ignore_errors=True)
         made, best = folder / f"checkpoint-{self.state.global_step}", folder.parent.parent / checkpoints.BEST

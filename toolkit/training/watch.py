@@ -121,9 +121,9 @@ class Watch(TrainerCallback):
         before, self.scale = self.scale, self.engine.accelerator.scaler.get_scale()
         self.engine.spent["overflows"] += self.scale < before
         if self.scale < precision.NO_SCALE:
-            raise ToolkitError(
-                f"fp16 cannot hold this model's gradients: at step {self.engine.state.global_step} the loss's scale "
-                f"fell to {self.scale:.2g}, after {self.engine.spent['overflows']} steps that overflowed",
+            self.engine.guard.stop(
+                f"fp16 cannot hold this model's gradients: {self.engine.spent['overflows']} steps overflowed, and "
+                f"the loss's scale fell to {self.scale:.2g}",
                 "use --precision bf16 or fp32",
             )
 
@@ -133,7 +133,7 @@ class Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
         """Add the step's figures to what is logged (TensorBoard's callback comes after this one), and write it down."""
         if not np.isfinite(logs.get("eval_loss", 0.0)):
-            raise ToolkitError(f"eval_loss is {logs['eval_loss']} after step {state.global_step}", "use a smaller --lr")
+            self.engine.guard.stop(f"eval_loss is {logs['eval_loss']}")
         if "loss" in logs:
             logs |= self._rates() | self._speed() | self.statistics.take()
             logs |= hardware.memory(self.engine.machine.device) | self.meter.take()

@@ -102,12 +102,35 @@ def test_a_loss_that_is_not_finite_though_its_outputs_are(bert, rows, config, tm
         trainer.train(made, task, rows(32), rows(16, 1), config(), tmp_path, seed=0, loss=loss)
 
 
-def test_weights_that_are_not_finite_are_no_checkpoint(bert, tmp_path):
-    made, _ = bert
-    guard.demand_finite_weights(made, 7)
-    made.classifier.weight.data[0, 0] = float("inf")
-    with pytest.raises(ToolkitError, match=r"after step 7 the weights classifier\.weight are not finite"):
-        guard.demand_finite_weights(made, 7)
+def test_weights_that_are_not_finite_are_no_checkpoint(bert, rows, config, tmp_path, monkeypatch):
+    from toolkit.training.watch import Watch
+
+    made, task = bert
+    made.classifier.weight.data[0, 0] = 1e30
+    assert guard.unsound_weights(made) is None, "large is finite"
+    real = Watch.on_step_end
+
+    def end(self, args, state, control, **kwargs):
+        real(self, args, state, control, **kwargs)
+        if state.global_step == 4:
+            made.classifier.weight.data[0, 0] = float("inf")
+
+    monkeypatch.setattr(Watch, "on_step_end", end)
+    made.classifier.weight.data[0, 0] = 0.0
+    with pytest.raises(ToolkitError, match=r"the weights classifier\.weight are not finite after step 4") as caught:
+        trainer.train(made, task, rows(96), rows(16, 1), config(save_every=2), tmp_path, seed=0)
+    assert f"the last healthy checkpoint is {tmp_path / 'checkpoints' / 'checkpoint-2'}" in caught.value.hint
+    assert (tmp_path / "stopped.json").is_file()
+
+
+def test_a_validation_that_is_not_finite_keeps_the_weights_of_the_one_before(bert, rows, config, tmp_path, monkeypatch):
+    made, task = bert
+    monkeypatch.setattr(
+        type(task), "figures", lambda self, answers, labels: {"accuracy": 1.0, "f1_macro": 1.0, "loss": float("nan")}
+    )
+    with pytest.raises(ToolkitError, match="eval_loss is nan after step 6"):
+        trainer.train(made, task, rows(96), rows(16, 1), config(save_every=2), tmp_path, seed=0)
+    assert not (tmp_path / "best.safetensors").exists()
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
