@@ -16,6 +16,7 @@ from toolkit.training import stages
 
 MOST = 12  # groups of layers; those of deeper models are taken together
 SAMPLE = 4096  # weights of a tensor, evenly spaced, by which updates are judged: no copy of the model is made
+ROWS = 8  # of a batch, by which its activations are judged
 # Where an activation function is flat, so that its unit learns nothing: by what its class is called.
 FLAT: dict[str, Callable[[Any, Any], Any]] = {
     "relu": lambda x, y: x <= 0,
@@ -82,10 +83,10 @@ class Statistics:
             value = _first_tensor(args if before else output)
             if value is None or f"activation_mean/{group}" in self.found:  # the second of accumulated batches
                 return
-            value = value.detach().float()
+            value = _some(value).float()
             variance, mean = torch.var_mean(value)
             self.found[f"activation_mean/{group}"], self.found[f"activation_std/{group}"] = mean, variance.sqrt()
-            self.found[f"activation_zeros/{group}"] = (value == 0).float().mean()
+            self.found[f"activation_zeros/{group}"] = 1 - value.count_nonzero() / value.numel()
 
         register = module.register_forward_pre_hook if before else module.register_forward_hook
         self.hooks.append(register(look))
@@ -98,7 +99,8 @@ class Statistics:
 
         def look(module: Any, args: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor) and f"activation_mean/{group}" not in self.found:
-                self.flat.setdefault(group, []).append(flat(args[0].detach(), output.detach()).float().mean())
+                found = flat(_some(args[0]), _some(output))
+                self.flat.setdefault(group, []).append(found.count_nonzero() / found.numel())
 
         self.hooks.append(module.register_forward_hook(look))
 
@@ -163,6 +165,11 @@ def _own(p: Any) -> Any:
 
 def _whole(norm: Any) -> Any:
     return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+
+def _some(value: torch.Tensor) -> torch.Tensor:
+    """Evenly spaced rows of a batch, `ROWS` to twice as many."""
+    return value.detach()[:: max(1, len(value) // ROWS)]
 
 
 def _first_tensor(output: Any) -> torch.Tensor | None:
