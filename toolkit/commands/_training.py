@@ -25,21 +25,53 @@ def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
     Raises:
-        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages.
+        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages, a
+            --metric that rows of one class have not.
     """
-    from toolkit.data import labels, split
-    from toolkit.training import stages
+    from toolkit.data import labels
+    from toolkit.training import tasks
 
-    stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     name = job.config.data if hasattr(job.config, "data") else job.config.source
-    data = job.dataset
+    data = _with_train(job.dataset, name)
+    labels.check_labels(data, name)
+    return _checked(job, data, name, tasks.find(tasks.OF_KIND[kind(data)], labels.is_multi(data["train"].features)))
+
+
+def texts(job: Job) -> DatasetDict:
+    """The same of texts alone: their labels, where they have some, are left out.
+
+    Raises:
+        ToolkitError: no texts, no train rows, augmented rows outside of train, odd --stages, another task's --metric.
+    """
+    from toolkit.training import tasks
+
+    name = job.config.source
+    data = job.read_dataset(need_label=False)
+    if kind(data) != "text":
+        raise ToolkitError(f"--task {tasks.MASKED_LM}: {name} holds {kind(data)}s", "give texts, or leave --task out")
+    data = _with_train(data, name)
+    unused = {"label", "label_weights"} & set(data["train"].column_names)
+    return _checked(job, data.remove_columns(sorted(unused)), name, tasks.find(tasks.MASKED_LM))
+
+
+def _with_train(data: DatasetDict, name: str) -> DatasetDict:
     if "train" not in data:
         raise ToolkitError(f"{name} has no train split", "give a dataset with one")
-    labels.check_labels(data, name)
+    return data
+
+
+def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
+    """The splits with a validation, once what is asked for is known to fit them."""
+    from toolkit.data import split
+    from toolkit.training import stages, tasks
+
+    stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
+    tasks.metric(task.figures_of, job.config.train.metric)
     split.check_children(data, name)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
-        console.note(f"{name} has no validation split: took a stratified tenth of train")
+        how = "a stratified tenth" if "label" in data["train"].column_names else "a tenth"
+        console.note(f"{name} has no validation split: took {how} of train")
     return data
 
 
@@ -68,7 +100,9 @@ def check_model(given: Given, data: DatasetDict) -> None:
 
 def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:
     """The splits and their class names; in the model's order where it is a classifier of just these classes already."""
-    names: list[str] = data["train"].features["label"].names
+    from toolkit.data import labels
+
+    names = labels.names_of(data["train"].features)
     own = models.labels(given.path) if given.path else None
     if own and own != names and set(own) == set(names):
         return relabelled(data, own, source), own
@@ -84,16 +118,24 @@ def load_given(given: Given, names: list[str], train: Any, seed: int, max_length
     """
     from transformers import set_seed
 
-    from toolkit.data import roles
+    from toolkit.data import labels, roles
     from toolkit.training import builtin
 
+    several = labels.is_multi(train.features)
     reads = roles.kind_of(train.column_names)
     set_seed(seed)
     if given.path is None:
-        contents = list(train["text"]) if reads == "text" else []
+        contents = (
+            [text for name in roles.compared(train.column_names) for text in train[name]] if reads == "text" else []
+        )
         model, processor = builtin.build(builtin.resolve(given.given, reads), contents, names, seed)
+        model.config.problem_type = models.SEVERAL if several else None
     else:
-        model, processor = models.load(given.path, names)
+        own = models.labels(given.path)
+        if own and not models.has_head(given.path, names, several):
+            why = f"tells other classes ({few(own)})" if set(own) != set(names) else "tells them in another way"
+            console.note(f"{given.given} {why}: it gets a new head")
+        model, processor = models.load(given.path, names, several)
     return model, bind(reads, model, processor, max_length)
 
 
@@ -103,7 +145,15 @@ def bind(reads: str, model: Any, processor: Any, max_length: int | None = None) 
     from toolkit.training import tasks
 
     reader = reading.of(reads, processor, model.config, wanted=max_length)
-    return tasks.bind(tasks.OF_KIND[reads], reader)
+    if reads == "text" and max_length and reader.max_length < max_length:  # type: ignore[attr-defined]
+        console.note(f"texts are cut to {reader.max_length} tokens: the model reads no more")  # type: ignore[attr-defined]
+    several = model.config.problem_type == models.SEVERAL
+    return tasks.bind(tasks.OF_KIND[reads], reader, len(model.config.id2label) if several else 0)
+
+
+def few(names: list[str]) -> str:
+    """A few names of many."""
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
@@ -113,16 +163,20 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
         ToolkitError: a label that the model does not know.
     """
     import pyarrow as pa
-    from datasets import ClassLabel
+    from datasets import ClassLabel, List
 
     from toolkit.commands._models import labels_in_order
+    from toolkit.data import labels
     from toolkit.data.columns import with_column
 
     feature = ClassLabel(names=names)
     out = type(data)()
     for split, rows in data.items():
         codes = labels_in_order(rows, names, source)
-        out[split] = with_column(rows, "label", codes, feature)
+        if labels.is_multi(rows.features):
+            out[split] = with_column(rows, "label", pa.array(codes, pa.list_(pa.int64())), List(feature))
+        else:
+            out[split] = with_column(rows, "label", codes, feature)
         if "label_weights" in rows.column_names:
             order = [rows.features["label"].str2int(name) for name in names]
             old = rows.with_format("arrow")[:].column("label_weights").to_pylist()
@@ -154,12 +208,14 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
         state = json.loads(states[-1].read_text())
         state["best_model_checkpoint"] = None
         manifest.write_json(job.folder / "trainer_state.json", state)
-    names = list(model.config.id2label.values())
     flat = {f"{group}.{key}": value for group, values in figures.items() for key, value in values.items()}
     made_for = models.task(job.folder)
     assert made_for
+    names, then = models.labels(job.folder) or [], "predict DIR --data"
+    if not names:
+        then = "finetune DATA --model DIR"
     auto = f"AutoModel{models.HEADS[made_for]}"
-    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."]
+    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
     lines += _training_report.pictures(job.folder)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
     told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}

@@ -138,7 +138,7 @@ class Watch(TrainerCallback):
             logs |= self._rates() | self._speed() | self.statistics.take()
             logs |= hardware.memory(self.engine.machine.device) | self.meter.take()
         told = {"loss": "loss", "learning_rate": "rate", "grad_norm": "gradient", "samples_per_second": "rows/s"}
-        told |= {f"eval_{self.config.metric}": self.config.metric}
+        told |= {f"eval_{self.config.metric}": str(self.config.metric)}
         self.shown |= {word: f"{logs[key]:.3g}" for key, word in told.items() if key in logs}
         with (self.work / "logs" / METRICS).open("a") as f:
             f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
