@@ -6,9 +6,11 @@ finetune, tune, distill and the recovery after pruning all train here.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,10 @@ from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, stages
+from toolkit.training import optimization, precision, processor, sparse_adamw, stages
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
+from toolkit.training.sparse_adamw import SparseAdamW
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
 
@@ -90,10 +93,12 @@ def train(
             f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
         )
         try:
-            if not watch.is_over():
-                engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            with processor.quick(model, logits_only=loss is None) if device == "cpu" else nullcontext():
+                if not watch.is_over():
+                    engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
             watch.close()
+            engine.close()
     watch.restore_best()
     return watch.figures()
 
@@ -169,6 +174,7 @@ class Engine(Trainer):
         self.task, self.config = task, config
         self.loss = loss or partial(task.loss, smoothing=config.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
+        self.sparse: SparseAdamW | None = None
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
@@ -192,8 +198,32 @@ class Engine(Trainer):
         if layers.layer_decay != 1 or layers.stages not in (None, "none"):
             self.parts = stages.parts(model)
             self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
-        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr)
+        alone = self.args.device.type == "cpu" and self.args.world_size == 1
+        tables = sparse_adamw.tables(model) if alone else []
+        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr, tables)
+        self.sparse = self.optimizer if isinstance(self.optimizer, SparseAdamW) else None
         return self.optimizer
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        if self.sparse is None:
+            return super()._clip_grad_norm(model)
+        return sparse_adamw.clip(model.parameters(), self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        if self.sparse is not None and grad_norm is None:
+            return sparse_adamw.clip(model.parameters(), math.inf)
+        return super()._get_grad_norm(model, grad_norm)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        if self.sparse is not None:
+            self.sparse.settle()
+        figures: dict[str, float] = super().evaluate(*args, **kwargs)
+        return figures
+
+    def close(self) -> None:
+        """Leave the model without what training hung onto it."""
+        if self.sparse is not None:
+            self.sparse.close()
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         optimizer = optimizer or self.optimizer
