@@ -4,6 +4,7 @@ import csv
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,31 @@ def shell(*argv: object, timeout: float = 120, **kwargs: object) -> Called:
 def listing(folder: Path) -> set[str]:
     """Everything under a folder, hidden files too."""
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
+
+
+def untouched(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Everything under a folder, and of what is no folder its size and when it was written."""
+    found = {name: (folder / name).lstat() for name in listing(folder)}
+    return {
+        name: () if (folder / name).is_dir() else (s.st_size, s.st_mtime_ns, s.st_mode) for name, s in found.items()
+    }
+
+
+def refused(call: Callable[..., Called], folder: Path, *argv: object, says: str | tuple[str, ...], out: object = None) -> None:
+    """Call into a deep `--out` under `folder`; it is refused in one line that says so, and leaves nothing."""
+    before = untouched(folder)
+    called = call(*argv, "--out", out or folder / "deep" / "er" / "out")
+    assert called.code == 1, called.err
+    assert called.out == ""
+    lines = called.err.splitlines()
+    assert len(lines) == 1, called.err
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in called.err
+    assert "a bug" not in called.err
+    for word in (says,) if isinstance(says, str) else says:
+        assert word in lines[0], lines[0]
+    assert ": " in lines[0].removeprefix("error: "), "it says what to do"
+    assert untouched(folder) == before
 
 
 def pictures(folder: Path) -> Path:

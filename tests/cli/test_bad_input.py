@@ -13,36 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import Called, listing, pictures, raw_rows, write_csv
+from helpers import Called, listing, pictures, raw_rows, refused, untouched, write_csv
 
 Call = Callable[..., Called]
 READERS = ("clean", "split", "finetune", "tune")  # commands whose source is a dataset
 TRAIN = ("--epochs", "1", "--batch-size", "16", "--precision", "fp32", "--max-length", "48")
-
-
-def untouched(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Everything under a folder, and of what is no folder its size and when it was written."""
-    found = {name: (folder / name).lstat() for name in listing(folder)}
-    return {
-        name: () if (folder / name).is_dir() else (s.st_size, s.st_mtime_ns, s.st_mode) for name, s in found.items()
-    }
-
-
-def refused(call: Call, folder: Path, *argv: object, says: str | tuple[str, ...], out: object = None) -> None:
-    """Call into a deep `--out` under `folder`; it is refused in one line that says so, and leaves nothing."""
-    before = untouched(folder)
-    called = call(*argv, "--out", out or folder / "deep" / "er" / "out")
-    assert called.code == 1, called.err
-    assert called.out == ""
-    lines = called.err.splitlines()
-    assert len(lines) == 1, called.err
-    assert lines[0].startswith("error: ")
-    assert "Traceback" not in called.err
-    assert "a bug" not in called.err
-    for word in (says,) if isinstance(says, str) else says:
-        assert word in lines[0], lines[0]
-    assert ": " in lines[0].removeprefix("error: "), "it says what to do"
-    assert untouched(folder) == before
 
 
 def csv_of(folder: Path, rows: list[dict[str, str]], name: str = "bad.csv") -> Path:

@@ -8,21 +8,35 @@ from typing import Any
 PROBABILITY = "p_"  # a class's probability column is this and its name
 
 
-def write(path: Path, rows: Any, probabilities: Any, names: list[str]) -> None:
-    """Write predictions.parquet: the dataset's columns, label (as text), predicted, confidence, a column a class."""
+def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: Any, confidence: Any) -> None:
+    """Write predictions.parquet: the dataset's columns, label (as text), predicted, confidence, a column a class.
+
+    Args:
+        chosen: of each row the number of its class (rows,), or boolean (rows, classes): then a list of classes is
+            written.
+        confidence: (rows,).
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     table = rows.with_format("arrow")[:].replace_schema_metadata()
     if "label" in table.column_names:
-        own = getattr(rows.features["label"], "names", None)
-        texts = pa.array([_text(value, own) for value in rows["label"]], pa.string())
+        feature = rows.features["label"]
+        own = getattr(getattr(feature, "feature", feature), "names", None)
+        lists = pa.types.is_list(table.column("label").type)
+        written = [
+            [_text(v, own) for v in value or []] if lists else _text(value, own)
+            for value in table.column("label").to_pylist()
+        ]
+        texts = pa.array(written, pa.list_(pa.string()) if lists else pa.string())
         table = table.set_column(table.column_names.index("label"), "label", texts)
-    predicted = probabilities.argmax(1)
-    added = {
-        "predicted": pa.array([names[i] for i in predicted], pa.string()),
-        "confidence": pa.array(probabilities.max(1)),
-    } | {f"{PROBABILITY}{name}": pa.array(probabilities[:, i]) for i, name in enumerate(names)}
+    if chosen.ndim > 1:
+        predicted = pa.array([[names[i] for i in row.nonzero()[0]] for row in chosen], pa.list_(pa.string()))
+    else:
+        predicted = pa.array([names[i] for i in chosen], pa.string())
+    added = {"predicted": predicted, "confidence": pa.array(confidence)} | {
+        f"{PROBABILITY}{name}": pa.array(probabilities[:, i]) for i, name in enumerate(names)
+    }
     for name, column in added.items():
         if name in table.column_names:  # the user's own column of that name is kept beside it
             table = table.rename_columns([f"{c}_original" if c == name else c for c in table.column_names])

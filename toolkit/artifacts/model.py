@@ -19,6 +19,7 @@ HEADS = {
     "image-classification": "ForImageClassification",
     "masked-lm": "ForMaskedLM",
 }
+SEVERAL = "multi_label_classification"  # the problem_type of a config whose rows have any number of classes
 CLASSIFIERS = ("text-classification", "image-classification")
 
 
@@ -84,15 +85,24 @@ def labels(folder: Path) -> list[str] | None:
     return [names[key] for key in sorted(names, key=int)]
 
 
+def several(folder: Path) -> bool:
+    """Whether a classifier tells each class by itself, so that a row may have several."""
+    return read_config(folder).get("problem_type") == SEVERAL
+
+
 def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] = ("torch",)) -> list[str]:
     """The class names of a model that `command` can work on.
 
     Raises:
-        ToolkitError: it is no classifier, or quantized where that is of no use.
+        ToolkitError: it is no classifier, tells a number, or is quantized where that is of no use.
     """
     names = labels(folder)
     if names is None:
         raise ToolkitError(f"{folder} is not a classifier", f"run 'toolkit finetune' on it before 'toolkit {command}'")
+    if read_config(folder).get("problem_type") == "regression" or (len(names) < 2 and not several(folder)):
+        raise ToolkitError(
+            f"{folder} tells a number, not a class", f"run 'toolkit finetune' on it before 'toolkit {command}'"
+        )
     if backend(folder) not in backends:
         raise ToolkitError(f"{folder} is quantized already", f"run 'toolkit {command}' before 'toolkit quantize'")
     return names
@@ -135,8 +145,8 @@ def load_processor(folder: Path) -> Any:
         raise ToolkitError(f"{folder} has no image processor that loads", f"{type(e).__name__}: {e}") from e
 
 
-def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
-    """A classifier and its processor; with `names`, of those classes, its head new unless it is of just these.
+def load(folder: Path, names: list[str] | None = None, of_several: bool = False) -> tuple[Any, Any]:
+    """A classifier and its processor; with `names`, of those classes, its head new unless `has_head` for them.
 
     Raises:
         ToolkitError: damaged or missing weights, or an architecture that transformers has no classifier for.
@@ -145,14 +155,18 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
     from transformers import logging as transformers_logging
 
     backend(folder)
+    _demand_architecture(folder)
     auto = getattr(transformers, f"AutoModel{HEADS[f'{reads(folder)}-classification']}")
     own = labels(folder)
-    new_head = names is not None and own != names
+    new_head = names is not None and not has_head(folder, names, of_several)
     extra: dict[str, Any] = {}
     if names is not None and new_head:
         label2id = {name: i for i, name in enumerate(names)}
         extra = {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": label2id}
-        extra |= {"ignore_mismatched_sizes": True, "problem_type": "single_label_classification"}
+        extra |= {
+            "ignore_mismatched_sizes": True,
+            "problem_type": SEVERAL if of_several else "single_label_classification",
+        }
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
@@ -174,6 +188,32 @@ def load(folder: Path, names: list[str] | None = None) -> tuple[Any, Any]:
     if getattr(model.config, "pad_token_id", 0) is None:
         model.config.pad_token_id = processor.pad_token_id
     return model.float(), processor
+
+
+def has_head(folder: Path, names: list[str], of_several: bool) -> bool:
+    """Whether a model has a head for just these classes, one a row or several."""
+    kind = read_config(folder).get("problem_type") or "single_label_classification"
+    return labels(folder) == names and kind == (SEVERAL if of_several else "single_label_classification")
+
+
+def _demand_architecture(folder: Path) -> None:
+    """An architecture that transformers has a classifier for.
+
+    Raises:
+        ToolkitError: it knows the architecture, and has none.
+    """
+    from transformers.models.auto import configuration_auto, modeling_auto
+
+    kind, what = read_config(folder).get("model_type"), reads(folder)
+    maps = {
+        "text": modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+        "image": modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+    }
+    if kind in configuration_auto.CONFIG_MAPPING_NAMES and kind not in maps[what]:
+        raise ToolkitError(
+            f"{folder} holds a model of type {kind}, which classifies no {what}s",
+            f"give {'an encoder such as BERT' if what == 'text' else 'a model such as ViT'}",
+        )
 
 
 def load_encoder(folder: Path) -> tuple[Any, Any]:

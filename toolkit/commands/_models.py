@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 BOTH = ("torch", "openvino")
 
 
+TAKE_SEVERAL = ("evaluate", "predict")  # what works with models that tell several classes a row
+
+
 def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = BOTH) -> list[str]:
     """The classes of a model that is given, told from its files alone.
 
@@ -23,21 +26,36 @@ def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, 
         data: the splits that it is to read, where they are at hand.
 
     Raises:
-        ToolkitError: a built-in without weights, no classifier, one that reads other contents, or a backend that
-            `command` cannot work on.
+        ToolkitError: a built-in without weights, no classifier, one that reads other contents, a backend that
+            `command` cannot work on, or several classes a row where it or the data have one.
     """
-    from toolkit.data import roles
+    from toolkit.data import labels, roles
 
     if given.path is None:
         raise ToolkitError(f"{given.given} has no weights yet", f"run 'toolkit finetune' before 'toolkit {command}'")
     names = models.demand_classifier(given.path, command, backends=backends)
+    several = models.several(given.path)
+    if several and command not in TAKE_SEVERAL:
+        raise ToolkitError(
+            f"{given.given} tells several classes a row, which 'toolkit {command}' does not work with",
+            "use it as it is, or train a model of one class a row",
+        )
     if data:
-        models.demand_kind(given.path, roles.kind_of(next(iter(data.values())).column_names))
+        features = next(iter(data.values())).features
+        models.demand_kind(given.path, roles.kind_of([*features]))
+        if "label" in features and command != "predict" and labels.is_multi(features) != several:
+            ways = ("one class", "several classes")
+            raise ToolkitError(
+                f"the model tells {ways[several]} a row, the data has {ways[not several]}",
+                "give --label-separator, or data whose labels are lists" if several else "give data of one class a row",
+            )
     return names
 
 
 def predictor(given: Given, command: str, device: str) -> Predictor:
     """Load a model of any backend."""
+    from transformers import AutoConfig
+
     from toolkit import reading
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
@@ -46,10 +64,24 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     assert given.path is not None
     backend = models.backend(given.path)
     model, processor = models.load_for_inference(given.path)
-    # an OpenVINO model carries no config; what it reads stands in its processor's
-    reader = reading.of(models.reads(given.path), processor, getattr(model, "config", None))
+    # an OpenVINO model carries no config
+    config = getattr(model, "config", None) or AutoConfig.from_pretrained(given.path)
+    reader = reading.of(models.reads(given.path), processor, config)
     place = resolve_device(device) if backend == "torch" else "cpu"
-    return predictors.build(backend, model, reader, names, place)
+    return predictors.build(backend, model, reader, names, place, models.several(given.path))
+
+
+def answers(probabilities: Any, several: bool) -> tuple[Any, Any]:
+    """What is predicted of each row, and how sure that is (rows,).
+
+    The likeliest class, (rows,), and its probability; or of several classes those that `metrics.chosen` says,
+    boolean (rows, classes), and how likely just these are.
+    """
+    from toolkit.evaluation import metrics
+
+    if several:
+        return metrics.chosen(probabilities), metrics.certainty(probabilities)
+    return probabilities.argmax(1), probabilities.max(1)
 
 
 def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
@@ -77,21 +109,24 @@ def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
     return run
 
 
-def labels_in_order(rows: Any, names: list[str], source: str) -> list[int]:
-    """The rows' labels as numbers of the model's classes: matched by name, never by position.
+def labels_in_order(rows: Any, names: list[str], source: str) -> list[Any]:
+    """The rows' labels as numbers of the model's classes (or lists of them): matched by name, never by position.
 
     Raises:
         ToolkitError: a label that the model does not know.
     """
-    own = rows.features["label"].names
+    from toolkit.data import labels
+
+    own, several = labels.names_of(rows.features), labels.is_multi(rows.features)
+    values = rows.with_format("arrow")[:].column("label").to_pylist()
     index = {name: i for i, name in enumerate(names)}
-    unknown = sorted({own[i] for i in set(rows["label"])} - set(names))
+    unknown = sorted({own[i] for i in (set().union(*values) if several else set(values))} - set(names))
     if unknown:
         raise ToolkitError(
             f"{source} has labels that the model does not know ({', '.join(unknown[:5])})",
             f"it knows {', '.join(names[:10])}{' …' if len(names) > 10 else ''}",
         )
-    return [index[own[i]] for i in rows["label"]]
+    return [[index[own[i]] for i in value] if several else index[own[value]] for value in values]
 
 
 def choose_split(data: Any, split: str, source: str) -> Any:

@@ -25,10 +25,11 @@ def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
     Raises:
-        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages.
+        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages, a
+            --metric that rows of one class have not.
     """
     from toolkit.data import labels, split
-    from toolkit.training import stages
+    from toolkit.training import stages, tasks
 
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     name = job.config.data if hasattr(job.config, "data") else job.config.source
@@ -37,6 +38,9 @@ def splits(job: Job) -> DatasetDict:
         raise ToolkitError(f"{name} has no train split", "give a dataset with one")
     labels.check_labels(data, name)
     split.check_children(data, name)
+    told = tasks.find(tasks.OF_KIND[kind(data)], labels.is_multi(data["train"].features)).figures_of
+    if job.config.train.metric not in told:
+        raise ToolkitError(f"--metric {job.config.train.metric} is none of these rows", f"choose {' or '.join(told)}")
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
         console.note(f"{name} has no validation split: took a stratified tenth of train")
@@ -68,7 +72,9 @@ def check_model(given: Given, data: DatasetDict) -> None:
 
 def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:
     """The splits and their class names; in the model's order where it is a classifier of just these classes already."""
-    names: list[str] = data["train"].features["label"].names
+    from toolkit.data import labels
+
+    names = labels.names_of(data["train"].features)
     own = models.labels(given.path) if given.path else None
     if own and own != names and set(own) == set(names):
         return relabelled(data, own, source), own
@@ -84,16 +90,24 @@ def load_given(given: Given, names: list[str], train: Any, seed: int, max_length
     """
     from transformers import set_seed
 
-    from toolkit.data import roles
+    from toolkit.data import labels, roles
     from toolkit.training import builtin
 
+    several = labels.is_multi(train.features)
     reads = roles.kind_of(train.column_names)
     set_seed(seed)
     if given.path is None:
-        contents = list(train["text"]) if reads == "text" else []
+        contents = (
+            [text for name in roles.compared(train.column_names) for text in train[name]] if reads == "text" else []
+        )
         model, processor = builtin.build(builtin.resolve(given.given, reads), contents, names, seed)
+        model.config.problem_type = models.SEVERAL if several else None
     else:
-        model, processor = models.load(given.path, names)
+        own = models.labels(given.path)
+        if own and not models.has_head(given.path, names, several):
+            why = f"tells other classes ({few(own)})" if set(own) != set(names) else "tells them in another way"
+            console.note(f"{given.given} {why}: it gets a new head")
+        model, processor = models.load(given.path, names, several)
     return model, bind(reads, model, processor, max_length)
 
 
@@ -103,7 +117,15 @@ def bind(reads: str, model: Any, processor: Any, max_length: int | None = None) 
     from toolkit.training import tasks
 
     reader = reading.of(reads, processor, model.config, wanted=max_length)
-    return tasks.bind(tasks.OF_KIND[reads], reader)
+    if reads == "text" and max_length and reader.max_length < max_length:  # type: ignore[attr-defined]
+        console.note(f"texts are cut to {reader.max_length} tokens: the model reads no more")  # type: ignore[attr-defined]
+    several = model.config.problem_type == models.SEVERAL
+    return tasks.bind(tasks.OF_KIND[reads], reader, len(model.config.id2label) if several else 0)
+
+
+def few(names: list[str]) -> str:
+    """A few names of many."""
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
@@ -113,16 +135,20 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
         ToolkitError: a label that the model does not know.
     """
     import pyarrow as pa
-    from datasets import ClassLabel
+    from datasets import ClassLabel, List
 
     from toolkit.commands._models import labels_in_order
+    from toolkit.data import labels
     from toolkit.data.columns import with_column
 
     feature = ClassLabel(names=names)
     out = type(data)()
     for split, rows in data.items():
         codes = labels_in_order(rows, names, source)
-        out[split] = with_column(rows, "label", codes, feature)
+        if labels.is_multi(rows.features):
+            out[split] = with_column(rows, "label", pa.array(codes, pa.list_(pa.int64())), List(feature))
+        else:
+            out[split] = with_column(rows, "label", codes, feature)
         if "label_weights" in rows.column_names:
             order = [rows.features["label"].str2int(name) for name in names]
             old = rows.with_format("arrow")[:].column("label_weights").to_pylist()

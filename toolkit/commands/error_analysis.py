@@ -38,7 +38,7 @@ def predictions(job: Job) -> Any:
     """The evaluation's rows as a DataFrame.
 
     Raises:
-        ToolkitError: they have no labels (what `predict` wrote).
+        ToolkitError: they have no labels (what `predict` wrote), or several a row.
     """
     from toolkit.artifacts import evaluation
 
@@ -47,6 +47,8 @@ def predictions(job: Job) -> Any:
     table = evaluation.read(path)
     if "label" not in table:
         raise ToolkitError(f"{path} has no labels", "run 'toolkit evaluate' on labelled rows")
+    if len(table) and not isinstance(table["predicted"].iloc[0], str):
+        raise ToolkitError(f"{path} predicts several classes a row", "error-analysis takes one class a row so far")
     return table
 
 

@@ -56,7 +56,7 @@ def evaluate(job: Job) -> None:
     from toolkit.artifacts import evaluation, manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _models
-    from toolkit.evaluation import statistics
+    from toolkit.evaluation import metrics, statistics
     from toolkit.inference import timing
 
     given, config = job.inputs["source"], job.config
@@ -65,8 +65,10 @@ def evaluate(job: Job) -> None:
     predictor = _models.predictor(given, "evaluate", config.device)
     rows = _models.choose_split(job.dataset, config.split, config.data)
     contents = predictor.reader.contents(rows)
-    labels = np.array(_models.labels_in_order(rows, predictor.names, config.data))
+    told, several = _models.labels_in_order(rows, predictor.names, config.data), predictor.several
+    labels = metrics.several_hot(told, len(predictor.names)) if several else np.array(told)
     probabilities = predictor.probabilities(contents, config.batch_size, "predicting")
+    chosen, confidence = _models.answers(probabilities, several)
     speed = timing.measure({"model": predictor}, contents)["model"]
     peak = timing.peak_memory_bytes()  # before the intervals, which need more than inference does
     rates = {timing.BATCH_SIZE: speed["samples_per_second"]}
@@ -75,8 +77,10 @@ def evaluate(job: Job) -> None:
             "samples_per_second"
         ]
     figures = {
-        "quality": statistics.quality(labels, probabilities, config.seed),
-        "per_class": per_class(labels, probabilities, predictor.names),
+        "quality": (statistics.quality_of_several if several else statistics.quality)(
+            labels, probabilities, config.seed
+        ),
+        "per_class": per_class(labels, chosen, predictor.names),
         "efficiency": {
             "parameters": models.parameters(given.path),
             "size_bytes": models.inference_bytes(given.path),
@@ -87,11 +91,11 @@ def evaluate(job: Job) -> None:
         "rows": len(rows),
         "split": config.split,
     }
-    if figures["quality"]["auc"]["value"] is None:
+    if not several and figures["quality"]["auc"]["value"] is None:
         job.warn("AUC is undefined: the rows hold one class only")
     manifest.write_json(job.folder / "metrics.json", figures)
-    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
-    report.write(job.folder, page(job, figures, labels, probabilities, predictor.names))
+    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names, chosen, confidence)
+    report.write(job.folder, page(job, figures, labels, chosen, confidence, predictor.names))
     (job.folder / "README.md").write_text(f"# Evaluation of {given.given}\n\nOpen `report.html`.\n", encoding="utf-8")
     quality, efficiency = figures["quality"], figures["efficiency"]
     job.metrics |= {name: quality[name]["value"] for name in quality}
@@ -110,14 +114,16 @@ def shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def per_class(labels: Any, probabilities: Any, names: list[str]) -> dict[str, dict[str, Any]]:
+def per_class(labels: Any, chosen: Any, names: list[str]) -> dict[str, dict[str, Any]]:
     """Precision, recall, F1 and support of each class; None where undefined."""
     import numpy as np
 
     from toolkit.evaluation import metrics
 
-    matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
-    figures = metrics.per_class(matrix)
+    if chosen.ndim > 1:
+        figures = metrics.several_per_class(labels, chosen)
+    else:
+        figures = metrics.per_class(metrics.confusion(labels, chosen, len(names)))
     return {
         name: {k: float(v[i]) if np.isfinite(v[i]) else None for k, v in figures.items() if k != "support"}
         | {"support": int(figures["support"][i])}
@@ -125,17 +131,22 @@ def per_class(labels: Any, probabilities: Any, names: list[str]) -> dict[str, di
     }
 
 
-def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, names: list[str]) -> dict[str, Any]:
-    """The report: the verdict, the classes, the confusion."""
+def page(
+    job: Job, figures: dict[str, Any], labels: Any, chosen: Any, confidence: Any, names: list[str]
+) -> dict[str, Any]:
+    """The report: the verdict, the classes, the confusion (of one class a row)."""
     from toolkit.evaluation import metrics
     from toolkit.reports import curves
     from toolkit.reports import figures as draw
 
     quality, efficiency = figures["quality"], figures["efficiency"]
     accuracy = quality["accuracy"]
-    matrix = metrics.confusion(labels, probabilities.argmax(1), len(names))
-    right = probabilities.argmax(1) == labels
-    confidence = probabilities.max(1)
+    right, confusion = chosen == labels, []
+    if chosen.ndim > 1:
+        right = right.all(1)
+    else:
+        drawn = draw.confusion(metrics.confusion(labels, chosen, len(names)), names)
+        confusion = [{"name": "confusion", "caption": "True class down, predicted across", "figure": drawn}]
     return {
         "title": "Evaluation report",
         "kicker": "toolkit evaluate",
@@ -171,13 +182,9 @@ def page(job: Job, figures: dict[str, Any], labels: Any, probabilities: Any, nam
                 },
             },
             {
-                "title": "Confusion and confidence",
+                "title": "Confusion and confidence" if confusion else "Confidence",
                 "figures": [
-                    {
-                        "name": "confusion",
-                        "caption": "True class down, predicted across",
-                        "figure": draw.confusion(matrix, names),
-                    },
+                    *confusion,
                     {
                         "name": "confidence",
                         "caption": "Confidence of right and wrong predictions",

@@ -23,9 +23,10 @@ class FinetuneConfig(Config):
 
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _training
+    from toolkit.data import labels
 
     data = _training.splits(job)
-    names = data["train"].features["label"].names
+    names = labels.names_of(data["train"].features)
     _training.check_model(job.inputs["model"], data)
     steps = -(-len(data["train"]) // job.config.train.batch_size)
     return {

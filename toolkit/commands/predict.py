@@ -49,7 +49,12 @@ def chosen_rows(job: Job) -> Any:
 
 
 def predict(job: Job) -> None:
-    """Predict the class of every row: predictions.parquet with the class, its confidence and all probabilities."""
+    """Predict the class of every row: predictions.parquet with the class, its confidence and all probabilities.
+
+    A model of several classes a row gives a list: all that are as likely as not, and at least the likeliest.
+    """
+    import numpy as np
+
     from toolkit.artifacts import evaluation
     from toolkit.commands import _models
 
@@ -57,9 +62,10 @@ def predict(job: Job) -> None:
     predictor = _models.predictor(job.inputs["source"], "predict", job.config.device)
     contents = predictor.reader.contents(rows)
     probabilities = predictor.probabilities(contents, job.config.batch_size, "predicting")
-    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names)
-    predicted = probabilities.argmax(1)
-    counts = {name: int((predicted == i).sum()) for i, name in enumerate(predictor.names)}
+    chosen, confidence = _models.answers(probabilities, predictor.several)
+    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names, chosen, confidence)
+    sizes = chosen.sum(0) if predictor.several else np.bincount(chosen, minlength=len(predictor.names))
+    counts = dict(zip(predictor.names, sizes.tolist(), strict=True))
     (job.folder / "README.md").write_text(
         f"# Predictions of {job.config.source}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n",
         encoding="utf-8",

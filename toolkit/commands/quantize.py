@@ -105,7 +105,7 @@ def quantize(job: Job) -> None:
     reader = reading.of("text", processor, model.config)
     sample = train.select(quantizing.stratified(train["label"], min(config.calibration_rows, len(train)), config.seed))
     batches = [reader.batch([row]) for row in reader.encode(reader.contents(sample))]
-    quantized = quantizing.int8(quantizing.to_openvino(model), batches)
+    quantized = quantizing.int8(quantizing.to_openvino(model, list(batches[0])), batches)
     models.save_openvino(job.folder, quantized, model.config, processor)
 
     pair = {
@@ -114,7 +114,7 @@ def quantize(job: Job) -> None:
         ),
         "quantized": predictors.build("openvino", models.load_for_inference(job.folder)[0], reader, names, "cpu"),
     }
-    figures = measure.compare(pair, list(rows["text"]), labels, config.batch_size, config.seed)
+    figures = measure.compare(pair, reader.contents(rows), labels, config.batch_size, config.seed)
     parameters = sum(p.numel() for p in model.parameters())
     sizes = {"input": models.inference_bytes(given.path), "quantized": models.inference_bytes(job.folder)}
     for name, size in sizes.items():

@@ -11,11 +11,13 @@ from toolkit.evaluation import statistics
 from toolkit.inference import timing
 
 
-def compare(pair: dict[str, Any], texts: list[str], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
+def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
     """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
-    predicted = {name: p.probabilities(texts, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()}
+    predicted = {
+        name: p.probabilities(contents, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()
+    }
     right = {name: answers == np.asarray(labels) for name, answers in predicted.items()}
-    speed = timing.measure(pair, texts, batch_size)
+    speed = timing.measure(pair, contents, batch_size)
     figures: dict[str, Any] = {name: {"accuracy": float(right[name].mean()), **speed[name]} for name in pair}
     first, second = pair
     figures["comparison"] = {

@@ -51,8 +51,12 @@ def _gathered_rotation() -> Iterator[None]:
         Attention.apply_rotary_position_embeddings = staticmethod(stock)
 
 
-def to_openvino(model: Any) -> Any:
-    """A transformers text classifier as an `openvino.Model` with dynamic batch and length."""
+def to_openvino(model: Any, inputs: Sequence[str] = ("input_ids", "attention_mask")) -> Any:
+    """A transformers text classifier as an `openvino.Model` with dynamic batch and length.
+
+    Args:
+        inputs: what a batch holds; of pairs of texts `token_type_ids` too, where the model reads them.
+    """
     import torch
 
     openvino = quiet.openvino()
@@ -62,16 +66,16 @@ def to_openvino(model: Any) -> Any:
             super().__init__()
             self.model = model
 
-        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        def forward(self, *values: Any) -> Any:
+            return self.model(**dict(zip(inputs, values, strict=True))).logits
 
     example = torch.ones(2, 16, dtype=torch.int64)
-    example_input = {"input_ids": example, "attention_mask": example}
+    example_input = tuple(torch.zeros_like(example) if name == "token_type_ids" else example for name in inputs)
     rotation = _gathered_rotation() if model.config.model_type == "roformer" else contextlib.nullcontext()
     with torch.inference_mode(), rotation, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's remarks on shapes
         converted = openvino.convert_model(Logits().eval(), example_input=example_input)
-    for port, name in zip(converted.inputs, ("input_ids", "attention_mask"), strict=True):
+    for port, name in zip(converted.inputs, inputs, strict=True):
         port.get_node().set_friendly_name(name)
         port.get_tensor().set_names({name})
         port.get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
@@ -85,7 +89,7 @@ def int8(model: Any, batches: list[dict[str, Any]]) -> Any:
     """Post-training INT8 of an `openvino.Model`.
 
     Args:
-        batches: `{"input_ids", "attention_mask"}` int64 arrays (1, length) that show the activations' ranges.
+        batches: `{"input_ids", "attention_mask", …}` int64 arrays (1, length) that show the activations' ranges.
     """
     nncf = quiet.nncf()
     console.note(f"calibrating on {len(batches)} rows")

@@ -1,7 +1,7 @@
 """From whatever columns a source has to the standard ones: `id`, content, `label`, others passed through.
 
-The content of a row is its `text`, `image` or `series`; where there is none of these, its features: all columns that
-play no other part.
+The content of a row is its `text` (with `text_pair` a pair of texts), `image` or `series`; where there is none of
+these, its features: all columns that play no other part.
 """
 
 from __future__ import annotations
@@ -31,13 +31,17 @@ def choose(
     """
     first = next(iter(tables.values()))
     _check_names(tables, source)
-    chosen = {role: asked for role in ("text", "image", "label", "group", "time")
+    chosen = {role: asked for role in ("text", "text_pair", "image", "label", "group", "time")
               if (asked := getattr(options, role, None))}  # fmt: skip
     for asked in chosen.values():
         if asked not in first.column_names:
             raise ToolkitError(f"{source} has no column '{asked}'", did_you_mean(asked, first.column_names))
     if not {"text", "image"} & set(chosen):
         chosen |= roles.find_content(first, options, source, chosen)
+        if "text" in chosen and "text_pair" not in chosen:  # a text that was asked for stands alone
+            chosen |= roles.find_pair(first, chosen["text"], chosen)
+    if "text_pair" in chosen and "text" not in chosen:
+        raise ToolkitError(f"{source}: '{chosen['text_pair']}' has no first text beside it", "name it with --text")
     if "label" not in chosen and need_label:
         chosen["label"] = roles.find_label(first, chosen, source)
     for role in chosen:
@@ -48,7 +52,8 @@ def choose(
             )
     renames = {column: role for role, column in chosen.items() if column != role}
     content = next((role for role in CONTENT if role in chosen), CONTENT[-1])
-    for role in [*renames.values(), *CONTENT[: CONTENT.index(content)]]:  # what would be taken for the content too
+    others = [*CONTENT[: CONTENT.index(content)], *(["text_pair"] if "text_pair" not in chosen else [])]
+    for role in [*renames.values(), *others]:  # what would be taken for the content too
         if role in first.column_names and role not in renames:  # another column already bears the standard name
             renames[role] = aside(role, first.column_names)
     out = {split: _renamed(table, renames) for split, table in tables.items()} if renames else dict(tables)
@@ -127,7 +132,7 @@ def _plain(table: pa.Table) -> pa.Table:
     """Texts as strings, whatever they were; nested ones are refused, and so are nested labels but for lists."""
     import pyarrow as pa
 
-    for name in {"text", "label"} & set(table.column_names):
+    for name in {"text", "text_pair", "label"} & set(table.column_names):
         kind = table.column(name).type
         classes = name == "label" and pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type)
         if pa.types.is_nested(kind) and not classes:
@@ -135,7 +140,9 @@ def _plain(table: pa.Table) -> pa.Table:
     kind = kind_of(table.column_names)
     if kind == "series":
         return _set(table, "series", _channels(table.column("series")))
-    return _cast(table, "text", pa.string()) if kind == "text" else table
+    for name in roles.compared(table.column_names) if kind == "text" else []:
+        table = _cast(table, name, pa.string())
+    return table
 
 
 def _channels(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -248,8 +255,8 @@ def _demand_complete(rows: Any, split: str, source: str) -> None:
 
     table = rows.with_format("arrow")[:]
     empty = {"label": blank(label_array(rows))}
-    if (kind := kind_of(table.column_names)) != "table":
-        empty[kind] = blank(table.column(kind))
+    if kind_of(table.column_names) != "table":
+        empty |= {name: blank(table.column(name)) for name in roles.compared(table.column_names)}
     for column, mask in empty.items():
         if pc.any(mask).as_py():
             first = rows["id"][mask.index(True).as_py()]

@@ -20,7 +20,7 @@ def keys(table: pa.Table, alive: Any | None = None) -> Any:
     """A 128-bit key (n, 2; uint64) of each row's normalised content; of rows that are not alive, zeros."""
     out = np.zeros((table.num_rows, 2), dtype=np.uint64)
     kind = roles.kind_of(table.column_names)
-    named = roles.features_of(table.column_names) if kind == "table" else [kind]
+    named = roles.compared(table.column_names)
     if not named:  # without content no row is like another
         out[:, 0] = np.arange(1, len(out) + 1)
         return out
@@ -46,7 +46,8 @@ def _digests(block: pa.Table, kind: str) -> bytes:
     from xxhash import xxh3_128_digest
 
     if kind == "text":
-        return b"".join(xxh3_128_digest(fold(text or "").encode()) for text in block.column("text").to_pylist())
+        columns = [map(_folded, block.column(name).to_pylist()) for name in block.column_names]
+        return b"".join(xxh3_128_digest("\0".join(row).encode()) for row in zip(*columns, strict=True))
     if kind == "image":
         from toolkit.data import images
 
@@ -54,6 +55,20 @@ def _digests(block: pa.Table, kind: str) -> bytes:
         return bytes(image_keys(looks, np.arange(len(looks))).tobytes())
     rows = zip(*(block.column(name).to_pylist() for name in block.column_names), strict=True)
     return b"".join(xxh3_128_digest(json.dumps(row, default=str).encode()) for row in rows)
+
+
+def _folded(text: str | None) -> str:
+    return fold(text or "")
+
+
+def texts(table: pa.Table) -> pa.ChunkedArray:
+    """What the near-duplicates of texts are found by: the text, of a pair both, one after the other."""
+    import pyarrow.compute as pc
+
+    if roles.compared(table.column_names) == ["text"]:
+        return table.column("text")
+    first, second = (pc.fill_null(table.column(name), "") for name in ("text", "text_pair"))
+    return pc.binary_join_element_wise(first, second, " \n ")
 
 
 def groups(found: Any, numbers: Any) -> list[Any]:
@@ -77,7 +92,7 @@ def links(table: pa.Table, label: str = "near-duplicates", **options: Any) -> tu
     if kind == "text":
         from toolkit.data import near
 
-        found: tuple[Any, int] = near.links(table.column("text"), label, **options)
+        found: tuple[Any, int] = near.links(texts(table), label, **options)
         return found
     if kind == "image":
         from toolkit.data import images

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetDict
 
+MOST_FRACTIONS = 20  # classes such as 0.5; with more of them, if rows have hardly one twice, they measure something
 SEPARATOR = "|"  # between the classes of a row that has several, wherever they are one text
 
 
@@ -37,7 +38,8 @@ def label_array(rows: Any) -> pa.ChunkedArray:
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         known = names_of(rows.features)
         joined = [
-            _joined(known[v] if known else v for v in values) if values else None for values in column.to_pylist()
+            _joined((None if v is None or v < 0 else known[v]) if known else v for v in values) if values else None
+            for values in column.to_pylist()
         ]
         return pa.chunked_array([pa.array(joined, pa.string())])
     coded = column.combine_chunks().dictionary_encode()
@@ -102,13 +104,15 @@ def encode_labels(data: DatasetDict) -> DatasetDict:
     from toolkit.data.columns import with_column
 
     features = [rows.features["label"] for rows in data.values()]
-    if names_of(next(iter(data.values())).features) and all(feature == features[0] for feature in features):
+    one = names_of(next(iter(data.values())).features) and all(feature == features[0] for feature in features)
+    if one and not any(_holds_gaps(rows) for rows in data.values()):
         return data
     multi = any(is_multi(rows.features) for rows in data.values())
     texts = {split: label_array(rows) for split, rows in data.items()}
     found = {name for column in texts.values() for name in column.unique().to_pylist() if name is not None}
     classes = {part for name in found for part in name.split(SEPARATOR)} if multi else found
-    feature = ClassLabel(names=sorted(classes, key=label_order))
+    names = names_of(next(iter(data.values())).features) if one else sorted(classes, key=label_order)
+    feature = ClassLabel(names=names)
     for split, rows in data.items():
         if multi:
             codes = [
@@ -120,6 +124,18 @@ def encode_labels(data: DatasetDict) -> DatasetDict:
             index = pc.index_in(texts[split], value_set=pa.array(feature.names, pa.string())).cast(pa.int64())
             data[split] = with_column(rows, "label", index, feature)
     return data
+
+
+def _holds_gaps(rows: Any) -> bool:
+    """Whether some list of classes holds a gap among them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = rows.with_format("arrow")[:].column("label")
+    if not pa.types.is_list(column.type):
+        return False
+    flat = pc.list_flatten(column)
+    return bool(flat.null_count or pc.any(pc.less(flat, 0)).as_py())
 
 
 def label_order(name: str) -> tuple[int, float, str]:
@@ -139,6 +155,12 @@ def check_labels(data: DatasetDict, source: str) -> None:
     """
     names = names_of(data["train"].features)
     seen = _seen(data["train"])
+    measured = [name for name in names if _is_fraction(name)]
+    if len(measured) > max(MOST_FRACTIONS, len(data["train"]) / 10):
+        raise ToolkitError(
+            f"{source}: the labels are measurements ({len(measured)} values such as {measured[0]}), not classes",
+            "put them into classes first, or name another column with --label",
+        )
     if len(seen) < 2:
         only = names[next(iter(seen))] if seen else "none"
         raise ToolkitError(f"{source} has one class only ({only})", "a classifier needs rows of two classes or more")
@@ -150,6 +172,13 @@ def check_labels(data: DatasetDict, source: str) -> None:
                 "add rows of them to train, or remove them from it",
             )
     _check_weights(data["train"], len(names), source)
+
+
+def _is_fraction(name: str) -> bool:
+    try:
+        return not float(name).is_integer()
+    except (ValueError, OverflowError):
+        return False
 
 
 def _check_weights(rows: Any, classes: int, source: str) -> None:

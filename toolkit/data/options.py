@@ -15,14 +15,20 @@ class ColumnOptions:
     """Which columns of a raw source play which part; found by name and type where not given."""
 
     text: Annotated[str | None, Option(help="Column with the text.", show_default="found")] = None
+    text_pair: Annotated[
+        str | None, Option(help="Column with the second text of a pair.", show_default="found, unless --text is given")
+    ] = None
     label: Annotated[str | None, Option(help="Column with the label.", show_default="found")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContentOptions(ColumnOptions):
-    """The columns for commands that take images too."""
+    """The columns for commands that take images and rows of several classes too."""
 
     image: Annotated[str | None, Option(help="Column with images or their paths.", show_default="found")] = None
+    label_separator: Annotated[
+        str | None, Option(help="Rows may have several classes, written with this between them.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +37,6 @@ class DataOptions(ContentOptions):
 
     group: Annotated[str | None, Option(help="Column whose equal values stay on one side of a split.")] = None
     time: Annotated[str | None, Option(help="Column that orders the rows in time.")] = None
-    label_separator: Annotated[
-        str | None, Option(help="Rows may have several classes, written with this between them.")
-    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

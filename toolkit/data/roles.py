@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONTENT = ("text", "image", "series")
 # Columns with a part of their own: no feature of a table.
 STANDARD = (
-    *(*CONTENT, "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
+    *(*CONTENT, "text_pair", "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
     *("parent_id", "method", "partner_id", "label_weights"),  # of augmented rows
 )
 NAMES = {
@@ -32,10 +32,26 @@ NAMES = {
         "文本",
         "内容",
         "标题",
+        *("sentence1", "question1", "premise", "text1", "text_a", "sentence_a", "文本1", "句子1"),
     ),
     "image": ("image", "img", "picture", "photo", "file_name", "image_path", "图片", "图像"),
     "series": ("series",),
     "label": ("label", "labels", "class", "category", "intent", "sentiment", "topic", "target", "标签", "类别"),
+}
+# The first text of a pair -> what its second one is called.
+PAIRS = {
+    "text": ("text_pair", "text2", "text_b"),
+    "sentence": ("sentence2",),
+    "question": ("question2",),
+    "文本": ("文本2",),
+    "sentence1": ("sentence2",),
+    "question1": ("question2",),
+    "premise": ("hypothesis",),
+    "text1": ("text2",),
+    "text_a": ("text_b",),
+    "sentence_a": ("sentence_b",),
+    "文本1": ("文本2",),
+    "句子1": ("句子2",),
 }
 _ROW_NUMBERS = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
 _SAMPLE = 1000  # rows that a column is told by
@@ -44,6 +60,14 @@ _SAMPLE = 1000  # rows that a column is told by
 def kind_of(names: list[str]) -> str:
     """What a row's content is, told from the standard column names: "text", "image", "series" or "table"."""
     return next((role for role in CONTENT if role in names), "table")
+
+
+def compared(names: list[str]) -> list[str]:
+    """The columns that rows are compared by: their content, a pair of texts whole; of a table its features."""
+    kind = kind_of(names)
+    if kind == "table":
+        return features_of(names)
+    return [kind, *(["text_pair"] if kind == "text" and "text_pair" in names else [])]
 
 
 def features_of(names: list[str]) -> list[str]:
@@ -72,6 +96,13 @@ def find_content(table: pa.Table, options: ColumnOptions, source: str, chosen: M
         f"{source} has no text column that can be told",
         f"name it with --text; columns are {', '.join(table.column_names)}",
     )
+
+
+def find_pair(table: pa.Table, text: str, chosen: Mapping[str, str]) -> dict[str, str]:
+    """The column with the second text of a pair, by the names of both; none where there is no such name."""
+    by_lower = {name.strip().lower(): name for name in table.column_names if name not in chosen.values()}
+    second = next((by_lower[name] for name in PAIRS.get(text.strip().lower(), ()) if name in by_lower), None)
+    return {} if second is None else {"text_pair": second}
 
 
 def find_label(table: pa.Table, chosen: Mapping[str, str], source: str) -> str:

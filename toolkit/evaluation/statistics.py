@@ -106,6 +106,33 @@ def wilson(hits: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, float((centre - half) / (1 + square))), min(1.0, float((centre + half) / (1 + square)))
 
 
+def quality_of_several(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
+    """Rows of several classes: the share whose classes are all right (Wilson), macro and micro F1 (bootstrap).
+
+    Args:
+        labels: boolean (rows, classes), as the probabilities.
+    """
+    predicted = metrics.chosen(probabilities)
+    right, rows = int((labels == predicted).all(1).sum()), len(labels)
+    low, high = wilson(right, rows)
+    counted = np.concatenate([labels & predicted, labels, predicted], axis=1).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    at_once = max(1, min(RESAMPLES, _CELLS_AT_ONCE // rows))
+    sums = [
+        rng.multinomial(rows, np.full(rows, 1 / rows), size=min(at_once, RESAMPLES - start)).astype(np.float32)
+        @ counted
+        for start in range(0, RESAMPLES, at_once)
+    ]
+    drawn = np.concatenate(sums).reshape(RESAMPLES, 3, -1).astype(float).swapaxes(0, 1)
+    point = metrics.several_summary(labels, probabilities)
+    resampled = {
+        "f1_macro": _mean_of_finite(metrics.f1(*drawn).T),
+        "f1_micro": metrics.f1(*drawn.sum(-1)),
+    }
+    figures = {name: estimate(point[name], values) for name, values in resampled.items()}
+    return {"accuracy": {"value": right / rows, "low": low, "high": high}, **figures}
+
+
 def quality(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
     """Accuracy (Wilson's interval), macro F1 and AUC (bootstrap) with 95% intervals."""
     matrix = metrics.confusion(labels, probabilities.argmax(1), probabilities.shape[1])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toolkit import quiet
+from toolkit.errors import ToolkitError
 
 Run = Callable[[dict[str, Any]], Any]
 
@@ -39,7 +40,11 @@ def openvino_backend(model: Any, device: str) -> Run:
     output = compiled.outputs[0]
 
     def run(batch: dict[str, Any]) -> Any:
-        return compiled({name: batch[name] for name in names})[output].copy()
+        if names != batch.keys():  # only the types of the tokens come and go
+            one, two = "single texts", "pairs of texts"
+            made, given = (two, one) if len(names) > len(batch) else (one, two)
+            raise ToolkitError(f"the model was quantized on {made}, the data holds {given}", "quantize it on such data")
+        return compiled(batch)[output].copy()
 
     return run
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit import console
-from toolkit.evaluation.metrics import softmax
+from toolkit import console, reading
+from toolkit.evaluation import metrics
 from toolkit.inference.backends import BACKENDS, Run
 from toolkit.reading import Encoded, Reader
 
@@ -20,21 +20,29 @@ LATENCY_ROWS = 200
 
 @dataclass
 class Predictor:
-    """A model ready to predict. `names` are the classes in the order of the probability columns."""
+    """A model ready to predict.
+
+    names: the classes in the order of the probability columns.
+    several: whether rows have any number of classes, each with a probability of its own; else they add up to one.
+    """
 
     run: Run
     reader: Reader
     names: list[str]
+    several: bool = False
 
     def probabilities(self, contents: Sequence[Any], batch_size: int = 32, label: str = "") -> Any:
         """Class probabilities, float64 (contents, classes), in the order of the contents (as the reader takes them)."""
         rows = self.reader.encode(contents)
+        if label:
+            reading.tell_empty(self.reader, rows)
         order = sorted(range(len(rows)), key=lambda i: self.reader.size(rows[i]))
         out = np.zeros((len(rows), len(self.names)))
         starts = range(0, len(rows), batch_size)
         for start in console.track(starts, label) if label else starts:
             chosen = order[start : start + batch_size]
-            out[chosen] = softmax(self._logits([rows[i] for i in chosen], batch_size).astype(np.float64))
+            logits = self._logits([rows[i] for i in chosen], batch_size).astype(np.float64)
+            out[chosen] = metrics.sigmoid(logits) if self.several else metrics.softmax(logits)
         return out
 
     def _logits(self, rows: Encoded, batch_size: int) -> Any:
@@ -65,6 +73,6 @@ class Predictor:
             self.probabilities(contents[:1], 1)
 
 
-def build(backend: str, model: Any, reader: Reader, names: list[str], device: str) -> Predictor:
+def build(backend: str, model: Any, reader: Reader, names: list[str], device: str, several: bool = False) -> Predictor:
     """A Predictor over a loaded model of that backend."""
-    return Predictor(BACKENDS[backend](model, device), reader, names)
+    return Predictor(BACKENDS[backend](model, device), reader, names, several)

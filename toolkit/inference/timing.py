@@ -18,26 +18,26 @@ LEAST_BATCHES = 4  # fewer would time the filling of a batch
 
 
 def measure(
-    predictors: dict[str, Predictor], texts: Sequence[str], batch_size: int = BATCH_SIZE
+    predictors: dict[str, Predictor], contents: Sequence[Any], batch_size: int = BATCH_SIZE
 ) -> dict[str, dict[str, Any]]:
-    """Samples a second at `batch_size` and latency (ms) at batch 1 of each predictor on the same texts.
+    """Samples a second at `batch_size` and latency (ms) at batch 1 of each predictor on the same contents.
 
     Rounds of all predictors alternate, so that whatever else the machine does falls on all alike; the median round
     counts, and `spread` is the range of the rounds over the median.
     """
     import numpy as np
 
-    texts = _sample(texts, batch_size)
+    contents = _sample(contents, batch_size)
     rates: dict[str, list[float]] = {name: [] for name in predictors}
     delays: dict[str, list[float]] = {name: [] for name in predictors}
     for predictor in predictors.values():
-        predictor.probabilities(texts, batch_size)  # every shape of the timed run, once
-        predictor.warm_up(texts, batch_size)
-    step = max(1, len(texts) // LATENCY_ROWS)
-    single = list(texts[::step][:LATENCY_ROWS])
+        predictor.probabilities(contents, batch_size)  # every shape of the timed run, once
+        predictor.warm_up(contents, batch_size)
+    step = max(1, len(contents) // LATENCY_ROWS)
+    single = list(contents[::step][:LATENCY_ROWS])
     for round_ in console.track(range(ROUNDS), "timing"):
         for name, predictor in predictors.items():
-            rates[name].append(predictor.throughput(texts, batch_size))
+            rates[name].append(predictor.throughput(contents, batch_size))
             delays[name] += predictor.latencies(single[round_::ROUNDS])
     return {
         name: {
@@ -52,9 +52,9 @@ def measure(
     }
 
 
-def _sample(texts: Sequence[str], batch_size: int) -> list[str]:
-    """The texts that are timed: evenly spaced where there are many, repeated where there are few."""
-    chosen = list(texts[:: max(1, len(texts) // MOST_ROWS)][:MOST_ROWS])
+def _sample(contents: Sequence[Any], batch_size: int) -> list[Any]:
+    """What is timed: evenly spaced where there is much, repeated where there is little."""
+    chosen = list(contents[:: max(1, len(contents) // MOST_ROWS)][:MOST_ROWS])
     return chosen * -(-LEAST_BATCHES * batch_size // len(chosen))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from toolkit import console
+
 Encoded = list[dict[str, Any]]
 
 
@@ -18,10 +20,13 @@ class Reader(Protocol):
     processor: Any  # with `save_pretrained`
 
     def contents(self, rows: Any) -> list[Any]:
-        """The contents of a Dataset's rows, as `encode` takes them."""
+        """The contents of a Dataset's rows, as `encode` takes them (a pair of texts: a tuple)."""
 
     def encode(self, contents: Sequence[Any]) -> Encoded:
         """Each content as the model's inputs, nothing padded yet."""
+
+    def empty(self, row: dict[str, Any]) -> bool:
+        """Whether an encoded row holds nothing of its content."""
 
     def size(self, row: dict[str, Any]) -> int:
         """By what rows of a batch should be alike."""
@@ -33,19 +38,26 @@ class Reader(Protocol):
         """Encoded rows as the model's inputs, numpy arrays (rows, …), padded to `size` or to the largest."""
 
 
-def of(kind: str, processor: Any, config: Any = None, *, wanted: int | None = None) -> Reader:
+def of(kind: str, processor: Any, config: Any, *, wanted: int | None = None) -> Reader:
     """The reader of a model.
 
     Args:
         kind: of the content.
         processor: its tokenizer or image processor.
-        config: the model's own; None where there is none (OpenVINO).
+        config: the model's own.
         wanted: a smaller limit than the model's: tokens of a text.
     """
     if kind == "image":
         from toolkit.reading.image import ImageReader
 
         return ImageReader(processor)
-    from toolkit.reading.text import TextReader, max_tokens
+    from toolkit.reading.text import TextReader, max_tokens, tells_texts_apart
 
-    return TextReader(processor, max_tokens(config, processor, wanted))
+    return TextReader(processor, max_tokens(config, processor, wanted), tells_texts_apart(config, processor))
+
+
+def tell_empty(reader: Reader, rows: Encoded) -> None:
+    """Say how many encoded rows hold nothing that the model knows."""
+    lost = sum(map(reader.empty, rows))
+    if lost:
+        console.warn(f"{lost} of {len(rows)} {reader.kind}s hold nothing that the model's tokenizer knows")

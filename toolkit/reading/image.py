@@ -37,6 +37,9 @@ class ImageReader:
         done = self.processor(image, do_rescale=False, do_normalize=False, return_tensors="np")
         return np.asarray(done["pixel_values"][0]).round().clip(0, 255).astype(np.uint8)
 
+    def empty(self, row: dict[str, Any]) -> bool:
+        return False
+
     def size(self, row: dict[str, Any]) -> int:
         return 1
 

@@ -1,13 +1,15 @@
-"""Texts as token ids."""
+"""Texts, and pairs of them, as token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from toolkit import console
 from toolkit.reading import Encoded
 
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
@@ -15,30 +17,71 @@ LONGEST = 8192  # where neither model nor tokenizer tells
 MULTIPLE = 2  # lengths are padded up to this: for each that occurs, kernels are made anew
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 LONG_STEP = 128  # between lengths beyond the buckets
+BLOCK = 8192  # texts that are tokenised at once
+CHARACTERS = 32  # of a text for each token that is read of it: what lies beyond is hardly ever wanted
 
 
 @dataclass
 class TextReader:
-    """A tokenizer and the tokens that its model reads, special ones included."""
+    """A tokenizer and the tokens that its model reads, special ones included.
+
+    A content is a text, or a tuple of two; of a pair the longer text is cut first.
+    """
 
     processor: Any
     max_length: int
+    types: bool = False  # whether the model is told which token is of which text of a pair
     kind: str = "text"
 
-    def contents(self, rows: Any) -> list[str]:
-        return [text or "" for text in rows["text"]]
+    def contents(self, rows: Any) -> list[Any]:
+        texts = [text or "" for text in rows["text"]]
+        if "text_pair" not in rows.column_names:
+            return texts
+        return list(zip(texts, (text or "" for text in rows["text_pair"]), strict=True))
 
-    def encode(self, contents: Sequence[str]) -> Encoded:
-        if not contents:
-            return []
+    def encode(self, contents: Sequence[Any]) -> Encoded:
+        out: Encoded = []
+        starts = range(0, len(contents), BLOCK)
+        for start in console.track(starts, "tokenising, blocks of texts") if len(contents) > BLOCK else starts:
+            out += self._block(contents[start : start + BLOCK])
+        return out
+
+    def _block(self, contents: Sequence[Any]) -> Encoded:
+        pairs = isinstance(contents[0], tuple)
+        most = self.max_length * CHARACTERS  # a tokenizer reads a text to its end before it cuts
+        parts = [[text[:most] for text in texts] for texts in (zip(*contents, strict=True) if pairs else [contents])]
+        rows = self._tokens(parts)
+        for i, content in enumerate(contents):
+            if self.size(rows[i]) < self.max_length and max(map(len, content if pairs else (content,))) > most:
+                rows[i] = self._tokens([[text] for text in (content if pairs else (content,))])[0]
+        return rows
+
+    def _tokens(self, parts: list[list[str]]) -> Encoded:
+        """int32 `input_ids`, and for pairs int8 `token_type_ids`: a list of numbers would take 8 times the memory."""
         encoded = self.processor(
-            list(contents),
+            *parts,
             truncation=True,
             max_length=self.max_length,
             return_attention_mask=False,
-            return_token_type_ids=False,
+            return_token_type_ids=self.types and len(parts) > 1,
         )
-        return [{"input_ids": ids} for ids in encoded["input_ids"]]
+        kinds = {"input_ids": np.int32, "token_type_ids": np.int8}
+        columns = {name: [np.array(v, kinds[name]) for v in values] for name, values in encoded.items()}
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        for row in rows:
+            if not len(row["input_ids"]):  # attention over nothing is not a number
+                row |= {name: np.zeros(1, values.dtype) for name, values in row.items()}
+                row["input_ids"][:] = next(
+                    i for i in (self.processor.unk_token_id, self.processor.pad_token_id) if i is not None
+                )
+        return rows
+
+    @cached_property
+    def _special(self) -> set[int]:
+        return set(self.processor.all_special_ids)
+
+    def empty(self, row: dict[str, Any]) -> bool:
+        return self._special.issuperset(row["input_ids"].tolist())
 
     def size(self, row: dict[str, Any]) -> int:
         return len(row["input_ids"])
@@ -49,13 +92,15 @@ class TextReader:
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
         length = size or -(-max(map(self.size, rows)) // MULTIPLE) * MULTIPLE
-        ids = np.full((len(rows), length), self.processor.pad_token_id, dtype=np.int64)
-        mask = np.zeros((len(rows), length), dtype=np.int64)
+        out = {"input_ids": np.full((len(rows), length), self.processor.pad_token_id, dtype=np.int64)}
+        for name in ("attention_mask", *(["token_type_ids"] if "token_type_ids" in rows[0] else [])):
+            out[name] = np.zeros((len(rows), length), dtype=np.int64)
         for i, row in enumerate(rows):
             n = len(row["input_ids"])
-            ids[i, :n] = row["input_ids"]
-            mask[i, :n] = 1
-        return {"input_ids": ids, "attention_mask": mask}
+            out["attention_mask"][i, :n] = 1
+            for name in out.keys() - {"attention_mask"}:
+                out[name][i, :n] = row[name]
+        return out
 
 
 def max_tokens(config: Any, tokenizer: Any, wanted: int | None = None) -> int:
@@ -65,3 +110,9 @@ def max_tokens(config: Any, tokenizer: Any, wanted: int | None = None) -> int:
     if positions and config.model_type in OFFSET_POSITIONS:
         positions -= config.pad_token_id + 1
     return int(min(limits + [positions] * bool(positions)))
+
+
+def tells_texts_apart(config: Any, tokenizer: Any) -> bool:
+    """Whether a model has types of tokens for the two texts of a pair: BERT has, RoBERTa and DistilBERT have not."""
+    types: int = getattr(config, "type_vocab_size", 0)
+    return types > 1 and "token_type_ids" in tokenizer.model_input_names

@@ -8,7 +8,7 @@ from toolkit import console
 from toolkit.errors import ToolkitError
 
 # name -> (the contents that it reads, the version of its recipe, which goes into the stamp)
-NAMES = {"builtin:text-tiny": ("text", 1), "builtin:image-tiny": ("image", 1), "builtin:vit-tiny": ("image", 1)}
+NAMES = {"builtin:text-tiny": ("text", 2), "builtin:image-tiny": ("image", 1), "builtin:vit-tiny": ("image", 1)}
 DEFAULT = "builtin"  # stands for the first that reads the contents
 
 VOCABULARY = 4000
@@ -135,4 +135,5 @@ def train_tokenizer(texts: list[str]) -> Any:
         sep_token="[SEP]",
         mask_token="[MASK]",
         model_max_length=MAX_POSITIONS,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # the types tell the texts of a pair apart
     )

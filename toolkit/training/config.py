@@ -104,7 +104,8 @@ class TrainConfig:
         int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
     ] = 3
     metric: Annotated[
-        Literal["accuracy", "f1_macro", "loss"], Option(help="Validation figure that picks the best weights.")
+        Literal["accuracy", "f1_macro", "f1_micro", "loss"],
+        Option(help="Validation figure that picks the best weights; f1_micro: of rows with several classes."),
     ] = "accuracy"
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
         "auto"

@@ -56,11 +56,12 @@ def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
     ids = rng.integers(5, 80, (16, 12))
     mask = np.ones_like(ids)
     mask[3, 7:] = 0
+    batch = {"input_ids": ids, "attention_mask": mask}
     float_model = quantize.to_openvino(model)
-    expected = BACKENDS["torch"](model, "cpu")(ids, mask)
-    assert np.allclose(BACKENDS["openvino"](float_model, "cpu")(ids, mask), expected, atol=1e-3)
+    expected = BACKENDS["torch"](model, "cpu")(batch)
+    assert np.allclose(BACKENDS["openvino"](float_model, "cpu")(batch), expected, atol=1e-3)
     batches = [{"input_ids": ids[i : i + 1], "attention_mask": mask[i : i + 1]} for i in range(16)]
-    answered = BACKENDS["openvino"](quantize.int8(float_model, batches), "cpu")(ids, mask)
+    answered = BACKENDS["openvino"](quantize.int8(float_model, batches), "cpu")(batch)
     assert np.abs(answered - expected).mean() < 0.1 * np.abs(expected).mean()
     assert capsys.readouterr().out == ""  # stdout carries the result alone
     assert not isinstance(sys.stdout, io.StringIO)

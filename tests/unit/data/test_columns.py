@@ -240,3 +240,40 @@ def test_images_have_their_feature_and_paths_as_ids():
     rows = made(train={"image": cells, "label": ["x", "y"]})["train"]
     assert rows.features["image"] == Image()
     assert rows["id"][:] == ["cat/a.png", "cat/b.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["sentence1", "sentence2"], "text is column 'sentence1', text_pair is column 'sentence2'"),
+        (["Premise", "Hypothesis"], "text is column 'Premise', text_pair is column 'Hypothesis'"),
+        (["question1", "question2"], "text is column 'question1', text_pair is column 'question2'"),
+        (["文本1", "文本2"], "text is column '文本1', text_pair is column '文本2'"),
+        (["text", "text_pair"], ""),
+    ],
+)
+def test_pairs_are_found_by_the_names_of_both(names, told):
+    tables, choice = choose({"label": ["x"], names[1]: ["b"], names[0]: ["a"]})
+    assert tables["train"].to_pylist() == [{"label": "x", "text_pair": "b", "text": "a"}]
+    assert choice == told
+
+
+def test_a_second_text_of_another_name_is_none_and_one_that_is_named_is():
+    table = {"text": ["a"], "reply": ["b"], "label": ["x"]}
+    assert "text_pair" not in choose(table)[0]["train"].column_names
+    tables, _ = columns.choose({"train": pa.table(table)}, ColumnOptions(text_pair="reply"), "x.csv")
+    assert tables["train"].to_pylist() == [{"text": "a", "text_pair": "b", "label": "x"}]
+    with pytest.raises(ToolkitError, match="cannot be both"):
+        columns.choose({"train": pa.table(table)}, ColumnOptions(text="reply", text_pair="reply"), "x.csv")
+
+
+def test_a_text_that_is_asked_for_stands_alone():
+    tables, _ = choose({"text": ["a"], "text_pair": ["b"], "label": ["x"]}, text="text")
+    assert tables["train"].to_pylist() == [{"text": "a", "text_pair_original": "b", "label": "x"}]
+
+
+def test_a_pair_needs_both_texts_and_both_become_texts():
+    rows = {"text": ["a", "b"], "text_pair": [1, 2], "label": ["x", "y"]}
+    assert made(train=rows)["train"]["text_pair"][:] == ["1", "2"]
+    with pytest.raises(ToolkitError, match=r"1 rows of train have no text_pair \(first: id train-1\)"):
+        made(train=rows | {"text_pair": ["c", " "]})

@@ -19,6 +19,7 @@ def grouped(table):
     [
         ({"text": ["A text!", "a  TEXT", "Ａ text", "other", "👍", "👎"]}, [[0, 1, 2]]),
         ({"text": [None, "", "a", "b"]}, [[0, 1]]),
+        ({"text": ["a", "A", "a b", "a"], "text_pair": ["b c", "B c!", "c", "d"]}, [[0, 1]]),
         ({"series": [[[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 2.0]], [[1.0, None]]]}, [[0, 2]]),
         ({"size": [1, 1, 2], "kind": ["a", "a", "a"], "label": ["x", "y", "x"]}, [[0, 1]]),
         ({"size": [1.0, 1.0], "kind": ["1", None]}, []),
@@ -60,3 +61,10 @@ def test_links_of_texts_and_images():
         cells.append({"bytes": out.getvalue(), "path": "x.jpg"})
     found, _ = content.links(pa.table({"image": cells}))
     assert found.tolist() == [[0, 2]]
+
+
+def test_links_of_pairs_are_of_both_texts():
+    first = "how do I reset the password of my account"
+    others = ["and where is the form for that", "and where is the form for this", "is a telephone call needed instead"]
+    found, _ = content.links(pa.table({"text": [first] * 3, "text_pair": others}))
+    assert found.tolist() == [[0, 1]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import console
-from toolkit.data import crossfit, features
-from toolkit.data.roles import features_of
+from toolkit.data import content, crossfit, features
+from toolkit.data.roles import compared
 from toolkit.data.split import together
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _matrices(kind: str, train: pa.Table, children: pa.Table, part: Any, ours: A
     """What the model reads; what is counted or scaled is fitted on train's own rows, the same for every model."""
     import pyarrow as pa
 
-    names = features_of(train.column_names) if kind == "table" else [kind]
+    names = compared(train.column_names)
     both = pa.concat_tables([train.select(names), children.select(names)], promote_options="permissive")
     rows = np.r_[part, train.num_rows + ours]
-    texts = both.column("text").take(rows).to_pylist() if kind == "text" else None
+    texts = content.texts(both).take(rows).to_pylist() if kind == "text" else None
     found = None if kind == "text" else features.vectors(kind, both, rows, len(part), seed)
     return crossfit.Encoder(texts, found, np.arange(len(part)), seed).parts(np.arange(len(rows)))
 

@@ -111,7 +111,8 @@ def _several_labels(rows: Rows, number: Any, living: Any, pairs: Any) -> Any:
 def _same_meaning(rows: Rows, embed: Any, least: float) -> list[tuple[int, int]]:
     """Pairs of living rows whose embeddings have a cosine of `least` or more, and different contents."""
     numbers = rows.living()
-    vectors = np.asarray(embed(rows.values(rows.kind, numbers)), np.float32)
+    column = content.texts(rows.table) if rows.kind == "text" else rows.table.column(rows.kind)
+    vectors = np.asarray(embed(column.take(numbers).to_pylist()), np.float32)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     keys = rows.keys()[numbers]
     found: list[tuple[int, int]] = []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import console
+from toolkit.data import roles
 
 if TYPE_CHECKING:
     from toolkit.data.clean.rows import Rows
@@ -50,7 +51,8 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any] | N
         return _images(rows)
     if rows.kind == "series":
         return _series(rows)
-    columns = ["text"] if rows.kind == "text" else [n for n in rows.features if _is_text(rows, n)]
+    texts = rows.kind == "text"
+    columns = roles.compared(rows.table.column_names) if texts else [n for n in rows.features if _is_text(rows, n)]
     for column in columns:
         _texts(rows, column)
     if rows.kind == "table":

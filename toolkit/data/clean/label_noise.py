@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import console
-from toolkit.data import near, noise, numbers
+from toolkit.data import content, near, noise, numbers
 from toolkit.data.clean.rows import Rows
 
 _CATEGORIES = 50  # values of a column that are told apart
@@ -22,7 +22,7 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     names = sorted({name for name in rows.labels(living).values() if name})
     code = {name: k for k, name in enumerate(names)}
     codes = np.array([code.get(label or "", -1) for label in rows.labels(living).values()], np.int64)
-    texts = [text or "" for text in rows.values("text", living)] if rows.kind == "text" else None
+    texts = [text or "" for text in content.texts(rows.table).take(living).to_pylist()] if rows.kind == "text" else None
     found = noise.find(
         codes,
         texts=texts,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import console
-from toolkit.data import columns, impute, numbers
+from toolkit.data import columns, impute, numbers, roles
 from toolkit.data.clean import annotation
 from toolkit.data.clean.rows import Rows
 from toolkit.errors import ToolkitError
@@ -99,7 +99,8 @@ def _without_content(rows: Rows, config: Any) -> Any:
     if rows.kind == "series":
         values, _, row = numbers.flatten(rows.table.column("series"))
         return np.bincount(row[np.isfinite(values)], minlength=len(rows)) == 0
-    return columns.blank(rows.table.column(rows.kind)).to_numpy()
+    empty = [columns.blank(rows.table.column(name)).to_numpy() for name in roles.compared(rows.table.column_names)]
+    return np.any(empty, axis=0)
 
 
 def _fill_table(rows: Rows, config: Any, stored: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data import images
+from toolkit.data import content, images
 from toolkit.data import near as texts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Near:
         self.checked = 0
         self._links: Any = np.zeros((0, 2), np.int64)
         if rows.kind == "text":
-            self.index = texts.prepare(rows.table.column("text").take(living), method=method)
+            self.index = texts.prepare(content.texts(rows.table).take(living), method=method)
             self.number[living] = self.index.entry
             return
         _, first, same = np.unique(rows.keys()[living], axis=0, return_index=True, return_inverse=True)

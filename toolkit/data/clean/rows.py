@@ -183,7 +183,7 @@ class Rows:
         """What was found out about labels or contents holds no more when their column changes."""
         if name == "label":
             self._cache.pop("labels", None)
-        if name == self.kind or self.kind == "table":
+        if self.kind == "table" or name in roles.compared(self.table.column_names):
             self._cache = {key: seen for key, seen in self._cache.items() if key in ("looks", "labels")}
 
     def _log(self, column: str, numbers: Any, before: Any, after: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data import labels, near
+from toolkit.data import labels, near, roles
 from toolkit.data.split import assembly, proof, together
 from toolkit.data.split.classes import Labels
 from toolkit.data.split.division import Division, Pool, Wish, divided
@@ -36,7 +36,8 @@ def run(pool: Pool, features: Any, wish: Wish) -> Outcome:
         ToolkitError: it cannot be.
     """
     links = np.concatenate([together.near_links(pool.table)[0], together.group_links(pool.groups)])
-    needed = together.compared(pool.table) + [name for name in ("group",) if name in pool.table.column_names]
+    columns = pool.table.column_names
+    needed = roles.compared(columns) + [name for name in ("group",) if name in columns]
     # What the search for pairs missed once, by chance of its hash functions, a second seed finds: divide again with it.
     for seed in range(near.SEED + 1, near.SEED + 1 + ROUNDS):
         clusters = together.clusters(pool.table.num_rows, links)

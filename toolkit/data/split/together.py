@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 def near_links(table: pa.Table, label: str = "near-duplicates", **options: Any) -> tuple[Any, int]:
     """Links (n, 2) between rows that join all near-duplicates, and how many candidates were checked."""
-    return content.links(table.select(compared(table)), label, **options)
-
-
-def compared(table: pa.Table) -> list[str]:
-    """The columns that tell whether two rows are near-duplicates: their content."""
-    kind = roles.kind_of(table.column_names)
-    return roles.features_of(table.column_names) if kind == "table" else [kind]
+    return content.links(table.select(roles.compared(table.column_names)), label, **options)
 
 
 def groups(table: pa.Table) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from toolkit.reading import Encoded, Reader
 
-# name -> module with a class `Task`
+# name -> module with a class `Task`; a classifier's has `Several` too, for rows of several classes
 TASKS = {
     "text-classification": "text_classification",
     "image-classification": "image_classification",
@@ -37,7 +37,12 @@ class Task(Protocol):
         """The figures of validation, `figures_of`, from all answers and labels as numpy arrays."""
 
 
-def bind(name: str, reader: Reader) -> Task:
-    """The task of that name for a model's reader."""
-    made: Task = import_module(f"{__name__}.{TASKS[name]}").Task(reader)
+def bind(name: str, reader: Reader, several: int = 0) -> Task:
+    """The task of that name for a model's reader; `several` is the number of classes where rows have any of them."""
+    made: Task = find(name, several > 0)(reader, several) if several else find(name)(reader)
     return made
+
+
+def find(name: str, several: bool = False) -> Any:
+    """The class of a task; for rows of several classes its class `Several`."""
+    return getattr(import_module(f"{__name__}.{TASKS[name]}"), "Several" if several else "Task")

@@ -1,9 +1,13 @@
-"""One class a text."""
+"""One class a text, or a pair of texts; or several classes."""
 
 from __future__ import annotations
 
-from toolkit.training.tasks.classification import Classification
+from toolkit.training.tasks import classification
 
 
-class Task(Classification):
+class Task(classification.Classification):
     """Classifies texts."""
+
+
+class Several(classification.Several):
+    """Tells the classes of texts that have several."""
