@@ -78,7 +78,9 @@ def untouched(folder: Path) -> dict[str, tuple[int, ...]]:
     }
 
 
-def refused(call: Callable[..., Called], folder: Path, *argv: object, says: str | tuple[str, ...], out: object = None) -> None:
+def refused(
+    call: Callable[..., Called], folder: Path, *argv: object, says: str | tuple[str, ...], out: object = None
+) -> None:
     """Call into a deep `--out` under `folder`; it is refused in one line that says so, and leaves nothing."""
     before = untouched(folder)
     called = call(*argv, "--out", out or folder / "deep" / "er" / "out")

@@ -44,8 +44,8 @@ def quick(model: Any, logits_only: bool) -> Iterator[None]:
             undo.callback(model.set_attn_implementation, attention)
             model.set_attn_implementation(ATTENTION)
             last = getattr(getattr(model.base_model, "encoder", None), "layer", [None])[-1]
-            classifies = type(model).__name__.endswith("ForSequenceClassification") and not model.config.is_decoder
-            if logits_only and classifies and type(last).__name__ in READ_FIRST:
+            classifies = type(model).__name__.endswith("ForSequenceClassification")
+            if logits_only and classifies and type(last).__name__ in READ_FIRST and not last.is_decoder:
                 last.forward = partial(first_token, last)
                 undo.callback(delattr, last, "forward")
         yield
@@ -61,8 +61,8 @@ def noise(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
     seed = int(torch.randint(2**63 - 1, ()))
     bits = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.int16)[:count]
     out = torch.empty(shape, dtype=dtype)
-    torch.ge(torch.from_numpy(bits).view(shape), cut - LEVELS // 2, out=out)
-    return out.mul_(LEVELS / max(LEVELS - cut, 1))
+    torch.ge(torch.from_numpy(bits).view(shape), min(cut, LEVELS - 1) - LEVELS // 2, out=out)
+    return out.mul_(LEVELS / (LEVELS - cut) if cut < LEVELS else 0.0)
 
 
 class Dropout(nn.Dropout):

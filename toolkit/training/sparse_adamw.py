@@ -9,11 +9,12 @@ way. With no gradient, step j multiplies a weight by 1 - lr_j decay and subtract
 m and v being the moments after step s, the row's last one. Put together, the steps since then make of the weight
 
     weight * prod_j(1 - lr_j decay)
-        - m / (sqrt(v) + eps sqrt(1 - b2^s)) * sum_j(lr_j r^(j-s) sqrt(1 - b2^j) / (1 - b1^j) prod_later(1 - lr decay)),
+        - m / (sqrt(v) + mean_j(eps_j)) * sum_j(lr_j r^(j-s) sqrt(1 - b2^j) / (1 - b1^j) prod_later(1 - lr decay)),
 
-r = b1 / sqrt(b2): product and sum are the same for all rows with the same s, and a row is caught up in one go before
-it is read. This is AdamW (Loshchilov & Hutter, 2019) but for rounding, and for eps, which is taken to shrink with v:
-that differs only for weights whose gradients are as small as eps (1e-8) itself.
+eps_j = eps sqrt((1 - b2^j) / b2^(j-s)), r = b1 / sqrt(b2): product, sum and mean (weighted by the sum's terms) are the
+same for all rows with the same s, and a row is caught up in one go before it is read. This is AdamW (Loshchilov &
+Hutter, 2019) but for rounding, and for the mean in the place of each eps_j: an error of second order in eps / sqrt(v),
+to be seen only in weights whose gradients are hardly larger than eps (1e-8) itself.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import torch
 
 LARGE = 2048  # rows of a table; a smaller one costs little
 SPAN = 256  # steps after which every row is caught up, so that what is remembered of past steps stays small
+TINY = 1e-40
 DECAY, SHIFT, FIRST, SECOND, EPS = range(5)  # columns of `since`: what a row last stepped then has missed up to now
 
 
@@ -88,16 +90,19 @@ class SparseAdamW(torch.optim.AdamW):
         past[:, FIRST] *= beta1
         past[:, SECOND] *= beta2
         past[:, DECAY] *= kept
-        past[:, SHIFT] = past[:, SHIFT] * kept + past[:, FIRST] / past[:, SECOND].sqrt() * (lr * unbias2 / unbias1)
+        shrunk = past[:, SECOND].sqrt()
+        moved = past[:, FIRST] / shrunk * (lr * unbias2 / unbias1)
+        past[:, SHIFT] = past[:, SHIFT] * kept + moved
+        past[:, EPS] = past[:, EPS] * kept + moved / shrunk * (group["eps"] * unbias2)
         state["current"] += 1
-        since[state["current"]] = torch.tensor([1.0, 0.0, 1.0, 1.0, group["eps"] * unbias2])
+        since[state["current"]] = _nothing(group["eps"])
         state["seen"][rows] = state["current"]
         if state["current"] == SPAN:
             self._settle(p)
 
     def _begin(self, p: Any, eps: float) -> Any:
         since = torch.zeros(SPAN + 1, 5, dtype=torch.float64)
-        since[0] = torch.tensor([1.0, 0.0, 1.0, 1.0, eps])
+        since[0] = _nothing(eps)
         self.state[p].update(
             step=torch.tensor(0.0), current=0, since=since, seen=torch.zeros(len(p), dtype=torch.int64),
             exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p),
@@ -112,12 +117,14 @@ class SparseAdamW(torch.optim.AdamW):
             return
         rows = rows.unique()
         rows = rows[state["seen"][rows] != state["current"]]
-        missed = state["since"][state["seen"][rows]].to(p.dtype)
+        missed = state["since"][state["seen"][rows]]
+        missed[:, EPS] /= missed[:, SHIFT]
+        decay, shift, beta1, beta2, eps = missed.to(p.dtype).unsqueeze(-1).unbind(1)
         first, second = state["exp_avg"][rows], state["exp_avg_sq"][rows]
-        update = first.div(second.sqrt().add_(missed[:, EPS, None])).mul_(missed[:, SHIFT, None])
-        p.index_copy_(0, rows, p[rows].mul_(missed[:, DECAY, None]).sub_(update))
-        state["exp_avg"].index_copy_(0, rows, first.mul_(missed[:, FIRST, None]))
-        state["exp_avg_sq"].index_copy_(0, rows, second.mul_(missed[:, SECOND, None]))
+        update = first.div(second.sqrt().add_(eps)).mul_(shift)
+        p.index_copy_(0, rows, p[rows].mul_(decay).sub_(update))
+        state["exp_avg"].index_copy_(0, rows, first.mul_(beta1))
+        state["exp_avg_sq"].index_copy_(0, rows, second.mul_(beta2))
         state["seen"][rows] = state["current"]
 
     def _settle(self, p: Any) -> None:
@@ -141,6 +148,11 @@ class SparseAdamW(torch.optim.AdamW):
             if p in self.tables and number in state_dict["state"]:
                 given = state_dict["state"][number]
                 self.state[p] = {key: v.clone() if isinstance(v, torch.Tensor) else v for key, v in given.items()}
+
+
+def _nothing(eps: float) -> torch.Tensor:
+    """What a row has missed that is current; the shift above 0, so that the mean of eps is one."""
+    return torch.tensor([1.0, TINY, 1.0, 1.0, TINY * eps], dtype=torch.float64)
 
 
 def clip(weights: Iterable[torch.nn.Parameter], most: float) -> torch.Tensor:

@@ -9,7 +9,7 @@ from toolkit import reading
 from toolkit.reading import text as texts
 from toolkit.training import builtin
 
-WORDS = "the parcel is late and nobody says where it went today".split()
+WORDS = ["the", "parcel", "is", "late", "and", "nobody", "says", "where", "it", "went", "today"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def test_a_pair_is_read_as_one_with_its_types(tokenizer):
     assert set(reader.batch([single])) == {"input_ids", "attention_mask"}
 
 
-@pytest.mark.parametrize("config", [RobertaConfig(type_vocab_size=1), DistilBertConfig()], ids=["roberta", "distilbert"])
+@pytest.mark.parametrize(
+    "config", [RobertaConfig(type_vocab_size=1), DistilBertConfig()], ids=["roberta", "distilbert"]
+)
 def test_models_without_types_get_none(tokenizer, config):
     assert set(of(tokenizer, config).encode([("the parcel", "is late")])[0]) == {"input_ids"}
 
