@@ -130,7 +130,8 @@ class SparseAdamW(torch.optim.AdamW):
     def _settle(self, p: Any) -> None:
         """Catch up the whole table and forget the past."""
         state = self.state[p]
-        self.catch_up(p, torch.arange(len(p)))
+        for rows in torch.arange(len(p)).split(LARGE):  # part by part, for the memory's sake
+            self.catch_up(p, rows)
         state["since"][0] = state["since"][state["current"]]
         state["current"] = 0
         state["seen"].zero_()
