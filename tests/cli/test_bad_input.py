@@ -84,13 +84,15 @@ def test_nothing_but_blanks(call: Call, tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize("command", READERS)
 def test_missing_columns(call: Call, tmp_path: Path, command: str) -> None:
     (tmp_path / "bad.csv").write_text("foo,bar\n1,2\n3,4\n")
-    part = "label" if command in ("clean", "split") else "text"  # these two take a table of features too
-    says = (f"has no {part} column", f"--{part}", "columns are foo, bar")
+    trains = command in ("finetune", "tune")  # the others take a table of features too
+    says = (
+        ("holds tables of features", "--text") if trains else ("has no label column", "--label", "columns are foo, bar")
+    )
     refused(call, tmp_path, command, tmp_path / "bad.csv", says=says)
     (tmp_path / "bad.csv").write_text("text,bar\nhello there,2\nhow are you,4\n")
-    refused(
-        call, tmp_path, command, tmp_path / "bad.csv", says=("has no label column", "--label", "columns are text, bar")
-    )
+    task = ("--task", "text-classification") if trains else ()  # else masks are to be filled
+    says = ("has no label column", "--label", "columns are text, bar")
+    refused(call, tmp_path, command, tmp_path / "bad.csv", *task, says=says)
     says = ("has no column 'baz'", "did you mean bar")
     refused(call, tmp_path, command, tmp_path / "bad.csv", "--label", "baz", says=says)
 

@@ -19,6 +19,7 @@ HEADS = {
     "image-classification": "ForImageClassification",
     "masked-lm": "ForMaskedLM",
 }
+NEXT_SENTENCE = ("bert", "ernie", "megatron-bert", "mobilebert")  # with a head that tells if sentences follow
 SEVERAL = "multi_label_classification"  # the problem_type of a config whose rows have any number of classes
 CLASSIFIERS = ("text-classification", "image-classification")
 
@@ -56,7 +57,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def task(folder: Path) -> str | None:
     """The task that a model's head is for; None for a bare encoder, or one of another kind."""
     named = read_config(folder).get("architectures") or []
-    return next((name for name, ending in HEADS.items() if any(a.endswith(ending) for a in named)), None)
+    found = next((name for name, ending in HEADS.items() if any(a.endswith(ending) for a in named)), None)
+    return found or ("masked-lm" if fills_masks(folder) else None)
 
 
 def reads(folder: Path) -> str:
@@ -259,6 +261,46 @@ def load_masked_lm(folder: Path) -> tuple[Any, Any]:
     return model, tokenizer
 
 
+def demand_mask_head(folder: Path, next_sentence: bool) -> None:
+    """A model of an architecture that can fill masks, told from its config alone.
+
+    Raises:
+        ToolkitError: transformers has no such head for it, or none that tells which sentence follows which.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    kind = read_config(folder).get("model_type")
+    if kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise ToolkitError(f"{folder} ({kind}) is no model that could fill masks", "give an encoder such as BERT")
+    if next_sentence and kind not in NEXT_SENTENCE:
+        known = ", ".join(NEXT_SENTENCE)
+        raise ToolkitError(
+            f"{folder} ({kind}) has no head for --next-sentence", f"leave it out, or give one of {known}"
+        )
+
+
+def load_to_mask(folder: Path, next_sentence: bool) -> tuple[Any, Any, list[str]]:
+    """A model that is to learn to fill masks, its tokenizer, and what it lacked of a head: that is new.
+
+    Raises:
+        ToolkitError: it does not load, or lacks weights below the head.
+    """
+    import transformers
+    from transformers import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    auto = transformers.AutoModelForPreTraining if next_sentence else transformers.AutoModelForMaskedLM
+    try:
+        model, info = auto.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
+    except Exception as e:
+        what = " ".join(str(e).split())[:160]
+        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
+    _demand_weights(folder, model, info, new_head=True)
+    model.config.num_labels = 2  # what it was a classifier of goes
+    return model.float(), load_tokenizer(folder), sorted(info["missing_keys"])
+
+
 def load_seq2seq(folder: Path) -> tuple[Any, Any]:
     """A sequence-to-sequence model and its tokenizer.
 
@@ -347,12 +389,13 @@ def inference_bytes(folder: Path) -> int:
 
 
 def card(title: str, task: str, names: list[str], figures: dict[str, Any], lines: list[str]) -> str:
-    """The model card: front matter for the hub, classes, figures, how to load it."""
+    """The model card: front matter for the hub, classes (of a classifier), figures, how to load it."""
+    told = f"Classes: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}\n\n" if names else ""
+    pipeline = "fill-mask" if task == "masked-lm" else task
     rows = "".join(f"| {key} | {value} |\n" for key, value in figures.items())
     return (
-        f"---\npipeline_tag: {task}\nlibrary_name: transformers\n---\n\n# {title}\n\n"
-        f"Classes: {', '.join(names[:20])}{' …' if len(names) > 20 else ''}\n\n| figure | value |\n|---|---|\n{rows}\n"
-        + "".join(f"{line}\n" for line in lines)
+        f"---\npipeline_tag: {pipeline}\nlibrary_name: transformers\n---\n\n# {title}\n\n{told}"
+        f"| figure | value |\n|---|---|\n{rows}\n" + "".join(f"{line}\n" for line in lines)
     )
 
 

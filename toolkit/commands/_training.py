@@ -28,22 +28,50 @@ def splits(job: Job) -> DatasetDict:
         ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages, a
             --metric that rows of one class have not.
     """
-    from toolkit.data import labels, split
+    from toolkit.data import labels
+    from toolkit.training import tasks
+
+    name = job.config.data if hasattr(job.config, "data") else job.config.source
+    data = _with_train(job.dataset, name)
+    labels.check_labels(data, name)
+    return _checked(job, data, name, tasks.find(tasks.OF_KIND[kind(data)], labels.is_multi(data["train"].features)))
+
+
+def texts(job: Job) -> DatasetDict:
+    """The same of texts alone: their labels, where they have some, are left out.
+
+    Raises:
+        ToolkitError: no texts, no train rows, augmented rows outside of train, odd --stages, another task's --metric.
+    """
+    from toolkit.training import tasks
+
+    name = job.config.source
+    data = job.read_dataset(need_label=False)
+    if kind(data) != "text":
+        raise ToolkitError(f"--task {tasks.MASKED_LM}: {name} holds {kind(data)}s", "give texts, or leave --task out")
+    data = _with_train(data, name)
+    unused = {"label", "label_weights"} & set(data["train"].column_names)
+    return _checked(job, data.remove_columns(sorted(unused)), name, tasks.find(tasks.MASKED_LM))
+
+
+def _with_train(data: DatasetDict, name: str) -> DatasetDict:
+    if "train" not in data:
+        raise ToolkitError(f"{name} has no train split", "give a dataset with one")
+    return data
+
+
+def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
+    """The splits with a validation, once what is asked for is known to fit them."""
+    from toolkit.data import split
     from toolkit.training import stages, tasks
 
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
-    name = job.config.data if hasattr(job.config, "data") else job.config.source
-    data = job.dataset
-    if "train" not in data:
-        raise ToolkitError(f"{name} has no train split", "give a dataset with one")
-    labels.check_labels(data, name)
+    tasks.metric(task.figures_of, job.config.train.metric)
     split.check_children(data, name)
-    told = tasks.find(tasks.OF_KIND[kind(data)], labels.is_multi(data["train"].features)).figures_of
-    if job.config.train.metric not in told:
-        raise ToolkitError(f"--metric {job.config.train.metric} is none of these rows", f"choose {' or '.join(told)}")
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
-        console.note(f"{name} has no validation split: took a stratified tenth of train")
+        how = "a stratified tenth" if "label" in data["train"].column_names else "a tenth"
+        console.note(f"{name} has no validation split: took {how} of train")
     return data
 
 
@@ -175,12 +203,14 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
         state = json.loads(states[-1].read_text())
         state["best_model_checkpoint"] = None
         manifest.write_json(job.folder / "trainer_state.json", state)
-    names = list(model.config.id2label.values())
     flat = {f"{group}.{key}": value for group, values in figures.items() for key, value in values.items()}
     made_for = models.task(job.folder)
     assert made_for
+    names, then = models.labels(job.folder) or [], "predict DIR --data"
+    if not names:
+        then = "finetune DATA --model DIR"
     auto = f"AutoModel{models.HEADS[made_for]}"
-    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit predict DIR --data …`."]
+    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
     told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}
     job.metrics |= told | figures["model"]

@@ -1,4 +1,4 @@
-"""`toolkit finetune`: train a classifier on a dataset, from pretrained weights or from scratch."""
+"""`toolkit finetune`: train a model on a dataset, from pretrained weights or from scratch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer import Argument
 from toolkit.config import Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
+from toolkit.training.config import Learn, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,36 +18,36 @@ class FinetuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
     model: ModelOption = "builtin"
     columns: ContentOptions = field(default_factory=ContentOptions)
+    learn: Learn = field(default_factory=Learn)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _training
+    from toolkit.commands import _tasks
     from toolkit.data import labels
 
-    data = _training.splits(job)
-    names = labels.names_of(data["train"].features)
-    _training.check_model(job.inputs["model"], data)
+    name, data = _tasks.splits(job)
+    classes = labels.names_of(data["train"].features) if "label" in data["train"].column_names else []
     steps = -(-len(data["train"]) // job.config.train.batch_size)
     return {
+        "task": name,
         "rows": {split: len(rows) for split, rows in data.items()},
-        "classes": len(names),
+        **({"classes": len(classes)} if classes else {}),
         "steps_per_epoch": steps,
         "model": job.config.model,
     }
 
 
 def finetune(job: Job) -> None:
-    """Train a classifier; the weights that were best on validation are kept.
+    """Train a classifier, or adapt an encoder to a domain; the weights that were best on validation are kept.
 
     Stopped or killed, the same call resumes from its last checkpoint.
     """
-    from toolkit.commands import _training
+    from toolkit.commands import _tasks, _training
     from toolkit.training import trainer
 
     given, seed, config = job.inputs["model"], job.config.seed, job.config.train
-    data, names = _training.in_model_order(_training.splits(job), given, job.config.source)
-    model, task = _training.load_given(given, names, data["train"], seed, config.max_length or MAX_LENGTH)
+    model, task, data = _tasks.load(job, *_tasks.splits(job))
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=given.path is None)
     _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")

@@ -11,7 +11,7 @@ from toolkit import console
 from toolkit.config import RUNTIME, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, ModelOption, TrainConfig
+from toolkit.training.config import Learn, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class TuneConfig(Config):
     source: Annotated[str, Argument(metavar="DATASET", help="What to train on."), Input("dataset")]
     model: ModelOption = "builtin"
     columns: ContentOptions = field(default_factory=ContentOptions)
+    learn: Learn = field(default_factory=Learn)
     total_trials: Annotated[
         int, Option(help="Trials in the study; one that has fewer goes on to this number.", min=1), RUNTIME
     ] = 20
@@ -32,13 +33,13 @@ def enough(config: TuneConfig, summary: dict[str, Any]) -> bool:
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _training
+    from toolkit.commands import _tasks
     from toolkit.training import search
 
-    data = _training.splits(job)
-    _training.check_model(job.inputs["model"], data)
+    name, data = _tasks.splits(job)
     scratch = job.inputs["model"].path is None
     return {
+        "task": name,
         "rows": {s: len(r) for s, r in data.items()},
         "trials": job.config.total_trials,
         "space": search.space(scratch),
@@ -53,17 +54,17 @@ def tune(job: Job) -> None:
     import shutil
 
     from toolkit.artifacts import manifest, report
-    from toolkit.commands import _training
-    from toolkit.training import search
+    from toolkit.commands import _tasks
+    from toolkit.training import search, tasks
 
     config, given = job.config, job.inputs["model"]
-    data, names = _training.in_model_order(_training.splits(job), given, config.source)
+    name, data = _tasks.splits(job)
     if job.previous and not (job.work / "study.db").exists():
         shutil.copy(job.previous / "study.db", job.work / "study.db.new")
         (job.work / "study.db.new").rename(job.work / "study.db")
 
-    length = config.train.max_length or MAX_LENGTH
-    model, task = _training.load_given(given, names, data["train"], config.seed, length)
+    model, task, data = _tasks.load(job, name, data)
+    metric = tasks.metric(task.figures_of, config.train.metric)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     study = search.search(
         model,
@@ -81,26 +82,24 @@ def tune(job: Job) -> None:
     best = {
         "config": {"train": search.as_config(study.best_params)},
         "value": study.best_value,
-        "metric": config.train.metric,
+        "metric": metric,
         "trial": study.best_trial.number,
         "trials": len(found),
     }
     manifest.write_json(job.folder / "best.json", best)
     shutil.copy(job.work / "study.db", job.folder / "study.db")
     study.trials_dataframe(("number", "value", "params", "state")).to_csv(job.folder / "trials.csv", index=False)
-    report.write(job.folder, page(job, study, found))
+    report.write(job.folder, page(job, study, found, metric))
     (job.folder / "README.md").write_text(
         "# Study\n\n`optuna-dashboard sqlite:///study.db` opens it; `finetune … --config DIR` takes its best.\n",
         encoding="utf-8",
     )
-    job.metrics |= {"trials": len(found), "best": study.best_value, "metric": config.train.metric, **study.best_params}
+    job.metrics |= {"trials": len(found), "best": study.best_value, "metric": metric, **study.best_params}
     options = [(key, f"{value:.4g}") for key, value in study.best_params.items()]
-    console.table(
-        f"best of {len(found)} trials: {config.train.metric} {study.best_value:.4f}", ("option", "value"), options
-    )
+    console.table(f"best of {len(found)} trials: {metric} {study.best_value:.4f}", ("option", "value"), options)
 
 
-def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
+def page(job: Job, study: Any, found: list[Any], metric: str) -> dict[str, Any]:
     """The report: history, the best trials, what mattered."""
     from toolkit.reports import curves
     from toolkit.training import search
@@ -112,7 +111,7 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
         best.append(value if not best else sign * max(sign * value, sign * best[-1]))
     names = list(study.best_params)
     ranked = sorted(found, key=lambda t: -sign * t.value)[:20]
-    importance, metric = search.importance(study), job.config.train.metric
+    importance = search.importance(study)
     return {
         "title": "Search report",
         "kicker": "toolkit tune",
@@ -124,7 +123,7 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
                 "value": len(found),
                 "note": f"{sum(t.state.name == 'PRUNED' for t in found)} stopped early",
             },
-            {"label": f"best {job.config.train.metric}", "value": study.best_value, "note": "on validation"},
+            {"label": f"best {metric}", "value": study.best_value, "note": "on validation"},
         ],
         "sections": [
             {
@@ -140,7 +139,7 @@ def page(job: Job, study: Any, found: list[Any]) -> dict[str, Any]:
             {
                 "title": "Best trials",
                 "table": {
-                    "columns": ["trial", job.config.train.metric, "state", *names],
+                    "columns": ["trial", metric, "state", *names],
                     "rows": [
                         [t.number, t.value, t.state.name.lower(), *(t.params.get(n) for n in names)] for t in ranked
                     ],

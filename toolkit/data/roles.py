@@ -57,6 +57,10 @@ _ROW_NUMBERS = re.compile(r"(unnamed: ?\d+)?", re.IGNORECASE)
 _SAMPLE = 1000  # rows that a column is told by
 
 
+class NoLabel(ToolkitError):
+    """No column can be told to hold the labels."""
+
+
 def kind_of(names: list[str]) -> str:
     """What a row's content is, told from the standard column names: "text", "image", "series" or "table"."""
     return next((role for role in CONTENT if role in names), "table")
@@ -110,7 +114,7 @@ def find_label(table: pa.Table, chosen: Mapping[str, str], source: str) -> str:
     named = next((by_lower[name] for name in NAMES["label"] if name in by_lower), None)
     if named is not None:
         return str(named)
-    raise ToolkitError(
+    raise NoLabel(
         f"{source} has no label column that can be told",
         f"name it with --label; columns are {', '.join(table.column_names)}",
     )

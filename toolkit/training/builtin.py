@@ -35,15 +35,17 @@ def resolve(name: str, kind: str) -> str:
     return name
 
 
-def build(name: str, contents: list[Any], labels: list[str], seed: int) -> tuple[Any, Any]:
-    """A randomly initialised classifier and its processor.
+def build(name: str, contents: list[Any], labels: list[str] | None, seed: int) -> tuple[Any, Any]:
+    """A randomly initialised model and its processor.
 
     Args:
         name: one of `NAMES`.
         contents: of train, as its reader takes them.
-        labels: class names in the order of the model's outputs.
+        labels: class names in the order of a classifier's outputs; None: of texts, the model fills masks.
     """
-    classes = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
+    classes: dict[str, Any] = {}
+    if labels is not None:
+        classes = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
     makers = {"builtin:text-tiny": _text_tiny, "builtin:image-tiny": _image_tiny, "builtin:vit-tiny": _vit_tiny}
     return makers[name](contents, classes, seed)
 
@@ -51,7 +53,7 @@ def build(name: str, contents: list[Any], labels: list[str], seed: int) -> tuple
 def _text_tiny(texts: list[str], classes: dict[str, Any], seed: int) -> tuple[Any, Any]:
     """RoFormer, with BPE merges (Sennrich et al., 2016) learned on the texts."""
     import torch
-    from transformers import RoFormerConfig, RoFormerForSequenceClassification
+    from transformers import RoFormerConfig, RoFormerForMaskedLM, RoFormerForSequenceClassification
 
     name = "builtin:text-tiny"
     console.note(f"{name}: learning a BPE vocabulary from {len(texts)} texts")
@@ -72,7 +74,7 @@ def _text_tiny(texts: list[str], classes: dict[str, Any], seed: int) -> tuple[An
         pad_token_id=tokenizer.pad_token_id,
         **classes,
     )
-    return RoFormerForSequenceClassification(config), tokenizer
+    return (RoFormerForSequenceClassification if classes else RoFormerForMaskedLM)(config), tokenizer
 
 
 def _image_tiny(images: list[Any], classes: dict[str, Any], seed: int) -> tuple[Any, Any]:

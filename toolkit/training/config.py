@@ -32,6 +32,21 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learn:
+    """What is learned."""
+
+    task: Annotated[
+        Literal["text-classification", "image-classification", "masked-lm"] | None,
+        Option(help="What is learned of the rows.", show_default="told from the data; texts without labels: masked-lm"),
+    ] = None
+    masking: Annotated[float, Option(help="masked-lm: share of the words that are hidden.", min=0.01, max=0.9)] = 0.15
+    next_sentence: Annotated[bool, Option(help="masked-lm: learn too which sentence follows which.")] = False
+    add_tokens: Annotated[
+        str | None, Option(metavar="FILE", help="Terms for the vocabulary: one a line, or a csv column."), Input("file")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Optim:
     """The optimizer."""
 
@@ -104,9 +119,12 @@ class TrainConfig:
         int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
     ] = 3
     metric: Annotated[
-        Literal["accuracy", "f1_macro", "f1_micro", "loss"],
-        Option(help="Validation figure that picks the best weights; f1_micro: of rows with several classes."),
-    ] = "accuracy"
+        Literal["accuracy", "f1_macro", "f1_micro", "loss", "perplexity"] | None,
+        Option(
+            help="Validation figure that picks the best weights; f1_micro: of rows with several classes.",
+            show_default="accuracy; masked-lm: loss",
+        ),
+    ] = None
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
         "auto"
     )

@@ -15,7 +15,7 @@ import optuna
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
-from toolkit.training import trainer
+from toolkit.training import tasks, trainer
 from toolkit.training.config import TrainConfig
 from toolkit.training.tasks import Task
 
@@ -61,7 +61,8 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     ranges, folder = space(scratch), work / "trial"
-    direction = "minimize" if base.metric == "loss" else "maximize"
+    base = dataclasses.replace(base, metric=tasks.metric(task.figures_of, base.metric))
+    direction = "minimize" if base.metric in tasks.LESS_IS_BETTER else "maximize"
     storage = f"sqlite:///{work / 'study.db'}"
     study = optuna.create_study(storage=storage, study_name="tune", direction=direction, load_if_exists=True)
     before = len(finished(study))
@@ -120,7 +121,7 @@ def _objective(
     def report(figures: dict[str, float]) -> None:
         nonlocal epoch
         epoch += 1
-        trial.report(figures[base.metric], epoch)
+        trial.report(figures[str(base.metric)], epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 
@@ -130,7 +131,7 @@ def _objective(
         trial.set_user_attr("failed", str(e))
         console.warn(f"trial {trial.number} failed: {e}")
         raise
-    return float(figures["validation"][base.metric])
+    return float(figures["validation"][str(base.metric)])
 
 
 def _draw(trial: Any, name: str, limits: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, processor, sparse_adamw, stages
+from toolkit.training import optimization, precision, processor, sparse_adamw, stages, tasks
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.sparse_adamw import SparseAdamW
@@ -65,6 +66,7 @@ def train(
         ToolkitError: the loss or a gradient is no longer finite.
     """
     started = "scratch" if scratch else "pretrained"
+    config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     device = precision.resolve_device(config.device)
@@ -186,7 +188,11 @@ class Engine(Trainer):
     def get_train_dataloader(self) -> DataLoader[Any]:
         lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
         batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed)
-        loader = DataLoader(self.train_dataset, batch_sampler=batches, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        loader: DataLoader[Any] = DataLoader(
+            self.train_dataset,  # type: ignore[arg-type]
+            batch_sampler=batches,
+            collate_fn=lambda rows: self.task.collate(rows, batches.epoch),
+        )
         self.batches = batches
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
@@ -242,7 +248,7 @@ class Engine(Trainer):
 
     def history(self) -> list[float]:
         """The figure that picks the best weights after each evaluation, the greater the better."""
-        sign, name = -1.0 if self.config.metric == "loss" else 1.0, f"eval_{self.config.metric}"
+        sign, name = -1.0 if self.config.metric in tasks.LESS_IS_BETTER else 1.0, f"eval_{self.config.metric}"
         return [sign * entry[name] for entry in self.state.log_history if name in entry]
 
     def compute_loss(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
-    """A copy of `data` whose validation split is a stratified `share` of train's own rows.
+    """A copy of `data` whose validation split is a `share` of train's own rows, stratified where they have labels.
 
     Near-duplicates and rows of a `group` stay on one side. Augmented rows are no part of it, and those whose parent is
     leave train.
@@ -48,9 +48,12 @@ def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
 
 def _held_out(table: pa.Table, share: float, seed: int) -> Any:
     """(n,) bool: which rows go to validation."""
+    import pyarrow as pa
+
     links = np.concatenate([together.near_links(table)[0], together.group_links(together.groups(table))])
     clusters = together.clusters(table.num_rows, links)
-    labels = Labels.of(table.column("label"))
+    none = np.zeros(table.num_rows, np.int64)
+    labels = Labels.of(table.column("label") if "label" in table.column_names else pa.chunked_array([none]))
     return stratify.divide(labels, clusters, [1 - share, share], seed, must=[0]) == 1
 
 

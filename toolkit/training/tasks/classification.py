@@ -31,7 +31,7 @@ class Classification:
                     row.update({key: value} if value is not None else {})
         return out
 
-    def collate(self, rows: Encoded) -> dict[str, Any]:
+    def collate(self, rows: Encoded, epoch: int | None = None) -> dict[str, Any]:
         """Inputs, `labels` as `target` has them, and shares float32 (rows, classes) where a row is a mixture."""
         import torch
 
