@@ -108,7 +108,7 @@ def _shown(leaf: configs.Leaf) -> Any:
     """The leaf's option, in the help panel of its group; a copy, since configs share options."""
     option = copy.copy(leaf.cli)
     if len(leaf.path) > 1 and option and not option.rich_help_panel:
-        option.rich_help_panel = leaf.path[0].capitalize()
+        option.rich_help_panel = leaf.path[-2].capitalize()
     return option
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 
 RUNTIME = "runtime"  # marks an option that does not decide the result: it is left out of the stamp
 GATE = "gate"  # marks a bound that is judged on the finished figures: left out of the stamp too
+SECRET = "secret"  # marks a URL that may hold a password, which is neither shown nor written
 
 Kind = Literal["dataset", "model", "evaluation", "artifact", "file", "path"]
 
@@ -37,6 +39,14 @@ class Input:
 
     kind: Kind
     literal: str = r"(?!)"  # matches nothing
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the most of a field without an `Option` (which has bounds of its own)."""
+
+    min: float | None = None
+    max: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +81,8 @@ class Leaf:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        """How it is given: its option, or what `--set` takes."""
+        return "--" + self.name.replace("_", "-") if self.cli else ".".join(self.path[-2:])
 
 
 def leaves(cls: type, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
@@ -117,8 +128,10 @@ def _construct(cls: type, values: Mapping[str, Any]) -> Any:
 
 def _checked(leaf: Leaf, value: Any) -> Any:
     value = _converted(leaf, leaf.type, value)
-    low, high = getattr(leaf.cli, "min", None), getattr(leaf.cli, "max", None)
-    for item in value if isinstance(value, list) else [value]:
+    limits = next((m for m in leaf.markers if isinstance(m, Bounds)), leaf.cli)
+    low, high = getattr(limits, "min", None), getattr(limits, "max", None)
+    items = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    for item in items:
         if isinstance(item, float) and not math.isfinite(item):
             raise ToolkitError(f"{leaf.flag} is {item}", "give a finite number")
         if item is not None and ((low is not None and item < low) or (high is not None and item > high)):
@@ -141,11 +154,13 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
     if origin is list:
         items = list(value) if isinstance(value, list | tuple) else [value]
         return [_converted(leaf, args[0], item) for item in items]
+    if origin is dict and isinstance(value, Mapping):
+        return {str(key): _converted(leaf, args[1], item) for key, item in value.items()}
     if kind is str and (isinstance(value, Path) or (GATE in leaf.markers and type(value) in (int, float))):
         return str(value)  # a gate may be a bare number
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+    if not origin and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     raise ToolkitError(f"{leaf.flag} is {value!r}", f"it must be of type {kind.__name__}")
 
@@ -164,10 +179,15 @@ def as_dict(config: Any, only_deciding: bool = False) -> dict[str, Any]:
 
 
 def value_of(config: Any, leaf: Leaf) -> Any:
-    """A config's value of a leaf."""
+    """A config's value of a leaf as it may be shown."""
     for part in leaf.path:
         config = getattr(config, part)
-    return config
+    return without_password(config) if SECRET in leaf.markers and config is not None else config
+
+
+def without_password(url: str) -> str:
+    """A URL with stars in place of its password."""
+    return re.sub(r"(?<=[?&]password=)[^&]+", "***", re.sub(r"(://[^:/@]*):.+@", r"\1:***@", url))
 
 
 def flatten(cls: type, mapping: Mapping[str, Any], where: str, inside: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -231,8 +251,13 @@ def _parsed(suffix: str, text: str) -> Any:
     if suffix in (".yaml", ".yml"):
         import yaml
 
+        class Loader(yaml.SafeLoader):
+            """Safe, and 1e-5 is a number, as YAML 1.2 has it."""
+
+        float_ = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+        Loader.add_implicit_resolver("tag:yaml.org,2002:float", float_, list("-+.0123456789"))
         try:
-            return yaml.safe_load(text)
+            return Loader(text).get_single_data()
         except yaml.YAMLError as e:
             raise ValueError(str(e)) from e
     return json.loads(text)

@@ -241,19 +241,6 @@ def test_quantize_gates_and_order(model, split, tmp_path, call):
     assert evaluated.metrics["parameters"] == toolkit.show(model)["metrics"]["parameters"]
 
 
-def test_tune_feeds_finetune(split, tmp_path):
-    study = toolkit.tune(split, out=tmp_path / "t", total_trials=2, epochs=1, precision="fp32", max_length=32).artifact
-    best = report(study, "best.json")
-    assert best["trials"] == 2
-    assert len(pd.read_csv(study / "trials.csv")) == 2
-    from toolkit import config
-    from toolkit.commands.finetune import FinetuneConfig
-
-    taken = config.load(FinetuneConfig, str(study))
-    assert taken["lr"] == best["config"]["train"]["optim"]["lr"]
-    assert set(taken) == {"lr", "weight_decay", "batch_size", "dropout"}
-
-
 def test_show_and_diff(split, model, evaluation, call, raw):
     shown = call("show", evaluation)
     assert shown.code == 0
@@ -319,3 +306,26 @@ def test_published_files_are_readable_as_the_umask_says(model):
     umask = os.umask(0)
     os.umask(umask)
     assert {p.stat().st_mode & 0o777 for p in model.rglob("*") if p.is_file()} == {0o666 & ~umask}
+
+
+def test_the_rate_that_was_found_is_drawn_on_the_card(split, call, tmp_path):
+    done = call("finetune", split, "--out", tmp_path / "m", "--find-lr", "--epochs", "1", "--max-length", "32")
+    assert done.code == 0, done.err
+    rate = report(tmp_path / "m", "metrics.json")["train"]["learning_rate"]
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert f"Learning rate {rate:g}, found by a short run" in card
+    assert "](figures/find_lr.png)" in card
+    assert (tmp_path / "m" / "figures" / "find_lr.png").read_bytes().startswith(b"\x89PNG")
+    assert f"learning rate {rate:g}: 0.1 of the rate with the least loss" in done.err
+
+
+def test_a_rate_and_a_search_for_one_exclude_each_other(split, call, tmp_path):
+    done = call("finetune", split, "--out", tmp_path / "m", "--find-lr", "--lr", "1e-4", "--dry-run")
+    assert done.code == 1
+    assert "--find-lr and --lr exclude each other: give one of them" in done.err
+
+
+def test_weights_of_classes_by_name(split, call, tmp_path):
+    done = call("finetune", split, "--out", tmp_path / "m", "--set", 'regularise.weights={"no such": 2}')
+    assert done.code == 1
+    assert "there is no class 'no such'" in done.err

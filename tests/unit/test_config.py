@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from typer import Argument, Option
 
 from toolkit import config
-from toolkit.config import GATE, RUNTIME, Config, Input
+from toolkit.config import GATE, RUNTIME, Bounds, Config, Input
 from toolkit.errors import ToolkitError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inner:
     rate: Annotated[float | None, Option(help="x", min=0.0, max=1.0)] = None
-    beta: float = 0.9
+    beta: Annotated[float, Bounds(-1, 1)] = 0.9
+    shares: Annotated[dict[str, float] | None, Bounds(0)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,11 @@ def built(**values: Any) -> Example:
 
 def test_leaves_are_flat_and_in_order() -> None:
     found = {leaf.name: leaf for leaf in config.leaves(Example)}
-    names = ["seed", "source", "student", "mode", "names", "on", "least", "rate", "beta", "size", "workers"]
+    names = ["seed", "source", "student", "mode", "names", "on", "least", "rate", "beta", "shares", "size", "workers"]
     assert list(found) == names
     assert found["rate"].path == ("outer", "inner", "rate")
     assert [n for n, leaf in found.items() if leaf.required] == ["source"]
-    assert [n for n, leaf in found.items() if not leaf.cli] == ["beta"]
+    assert [n for n, leaf in found.items() if not leaf.cli] == ["beta", "shares"]
     assert found["student"].flag == "--student"
 
 
@@ -62,7 +63,7 @@ def test_what_decides() -> None:
         "mode": "fast",
         "names": None,
         "on": True,
-        "outer": {"inner": {"rate": None, "beta": 0.9}, "size": 8},
+        "outer": {"inner": {"rate": None, "beta": 0.9, "shares": None}, "size": 8},
     }
 
 
@@ -84,6 +85,7 @@ def test_what_is_converted() -> None:
     assert built(names=("a", "b")).names == ["a", "b"]
     assert built(names=[Path("a")]).names == ["a"]
     assert built(rate=None).outer.inner.rate is None
+    assert built(shares={"a": 2}).outer.inner.shares == {"a": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,10 @@ def test_what_is_converted() -> None:
         ({"rate": -1}, "--rate is -1.0: it must be at least 0.0"),
         ({"rate": float("nan")}, "finite"),
         ({"beta": float("inf")}, "finite"),
+        ({"beta": 1.5}, "inner.beta is 1.5: it must be at least -1 and at most 1"),
+        ({"shares": {"a": -1}}, "inner.shares is -1.0: it must be at least 0"),
+        ({"shares": {"a": "b"}}, "type float"),
+        ({"shares": 3}, "type dict"),
         ({"size": True}, "type int"),
         ({"size": 3.0}, "type int"),
         ({"size": None}, "type int"),
@@ -152,6 +158,23 @@ def test_load_drops_null_and_takes_over_an_artifact(tmp_path: Path) -> None:
     assert config.load(Example, str(tmp_path)) == {"size": 5}
 
 
+def test_a_yaml_number_may_be_written_with_an_exponent(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("a: [1e-5, -2.5E+3, 1e, e5, '1e-5', 1.0e-5]")
+    told = config.read_mapping(tmp_path / "c.yaml", "it")
+    assert told == {"a": [1e-5, -2500.0, "1e", "e5", "1e-5", 1e-5]}
+
+
+def test_a_secret_is_read_but_not_shown() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Kept(config.Config):
+        place: Annotated[str | None, config.SECRET] = None
+
+    made = config.build(Kept, {"place": "mysql://me:word@host/db"})
+    assert made.place == "mysql://me:word@host/db"
+    assert config.as_dict(made) == {"seed": 0, "place": "mysql://me:***@host/db"}
+    assert config.as_dict(Kept()) == {"seed": 0, "place": None}
+
+
 def test_load_takes_a_mark_of_byte_order(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('{"seed": 3}', encoding="utf-8-sig")
     assert config.load(Example, str(tmp_path / "c.json")) == {"seed": 3}
@@ -183,7 +206,7 @@ SIMPLE = st.fixed_dictionaries(
         "names": st.lists(st.text(), max_size=3),
         "on": st.booleans(),
         "rate": st.floats(0, 1),
-        "beta": st.floats(allow_nan=False, allow_infinity=False),
+        "beta": st.floats(-1, 1),
         "size": st.integers(1, 10**6),
     },
 )

@@ -20,7 +20,7 @@ from toolkit.artifacts import manifest
 from toolkit.errors import ToolkitError
 
 # What the engines leave of an unfinished run that a later call can go on from.
-RESUMABLE = ("checkpoints/*/complete", "study.db")
+RESUMABLE = ("checkpoints/*/complete", "study.db", "worker")
 WORK = "work"  # what the engine keeps while it runs (checkpoints, caches); never published
 STAMP = "stamp.json"
 LOCK = ".lock"

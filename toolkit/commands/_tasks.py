@@ -39,6 +39,16 @@ def splits(job: Job) -> tuple[str, DatasetDict]:
     return name, data
 
 
+def metric(job: Job, name: str, data: DatasetDict) -> str:
+    """The validation figure that picks the best."""
+    from toolkit.data import labels
+    from toolkit.training import tasks
+
+    several = name != tasks.MASKED_LM and labels.is_multi(data["train"].features)
+    found: str = tasks.metric(tasks.find(name, several).figures_of, job.config.train.metric)
+    return found
+
+
 def _chosen(job: Job) -> tuple[str, DatasetDict]:
     from toolkit.data.roles import NoLabel
     from toolkit.training import tasks

@@ -25,7 +25,7 @@ def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
     Raises:
-        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd --stages, a
+        ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd options, a
             --metric that rows of one class have not.
     """
     from toolkit.data import labels
@@ -64,7 +64,9 @@ def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     """The splits with a validation, once what is asked for is known to fit them."""
     from toolkit.data import split
     from toolkit.training import stages, tasks
+    from toolkit.training.config import check
 
+    check(job.config.train)
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     tasks.metric(task.figures_of, job.config.train.metric)
     split.check_children(data, name)
@@ -211,8 +213,25 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
         then = "finetune DATA --model DIR"
     auto = f"AutoModel{models.HEADS[made_for]}"
     lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
+    lines += _curve_of_rates(job)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
     told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}
     job.metrics |= told | figures["model"]
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in told.items())
     console.note(f"validation {shown}")
+
+
+def _curve_of_rates(job: Job) -> list[str]:
+    """The figure of --find-lr, and the card's lines that show it; none where it was not asked for."""
+    from toolkit.reports import canvas, curves
+    from toolkit.training import find_lr
+
+    if not (job.work / find_lr.FILE).is_file():
+        return []
+    found = json.loads((job.work / find_lr.FILE).read_text())
+    figure = curves.line(
+        found["rates"], {"loss": found["losses"]}, xlabel="learning rate", ylabel="smoothed loss", log_x=True
+    )
+    (job.folder / "figures").mkdir(exist_ok=True)
+    canvas.save_png(figure, job.folder / "figures" / "find_lr.png")
+    return ["", f"Learning rate {found['rate']:g}, found by a short run:", "", "![loss by rate](figures/find_lr.png)"]

@@ -93,7 +93,7 @@ def distill(job: Job) -> None:
         job.work,
         seed=config.seed,
         scratch=scratch,
-        loss=distilling.loss(task, config.temperature, config.alpha, config.train.label_smoothing),
+        loss=distilling.loss(task, config.temperature, config.alpha, config.train.regularise.label_smoothing),
     )
     agreement = float((logits.argmax(1).numpy() == data["train"].with_format("numpy")["label"]).mean())
     figures["teacher"] = {"train_accuracy": agreement, "parameters": sum(p.numel() for p in teacher.parameters())}

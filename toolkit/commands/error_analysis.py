@@ -12,7 +12,7 @@ from toolkit.config import Config, Input
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.step import Job, Step
 
-STANDARD = ("id", "text", "label", "predicted", "confidence", "parent_id", "method")
+STANDARD = ("id", "text", "text_pair", "label", "predicted", "confidence", "parent_id", "method")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ def prune(job: Job) -> None:
             config.train,
             job.work,
             seed=config.seed,
-            loss=distill.loss(task, config.temperature, config.alpha, config.train.label_smoothing),
+            loss=distill.loss(task, config.temperature, config.alpha, config.train.regularise.label_smoothing),
         )
     else:
         figures = {"validation": trainer.validate(model, task, validation)}

@@ -1,17 +1,30 @@
-"""`toolkit tune`: Bayesian search over the training options."""
+"""`toolkit tune`: search over the training options, alone or with other workers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+import json
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from toolkit import config as configs
 from toolkit import console
-from toolkit.config import RUNTIME, Config, Input
+from toolkit.config import RUNTIME, SECRET, Config, Input
 from toolkit.data.options import ContentOptions
+from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import Learn, ModelOption, TrainConfig
+from toolkit.training.config import MAX_LENGTH, Learn, ModelOption, TrainConfig
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from toolkit.training.search import Search
+
+STUDY, WORKER, MODEL = "study.db", "worker", "model"
+OF_A_WORKER = ("storage", "study_name", "sampler", "pruner")  # in which the workers of one study may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,139 +33,244 @@ class TuneConfig(Config):
     model: ModelOption = "builtin"
     columns: ContentOptions = field(default_factory=ContentOptions)
     learn: Learn = field(default_factory=Learn)
+    space: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="What to search: option -> {low, high, log, step} or {choices}.",
+            show_default="by task and model",
+        ),
+        Input("file"),
+    ] = None
+    sampler: Annotated[Literal["tpe", "gp", "random", "grid"], Option(help="What draws the next trial.")] = "tpe"
+    pruner: Annotated[Literal["median", "hyperband", "none"], Option(help="What stops a trial between epochs.")] = (
+        "median"
+    )
     total_trials: Annotated[
         int, Option(help="Trials in the study; one that has fewer goes on to this number.", min=1), RUNTIME
     ] = 20
-    prune_trials: Annotated[bool, Option(help="Stop trials that are worse than the median at the same epoch.")] = True
+    timeout: Annotated[
+        float | None, Option(help="Seconds of this worker's trials after which it begins no other.", min=0.0), RUNTIME
+    ] = None
+    storage: Annotated[
+        str | None,
+        Option(
+            metavar="URL|FILE",
+            help="Where many workers share a study: postgresql://…, mysql://…, NAME.db or NAME.log (a journal).",
+            show_default="SQLite in --out",
+        ),
+        SECRET,
+    ] = None
+    study_name: Annotated[
+        str | None, Option(help="The study's name in the storage.", show_default="from data, model and options")
+    ] = None
+    keep_model: Annotated[bool, Option("--keep-model", help="Keep the best trial's model in --out."), RUNTIME] = False
+    grace: Annotated[float, RUNTIME] = 120.0  # seconds without a sign of life after which another worker is dead
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
 def enough(config: TuneConfig, summary: dict[str, Any]) -> bool:
-    """Whether a finished study has the trials that are asked for."""
-    return bool(summary["trials"] >= config.total_trials)
+    """Whether a finished study has what is asked for."""
+    timed_out = config.timeout is not None and summary["seconds"] >= config.timeout
+    searched = summary["trials"] >= config.total_trials or summary["exhausted"] or timed_out
+    return searched and (summary["has_model"] or not config.keep_model)
 
 
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _tasks
-    from toolkit.training import search
+    from toolkit.training import space as spaces
+    from toolkit.training import storage
 
+    config = job.config
+    if config.train.optim.find_lr:
+        raise ToolkitError("a search tries rates itself", "leave --find-lr out")
+    if config.storage:
+        storage.check(config.storage)
     name, data = _tasks.splits(job)
-    scratch = job.inputs["model"].path is None
+    space, rows = _space(job, data), {split: len(part) for split, part in data.items()}
+    planned = {"task": name, "rows": rows, "trials": config.total_trials, "space": space}
+    if config.sampler == "grid":
+        cells = len(spaces.cells(space))
+        planned |= {"cells": cells, "trials": min(cells, config.total_trials)}
+    if config.storage:
+        planned |= {"storage": configs.without_password(config.storage), "study": _study_name(job, space)}
+    return planned
+
+
+def _space(job: Job, data: DatasetDict) -> dict[str, dict[str, Any]]:
+    """What is searched."""
+    from toolkit.artifacts import model as models
+    from toolkit.commands import _training
+    from toolkit.training import space
+
+    base, given = job.config.train, job.inputs["model"]
+    if "space" in job.inputs:
+        path = Path(job.config.space)
+        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base)
+    if given.path is None:
+        return space.default(_training.kind(data), None, base)
+    told = models.read_config(given.path)
+    width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
+    return space.default(_training.kind(data), width, base)
+
+
+def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:
+    """What a study is made for: workers that differ in one of these do not share it."""
+    deciding = configs.as_dict(job.config, only_deciding=True)
+    others = {name: value for name, value in deciding.items() if name not in OF_A_WORKER}
     return {
-        "task": name,
-        "rows": {s: len(r) for s, r in data.items()},
-        "trials": job.config.total_trials,
-        "space": search.space(scratch),
+        "data": job.inputs["source"].digest,
+        "model": job.inputs["model"].digest,
+        "space": space,
+        "metric": job.config.train.metric,
+        "set of options": others,
     }
+
+
+def _study_name(job: Job, space: dict[str, Any]) -> str:
+    from toolkit.artifacts import manifest
+
+    config = job.config
+    return config.study_name or f"tune-{manifest.digest_json([_made(job, space), config.sampler, config.pruner])[:12]}"
 
 
 def tune(job: Job) -> None:
-    """Search learning rate, batch size, weight decay and dropout by Optuna's TPE; best.json feeds `finetune --config`.
+    """Search the training options; best.json feeds `finetune --config`.
 
-    --total-trials is the total: a study that was killed, or that is asked for more, goes on to that number.
+    --total-trials is the total: a study that was killed, or that is asked for more, goes on to that number. Workers
+    that are given the same --storage share a study, each with its own --out.
     """
-    import shutil
-
-    from toolkit.artifacts import manifest, report
     from toolkit.commands import _tasks
-    from toolkit.training import search, tasks
+    from toolkit.training import search, storage, tasks
+    from toolkit.training import space as spaces
 
-    config, given = job.config, job.inputs["model"]
+    config = job.config
     name, data = _tasks.splits(job)
-    if job.previous and not (job.work / "study.db").exists():
-        shutil.copy(job.previous / "study.db", job.work / "study.db.new")
-        (job.work / "study.db.new").rename(job.work / "study.db")
-
-    model, task, data = _tasks.load(job, name, data)
-    metric = tasks.metric(task.figures_of, config.train.metric)
-    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
-    study = search.search(
-        model,
-        task,
-        rows,
-        validation,
-        config.train,
-        job.work,
-        total=config.total_trials,
-        prune=config.prune_trials,
-        scratch=given.path is None,
-        seed=config.seed,
-    )
-    found = search.finished(study)
-    best = {
-        "config": {"train": search.as_config(study.best_params)},
-        "value": study.best_value,
-        "metric": metric,
-        "trial": study.best_trial.number,
-        "trials": len(found),
-    }
-    manifest.write_json(job.folder / "best.json", best)
-    shutil.copy(job.work / "study.db", job.folder / "study.db")
-    study.trials_dataframe(("number", "value", "params", "state")).to_csv(job.folder / "trials.csv", index=False)
-    report.write(job.folder, page(job, study, found, metric))
-    (job.folder / "README.md").write_text(
-        "# Study\n\n`optuna-dashboard sqlite:///study.db` opens it; `finetune … --config DIR` takes its best.\n",
-        encoding="utf-8",
-    )
-    job.metrics |= {"trials": len(found), "best": study.best_value, "metric": metric, **study.best_params}
-    options = [(key, f"{value:.4g}") for key, value in study.best_params.items()]
-    console.table(f"best of {len(found)} trials: {metric} {study.best_value:.4f}", ("option", "value"), options)
+    space, metric = _space(job, data), _tasks.metric(job, name, data)
+    _go_on_from_previous(job)
+    place = config.storage or str(job.work / STUDY)
+    direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
+    study = storage.study(place, _study_name(job, space), direction, _made(job, space))
+    with storage.guarded(place):
+        settings = _settings(job, name, data, space, metric)
+        if config.sampler == "grid":
+            console.note(f"a grid of {len(spaces.cells(space))} cells")
+        search.run(settings, study, total=config.total_trials, seconds=config.timeout)
+        if search.best(study) is None:
+            raise ToolkitError("no trial is complete", "raise --timeout, or take --pruner none")
+        _write(job, settings, study)
+        if config.keep_model:
+            _write_model(job, settings, study)
 
 
-def page(job: Job, study: Any, found: list[Any], metric: str) -> dict[str, Any]:
-    """The report: history, the best trials, what mattered."""
-    from toolkit.reports import curves
+def _go_on_from_previous(job: Job) -> None:
+    """Take over the study and this worker's name from the finished artifact that is to be continued."""
+    before = job.previous
+    if before and not (job.work / WORKER).exists():
+        if not job.config.storage:
+            shutil.copy(before / STUDY, job.work / f"{STUDY}.new")
+            (job.work / f"{STUDY}.new").rename(job.work / STUDY)
+        best = json.loads((before / "best.json").read_text(encoding="utf-8"))
+        _put(job.work / WORKER, best["worker"])
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    aside = path.with_name(f"{path.name}.new")
+    aside.write_text(text)
+    aside.rename(path)
+
+
+def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], metric: str) -> Search:
+    """What all trials share; the model is loaded, and the rows are encoded when a trial asks for them."""
+    import functools
+    import uuid
+
+    from toolkit import reading
+    from toolkit.commands import _tasks
     from toolkit.training import search
 
-    values = [t.value for t in found]
-    sign = 1 if study.direction.name == "MAXIMIZE" else -1
-    best: list[float] = []
-    for value in values:
-        best.append(value if not best else sign * max(sign * value, sign * best[-1]))
-    names = list(study.best_params)
-    ranked = sorted(found, key=lambda t: -sign * t.value)[:20]
-    importance = search.importance(study)
-    return {
-        "title": "Search report",
-        "kicker": "toolkit tune",
-        "lead": f"The best of {len(found)} trials reaches {metric} {study.best_value:.4f} on validation.",
-        "lang": "en",
-        "cards": [
-            {
-                "label": "trials",
-                "value": len(found),
-                "note": f"{sum(t.state.name == 'PRUNED' for t in found)} stopped early",
-            },
-            {"label": f"best {metric}", "value": study.best_value, "note": "on validation"},
-        ],
-        "sections": [
-            {
-                "title": "History",
-                "figures": [
-                    {
-                        "name": "history",
-                        "caption": "Each trial and the best so far",
-                        "figure": curves.history(values, best),
-                    }
-                ],
-            },
-            {
-                "title": "Best trials",
-                "table": {
-                    "columns": ["trial", metric, "state", *names],
-                    "rows": [
-                        [t.number, t.value, t.state.name.lower(), *(t.params.get(n) for n in names)] for t in ranked
-                    ],
-                },
-            },
-            {
-                "title": "What mattered",
-                "text": "Share of the figure's variance that an option explains (fANOVA); a guess if trials are few.",
-                "table": {"columns": ["option", "importance"], "rows": [[n, v] for n, v in importance.items()]},
-            },
-        ],
-        "footer": job.footer(),
+    config, given = job.config, job.inputs["model"]
+    model, task, rows = _tasks.load(job, name, data)
+
+    @functools.lru_cache(maxsize=2)
+    def prepare(max_length: int | None) -> Any:
+        own = task.reader
+        reader = reading.of(own.kind, own.processor, model.config, wanted=max_length or MAX_LENGTH)
+        bound: Any = replace(task, reader=reader)  # type: ignore[type-var]
+        return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
+
+    if not (job.work / WORKER).exists():
+        _put(job.work / WORKER, uuid.uuid4().hex[:12])
+    return search.Search(
+        model=model,
+        prepare=prepare,
+        base=replace(config.train, metric=metric),
+        space=space,
+        work=job.work,
+        worker=(job.work / WORKER).read_text(),
+        sampler=config.sampler,
+        pruner=config.pruner,
+        seed=config.seed,
+        scratch=given.path is None,
+        keep=config.keep_model,
+        grace=config.grace,
+    )
+
+
+def _write(job: Job, settings: Search, study: Any) -> None:
+    """The study's files and figures."""
+    from toolkit.artifacts import manifest, report
+    from toolkit.commands import _tune_report
+    from toolkit.training import search, storage
+    from toolkit.training import space as spaces
+
+    metric, found, best = settings.base.metric, search.finished(study), study.best_trial
+    told = {"trials": len(found), "failed": len(search.failed(study))}
+    manifest.write_json(
+        job.folder / "best.json",
+        {
+            "config": {"train": spaces.as_config(best.params)},
+            "value": best.value,
+            "metric": metric,
+            "trial": best.number,
+            **told,
+            "study": study.study_name,
+            "worker": settings.worker,
+        },
+    )
+    if job.config.storage:
+        storage.snapshot(study, job.folder / STUDY)
+    else:
+        shutil.copy(job.work / STUDY, job.folder / STUDY)
+    _tune_report.trials_table(study).to_csv(job.folder / "trials.csv", index=False)
+    report.write(job.folder, _tune_report.page(job, study, settings.space, str(metric)))
+    (job.folder / "README.md").write_text(_tune_report.readme(study, job.config.keep_model), encoding="utf-8")
+    job.metrics |= {**told, "best": best.value, "metric": metric, **best.params}
+    job.metrics |= {
+        "seconds": round(search.spent(study, settings.worker), 1),
+        "exhausted": search.exhausted(settings, study),
+        "has_model": job.config.keep_model,
     }
+    options = [(key, f"{value:.4g}" if isinstance(value, float) else value) for key, value in best.params.items()]
+    console.table(f"best of {len(found)} trials: {metric} {best.value:.4f}", ("option", "value"), options)
+
+
+def _write_model(job: Job, settings: Search, study: Any) -> None:
+    """The best trial's model, as `finetune` would have written it."""
+    from toolkit.commands import _training
+    from toolkit.training import search
+
+    best = study.best_trial
+    if job.previous and (job.previous / MODEL).is_dir():
+        before = json.loads((job.previous / "best.json").read_text(encoding="utf-8"))
+        if before["trial"] == best.number:
+            shutil.copytree(job.previous / MODEL, job.folder / MODEL)
+            return
+    model, task, figures = search.best_model(settings, study)
+    (job.folder / MODEL).mkdir()
+    inside = replace(job, folder=job.folder / MODEL, work=job.work / "again", metrics={})
+    _training.publish(inside, model, task, figures, f"{job.config.model}, trial {best.number} of a search")
 
 
 STEP = Step(
@@ -161,6 +279,7 @@ STEP = Step(
     config=TuneConfig,
     run=tune,
     plan=plan,
+    version=2,
     resumable=True,
     enough=enough,
     takes=("text", "image"),

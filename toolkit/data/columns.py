@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import roles
-from toolkit.data.labels import encode_labels, label_array, split_classes
+from toolkit.data.labels import classes_apart, encode_labels, label_array
 from toolkit.data.options import ColumnOptions
 from toolkit.data.roles import CONTENT, kind_of
 from toolkit.errors import ToolkitError, did_you_mean
@@ -47,21 +47,19 @@ def choose(
     for role in chosen:
         twin = next((other for other in chosen if other != role and chosen[other] == chosen[role]), None)
         if twin:
-            raise ToolkitError(
-                f"{source}: '{chosen[role]}' cannot be both {twin} and {role}", f"name both with --{twin} and --{role}"
-            )
+            both = " and ".join(f"--{name.replace('_', '-')}" for name in (twin, role))
+            raise ToolkitError(f"{source}: '{chosen[role]}' cannot be both {twin} and {role}", f"name both with {both}")
     renames = {column: role for role, column in chosen.items() if column != role}
     content = next((role for role in CONTENT if role in chosen), CONTENT[-1])
-    others = [*CONTENT[: CONTENT.index(content)], *(["text_pair"] if "text_pair" not in chosen else [])]
+    alone = "text" in chosen and "text_pair" not in chosen
+    others = CONTENT[: CONTENT.index(content)] + ("text_pair",) * alone
     for role in [*renames.values(), *others]:  # what would be taken for the content too
         if role in first.column_names and role not in renames:  # another column already bears the standard name
             renames[role] = aside(role, first.column_names)
     out = {split: _renamed(table, renames) for split, table in tables.items()} if renames else dict(tables)
     separator = getattr(options, "label_separator", None)
     if separator and "label" in next(iter(out.values())).column_names:
-        out = {
-            split: _set(table, "label", split_classes(table.column("label"), separator)) for split, table in out.items()
-        }
+        out = {split: classes_apart(table, separator) for split, table in out.items()}
     return out, ", ".join(f"{role} is column '{column}'" for column, role in renames.items())
 
 

@@ -84,6 +84,17 @@ def split_classes(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 
+def classes_apart(table: pa.Table, separator: str) -> pa.Table:
+    """A table whose written labels are lists of classes; those that are classes already stay as they are."""
+    from datasets import Dataset
+
+    feature = Dataset(table).features["label"]
+    if hasattr(feature, "names") or hasattr(feature, "feature"):
+        return table
+    lists = split_classes(table.column("label"), separator)
+    return table.set_column(table.column_names.index("label"), "label", lists).replace_schema_metadata()
+
+
 def is_multi(features: Any) -> bool:
     """Whether rows may have several classes."""
     return hasattr(features["label"], "feature")

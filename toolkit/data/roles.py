@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONTENT = ("text", "image", "series")
 # Columns with a part of their own: no feature of a table.
 STANDARD = (
-    *(*CONTENT, "text_pair", "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
+    *(*CONTENT, "id", "label", "source", "group", "time", "fold", "flags", "annotations"),
     *("parent_id", "method", "partner_id", "label_weights"),  # of augmented rows
 )
 NAMES = {

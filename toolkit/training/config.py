@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from typer import Option
 
-from toolkit.config import RUNTIME, Input
+from toolkit.config import RUNTIME, Bounds, Input
+from toolkit.errors import ToolkitError
 
 # What `None` stands for, by where the weights come from.
 LR = {
@@ -56,12 +57,17 @@ class Optim:
     lr: Annotated[
         float | None, Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch (adamw)")
     ] = None
+    find_lr: Annotated[bool, Option(help="Find the rate by a short run with a growing one.")] = False
     weight_decay: Annotated[float, Option(help="Decay of weights; biases and norms have none.", min=0.0)] = 0.01
     accumulate: Annotated[int, Option(help="Batches a step: their gradients are averaged.", min=1)] = 1
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float | None = None  # 0.999; lion 0.99
-    max_grad_norm: float = 1.0
+    clip: Annotated[
+        Literal["norm", "adaptive", "none"], Option(help="Gradients are cut to a norm, or to a share of their weights.")
+    ] = "norm"
+    momentum: Annotated[float, Bounds(0, 1)] = 0.9
+    beta1: Annotated[float, Bounds(0, 1)] = 0.9
+    beta2: Annotated[float | None, Bounds(0, 1)] = None  # 0.999; lion 0.99
+    max_grad_norm: Annotated[float, Bounds(0)] = 1.0  # of --clip norm; 0: none
+    clip_factor: Annotated[float, Bounds(0)] = 0.01  # of --clip adaptive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +79,11 @@ class Schedule:
         Literal["linear", "cosine", "restarts", "plateau", "constant"],
         Option(help="How the rate falls; plateau: when validation gets no better."),
     ] = "linear"
-    cycle: Annotated[float, Option(help="Share of the steps of the first cycle of restarts.", min=0.001, max=1.0)] = (
-        0.25
-    )
-    cycle_growth: Annotated[float, Option(help="How many times as long each next cycle is.", min=1.0)] = 2.0
-    floor: Annotated[float, Option(help="Share of the peak rate that it never falls below.", min=0.0, max=1.0)] = 0.0
-    plateau_patience: Annotated[int, Option(help="Evaluations without gain before plateau cuts the rate.", min=0)] = 1
-    plateau_factor: Annotated[float, Option(help="What plateau multiplies the rate by.", min=0.0, max=1.0)] = 0.5
+    cycle: Annotated[float, Bounds(0.001, 1)] = 0.25  # restarts: share of the steps of the first cycle (T_0)
+    cycle_growth: Annotated[float, Bounds(1)] = 2.0  # how many times as long each next cycle is (T_mult)
+    floor: Annotated[float, Bounds(0, 1)] = 0.0  # share of the peak rate that it never falls below (eta_min)
+    plateau_patience: Annotated[int, Bounds(0)] = 1  # evaluations without gain before it cuts the rate
+    plateau_factor: Annotated[float, Bounds(0, 1)] = 0.5  # what it multiplies the rate by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +92,42 @@ class Layers:
 
     stages: Annotated[
         str | None,
-        Option(
-            metavar="NAME|FILE", help="three-phase, head-then-top, gradual, or a file of stages.", show_default="none"
-        ),
-        Input("file", literal="none|three-phase|head-then-top|gradual"),
+        Option(metavar="NAME|FILE", help="auto, three-phase, head-then-top, gradual, or a file.", show_default="none"),
+        Input("file", literal="none|auto|three-phase|head-then-top|gradual"),
     ] = None
     layer_decay: Annotated[
         float, Option(help="What a layer's rate is multiplied by for each layer above it.", min=0.01, max=1.0)
     ] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regularise:
+    """What keeps a model from learning its rows by heart, or its frequent classes alone."""
+
+    dropout: Annotated[
+        float | None,
+        Option(help="Dropout of hidden states, attention and head.", min=0.0, max=0.9, show_default="the model's"),
+    ] = None
+    layer_drop: Annotated[float, Option(help="How often a layer is left out of a step.", min=0.0, max=0.9)] = 0.0
+    label_smoothing: Annotated[
+        float, Option(help="Share of each label that is spread over all classes.", min=0.0, max=0.9)
+    ] = 0.0
+    class_weights: Annotated[
+        Literal["none", "balanced"], Option(help="balanced: each class counts as much in the loss as any other.")
+    ] = "none"
+    oversample: Annotated[
+        float, Option(help="0: rows as often as they are; 1: classes equally often; or between.", min=0.0, max=1.0)
+    ] = 0.0
+    patience: Annotated[
+        int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
+    ] = 3
+    hidden_dropout: Annotated[float | None, Bounds(0, 0.9)] = None  # these go before `dropout`
+    attention_dropout: Annotated[float | None, Bounds(0, 0.9)] = None
+    classifier_dropout: Annotated[float | None, Bounds(0, 0.9)] = None
+    drop_path: Annotated[float | None, Bounds(0, 0.9)] = None  # of architectures that have it (stochastic depth)
+    layer_drops: Annotated[list[float] | None, Bounds(0, 1)] = None  # a layer each, or stretched over them
+    layer_drop_grows: bool = False  # from 0 below the first layer to `layer_drop` at the last
+    weights: Annotated[dict[str, float] | None, Bounds(0)] = None  # of classes by name; others weigh 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,15 +141,6 @@ class TrainConfig:
     max_length: Annotated[
         int | None, Option(help="Tokens a text is cut to.", min=4, show_default="128; prune and distill: the model's")
     ] = None
-    dropout: Annotated[
-        float | None, Option(help="Dropout of the model's layers.", min=0.0, max=0.9, show_default="the model's")
-    ] = None
-    label_smoothing: Annotated[
-        float, Option(help="Share of each label that is spread over all classes.", min=0.0, max=0.9)
-    ] = 0.0
-    patience: Annotated[
-        int, Option(help="Epochs without a better validation figure before it stops; 0: never.", min=0)
-    ] = 3
     metric: Annotated[
         Literal["accuracy", "f1_macro", "f1_micro", "loss", "perplexity"] | None,
         Option(
@@ -128,10 +151,26 @@ class TrainConfig:
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
         "auto"
     )
+    checkpoint_activations: Annotated[
+        bool, Option(help="Compute activations twice rather than keep them: less memory.")
+    ] = False
     optim: Optim = field(default_factory=Optim)
     schedule: Schedule = field(default_factory=Schedule)
     layers: Layers = field(default_factory=Layers)
+    regularise: Regularise = field(default_factory=Regularise)
     save_every: Annotated[int, Option(help="Steps between checkpoints, besides one an epoch.", min=1), RUNTIME] = 200
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20
     device: Device = "auto"
+
+
+def check(config: TrainConfig) -> None:
+    """What excludes each other.
+
+    Raises:
+        ToolkitError: two options that do.
+    """
+    if config.optim.find_lr and config.optim.lr is not None:
+        raise ToolkitError("--find-lr and --lr exclude each other", "give one of them")
+    if config.regularise.weights and config.regularise.class_weights != "none":
+        raise ToolkitError("--class-weights and regularise.weights exclude each other", "give one of them")

@@ -62,7 +62,8 @@ def _betas(config: Optim) -> tuple[float, float]:
 
 OPTIMIZERS: dict[str, Callable[[Any, Optim, float], torch.optim.Optimizer]] = {
     "adamw": lambda groups, config, lr: torch.optim.AdamW(groups, lr, _betas(config), fused=True),
-    "sgd": lambda groups, config, lr: torch.optim.SGD(groups, lr, config.momentum, fused=True),
+    # not fused: that one fails when a weight has its first gradient later than others (stages, LayerDrop)
+    "sgd": lambda groups, config, lr: torch.optim.SGD(groups, lr, config.momentum, foreach=True),
     "adafactor": lambda groups, config, lr: torch.optim.Adafactor(groups, lr),
     "lion": lambda groups, config, lr: Lion(groups, lr, _betas(config)),
 }

@@ -45,7 +45,8 @@ def quick(model: Any, logits_only: bool) -> Iterator[None]:
             model.set_attn_implementation(ATTENTION)
             last = getattr(getattr(model.base_model, "encoder", None), "layer", [None])[-1]
             classifies = type(model).__name__.endswith("ForSequenceClassification")
-            if logits_only and classifies and type(last).__name__ in READ_FIRST and not last.is_decoder:
+            plain = type(last).__name__ in READ_FIRST and not last.is_decoder and "forward" not in vars(last)
+            if logits_only and classifies and plain:
                 last.forward = partial(first_token, last)
                 undo.callback(delattr, last, "forward")
         yield

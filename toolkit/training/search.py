@@ -1,157 +1,310 @@
-"""Search over the training options with Optuna (Akiba et al., 2019): TPE, median pruning, a study on disk."""
+"""The search over the training options: trials one after another, in a study that other workers may share.
+
+A trial enters the study with all its options and its worker's name at once. If its process dies, the same worker takes
+it up again under its number, from its last checkpoint; so a search that was killed ends as an undisturbed one does.
+A worker that does not come back is noticed by the others: its trial gives no sign of life any more.
+"""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
+import gc
+import json
+import math
 import shutil
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+import transformers
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
 
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
-from toolkit.training import tasks, trainer
+from toolkit.training import draw, space, trainer
 from toolkit.training.config import TrainConfig
+from toolkit.training.draw import LOST
 from toolkit.training.tasks import Task
+from toolkit.training.workers import WORKER, alive, beating
 
-WARM_UP_TRIALS = 4  # before pruning has a median to trust
-
-
-def space(scratch: bool) -> dict[str, dict[str, Any]]:
-    """The default space: option -> its range, by the name of the option."""
-    rate = {"low": 2e-4, "high": 3e-3} if scratch else {"low": 1e-5, "high": 2e-4}
-    return {
-        "lr": {**rate, "log": True},
-        "batch_size": {"choices": [16, 32, 64]},
-        "weight_decay": {"low": 1e-4, "high": 1e-1, "log": True},
-        "dropout": {"low": 0.0, "high": 0.5},
-    }
+FAILED = "failed"  # a trial's attribute: why it failed
+SECONDS = "seconds"  # how long it took
+DRAW = "draw"  # which draw it is
+STARTS = "starts"  # how often it was begun without coming to a first checkpoint
+MOST_STARTS = 10
+FIRST_FAILURES, FAILURES_IN_A_ROW = 4, 20  # that end a search: while nothing has succeeded, and later
+MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+SECONDS_TO_WAIT = 1.0  # between looks at other workers' trials
 
 
-def as_config(params: dict[str, Any]) -> dict[str, Any]:
-    """A trial's options as the nested config that `finetune --config` takes."""
-    optim = {name: params[name] for name in ("lr", "weight_decay") if name in params}
-    return {name: value for name, value in params.items() if name not in optim} | {"optim": optim}
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What all trials share.
 
-
-def search(
-    model: Any,
-    task: Task,
-    rows: Encoded,
-    validation: Encoded,
-    base: TrainConfig,
-    work: Path,
-    *,
-    total: int,
-    prune: bool,
-    scratch: bool,
-    seed: int,
-) -> Any:
-    """Run trials until the study in `work` has `total` that ended; gives the study.
-
-    Args:
-        model: as it is before training; each trial trains a copy of it.
+    Attributes:
+        model: as it is before training; each trial trains a copy.
+        prepare: the most tokens of a text (None: the default) -> the task, the encoded rows of train and of validation.
         base: the options that are not searched.
+        work: where a trial's folder, and what is kept of the best, are.
+        worker: this worker's name in the study.
+        keep: whether the best trial's weights are kept.
+        grace: seconds without a sign of life after which another worker's trial counts as dead.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    model: Any
+    prepare: Callable[[int | None], tuple[Task, Encoded, Encoded]]
+    base: TrainConfig
+    space: space.Space
+    work: Path
+    worker: str
+    sampler: str
+    pruner: str
+    seed: int
+    scratch: bool
+    keep: bool = False
+    grace: float = 120.0
+
+
+def run(search: Search, study: Any, *, total: int, seconds: float | None = None) -> None:
+    """Run trials until the study has `total` that ended, or this worker has spent `seconds` on its own.
+
+    Raises:
+        ToolkitError: trials do nothing but fail.
+    """
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    ranges, folder = space(scratch), work / "trial"
-    base = dataclasses.replace(base, metric=tasks.metric(task.figures_of, base.metric))
-    direction = "minimize" if base.metric in tasks.LESS_IS_BETTER else "maximize"
-    storage = f"sqlite:///{work / 'study.db'}"
-    study = optuna.create_study(storage=storage, study_name="tune", direction=direction, load_if_exists=True)
-    before = len(finished(study))
-    if before:
-        console.note(f"resuming the study from trial {before}")
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):  # its process is dead
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP_TRIALS) if prune else optuna.pruners.NopPruner()
-
-    def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> dict[str, Any]:
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            with console.without_notes():
-                return trainer.train(
-                    copy.deepcopy(model),
-                    task,
-                    rows,
-                    validation,
-                    config,
-                    folder,
-                    seed=seed,
-                    scratch=scratch,
-                    report=report,
-                )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
+    epochs = space.most_epochs(search.space, search.base, search.scratch)
+    study.pruner = draw.pruner(search.pruner, epochs)
+    shown, seen, waiting = 0, dict[int, Any](), False
+    if finished(study):
+        console.note(f"the study has {len(finished(study))} trials, going on")
     with console.progress("trials", total) as advance:
-        advance(before)
-        while len(finished(study)) < total:
-            # A sampler of its own for each trial that ended: a resumed study draws what an undisturbed one would have.
-            ended = len(finished(study)) + sum("failed" in t.user_attrs for t in study.trials)
-            study.sampler = optuna.samplers.TPESampler(seed=seed + ended, n_startup_trials=WARM_UP_TRIALS)
-            study.optimize(
-                lambda trial: _objective(trial, train, base, ranges),
-                n_trials=1,
-                catch=(ToolkitError,),
-            )
-            best = study.best_value if any(t.state.name == "COMPLETE" for t in study.trials) else float("nan")
-            advance(1, f"best {base.metric} {best:.4f}")
-            _stop_if_all_fail(study)
-    return study
-
-
-def _objective(
-    trial: Any,
-    train: Callable[[TrainConfig, Callable[[dict[str, float]], None]], dict[str, Any]],
-    base: TrainConfig,
-    ranges: dict[str, dict[str, Any]],
-) -> float:
-    params = {name: _draw(trial, name, limits) for name, limits in ranges.items()}
-    optim = dataclasses.replace(base.optim, lr=params["lr"], weight_decay=params["weight_decay"])
-    config = dataclasses.replace(base, batch_size=params["batch_size"], dropout=params["dropout"], optim=optim)
-    epoch = 0
-
-    def report(figures: dict[str, float]) -> None:
-        nonlocal epoch
-        epoch += 1
-        trial.report(figures[str(base.metric)], epoch)
-        if trial.should_prune():
-            raise optuna.TrialPruned
-
-    try:
-        figures = train(config, report)
-    except ToolkitError as e:
-        trial.set_user_attr("failed", str(e))
-        console.warn(f"trial {trial.number} failed: {e}")
-        raise
-    return float(figures["validation"][str(base.metric)])
-
-
-def _draw(trial: Any, name: str, limits: dict[str, Any]) -> Any:
-    return trial.suggest_categorical(name, **limits) if "choices" in limits else trial.suggest_float(name, **limits)
+        while True:
+            advance(len(finished(study)) - shown, _best_so_far(study, str(search.base.metric)))
+            shown = len(finished(study))
+            if shown >= total or (seconds is not None and spent(study, search.worker) >= seconds):
+                return
+            others = alive(study, search.worker, seen, search.grace)
+            trial = _taken_up(search, study) or _begun(search, study, total)
+            if trial is not None:
+                _run(search, study, trial, epochs)
+                _clear(search, study)
+                _stop_if_all_fail(study)
+            elif others:
+                if not waiting:
+                    console.note("the last trials are other workers': waiting for them")
+                waiting = True
+                time.sleep(SECONDS_TO_WAIT)
+            elif exhausted(search, study):
+                console.note(f"the grid has no cell left: the study ends with {shown} trials")
+                return
 
 
 def finished(study: Any) -> list[Any]:
-    """The trials that ended with a figure: complete, or stopped early."""
-    return [t for t in study.trials if t.state.name in ("COMPLETE", "PRUNED") and t.value is not None]
+    """The trials that count: complete, or stopped early by the pruner."""
+    return [t for t in study.get_trials(deepcopy=False) if t.state.name in ("COMPLETE", "PRUNED")]
+
+
+def failed(study: Any) -> list[Any]:
+    """The trials that ended in an error, which `user_attrs["failed"]` tells."""
+    return [t for t in study.get_trials(deepcopy=False) if FAILED in t.user_attrs]
+
+
+def exhausted(search: Search, study: Any) -> bool:
+    """Whether a grid has no cell left."""
+    return search.sampler == "grid" and not draw.left(search.space, study.get_trials(deepcopy=False))
+
+
+def best(study: Any) -> Any | None:
+    """The best complete trial."""
+    complete = any(t.state == TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
+    return study.best_trial if complete else None
+
+
+def spent(study: Any, worker: str | None = None) -> float:
+    """Seconds spent on trials that ended, of one worker or of all."""
+    trials = [t for t in study.get_trials(deepcopy=False) if worker in (None, t.user_attrs.get(WORKER))]
+    return float(sum(t.user_attrs.get(SECONDS, 0.0) for t in trials))
+
+
+def _best_so_far(study: Any, metric: str) -> str:
+    found = best(study)
+    return f"best {metric} {found.value:.4f}" if found else ""
+
+
+def _taken_up(search: Search, study: Any) -> Any | None:
+    """This worker's own trial that its process died in."""
+    mine = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get(WORKER) == search.worker]
+    left = next((t for t in mine if t.state == TrialState.RUNNING), None)
+    if left is None:
+        return None
+    trial = optuna.trial.Trial(study, left._trial_id)
+    console.note(f"taking up trial {left.number}, which was interrupted")
+    if trainer.last_checkpoint(_folder(search, left.number)) is None:
+        trial.set_user_attr(STARTS, left.user_attrs.get(STARTS, 1) + 1)
+    return trial
+
+
+def _begun(search: Search, study: Any, total: int) -> Any | None:
+    """A new trial; None where the study needs none, or the grid is used up."""
+    trials = study.get_trials(deepcopy=False)
+    if _counted(trials) >= total:
+        return None
+    names = list(dict.fromkeys(t.user_attrs.get(WORKER) for t in trials))
+    rank = names.index(search.worker) if search.worker in names else len(names)
+    direction = study.direction.name.lower()
+    drawn = draw.params(search.sampler, search.space, trials, direction, search.seed, rank)
+    if drawn is None:
+        return None
+    params, key = drawn
+    new = optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        params=params,
+        distributions=draw.distributions(search.space),
+        user_attrs={WORKER: search.worker, DRAW: key},
+    )
+    study.add_trial(new)
+    trials = study.get_trials(deepcopy=False)
+    mine = next(t for t in reversed(trials) if t.user_attrs.get(WORKER) == search.worker)
+    trial, earlier = optuna.trial.Trial(study, mine._trial_id), trials[: mine.number]
+    twice = any(t.user_attrs.get(DRAW) == key and LOST not in t.user_attrs for t in earlier)
+    if twice or _counted(earlier) >= total:  # another worker began one at the same moment
+        trial.set_user_attr(LOST, "withdrawn: another worker was a moment earlier")
+        study.tell(mine.number, state=TrialState.FAIL)
+        return _begun(search, study, total)
+    return trial
+
+
+def _counted(trials: list[Any]) -> int:
+    return sum(t.state.name in ("COMPLETE", "PRUNED", "RUNNING") for t in trials)
+
+
+def _folder(search: Search, number: int) -> Path:
+    return search.work / f"trial-{number}"
+
+
+def _run(search: Search, study: Any, trial: Any, epochs: int) -> None:
+    """Train a trial and tell the study how it ended."""
+    started = time.monotonic()
+
+    def end(state: TrialState, value: float | None = None) -> None:
+        trial.set_user_attr(SECONDS, round(time.monotonic() - started, 3))
+        study.tell(trial.number, value, state=state)
+
+    try:
+        try:
+            with beating(trial, search.grace):
+                value = _value(search, study, trial, epochs)
+        except optuna.TrialPruned:
+            end(TrialState.PRUNED)
+        except UpdateFinishedTrialError:
+            raise
+        except (ToolkitError, MemoryError, RuntimeError) as e:
+            reason = _reason(e)
+            console.warn(f"trial {trial.number} failed: {reason}")
+            trial.set_user_attr(FAILED, reason)
+            end(TrialState.FAIL)
+        else:
+            end(TrialState.COMPLETE, value)
+    except UpdateFinishedTrialError:
+        console.warn(f"trial {trial.number} is not counted: other workers took this one for dead")
+
+
+def _value(search: Search, study: Any, trial: Any, epochs: int) -> float:
+    """Train; the figure that trials are compared by."""
+    metric, told = str(search.base.metric), set(study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+    if trial.user_attrs.get(STARTS, 1) > MOST_STARTS:
+        raise ToolkitError(f"its process died {MOST_STARTS} times before a first checkpoint", "was it out of memory?")
+
+    def report(figures: dict[str, float]) -> None:
+        epoch = math.ceil(figures["epoch"] - 1e-6)
+        if epoch not in told:
+            trial.report(figures[metric], epoch)
+        if epoch < epochs and trial.should_prune():
+            raise optuna.TrialPruned
+
+    model, figures = _trained(search, trial.params, _folder(search, trial.number), report)
+    value = float(figures["validation"][metric])
+    if not math.isfinite(value):
+        raise ToolkitError(f"{metric} is {value}")
+    if search.keep:
+        before, sign = best(study), 1 if study.direction.name == "MAXIMIZE" else -1
+        if before is None or sign * value > sign * before.value:
+            _keep(search.work, trial.number, model, figures)
+    return value
+
+
+def _trained(
+    search: Search, params: Mapping[str, Any], folder: Path, report: Callable[[dict[str, float]], None] | None
+) -> tuple[Any, dict[str, Any]]:
+    """A copy of the model trained with a trial's options, and its figures; goes on from what `folder` holds."""
+    config = space.applied(search.base, params)
+    model = copy.deepcopy(search.model)
+    with console.without_notes():
+        task, rows, validation = search.prepare(config.max_length)
+        figures = trainer.train(
+            model, task, rows, validation, config, folder, seed=search.seed, scratch=search.scratch, report=report
+        )
+    return model, figures
+
+
+def _reason(e: BaseException) -> str:
+    """Why a trial failed, in one line."""
+    text = " ".join(str(e).split())[:300]
+    if isinstance(e, MemoryError) or any(words in text.lower() for words in MEMORY):
+        return f"out of memory ({text or type(e).__name__})"
+    return text if isinstance(e, ToolkitError) else f"{type(e).__name__}: {text}"
+
+
+def _keep(work: Path, number: int, model: Any, figures: dict[str, Any]) -> None:
+    """Lay a trained model aside, whole or not at all."""
+    aside = work / "kept.new"
+    shutil.rmtree(aside, ignore_errors=True)
+    model.save_pretrained(aside)
+    (aside / "figures.json").write_text(json.dumps(figures))
+    shutil.rmtree(work / f"kept-{number}", ignore_errors=True)
+    aside.rename(work / f"kept-{number}")
+
+
+def _clear(search: Search, study: Any) -> None:
+    """Remove what trials that ended have left, but for the best one's model."""
+    found = best(study)
+    for path in [*search.work.glob("trial-*"), *search.work.glob("kept-*")]:
+        if path.name != f"kept-{found.number if found else ''}":
+            shutil.rmtree(path, ignore_errors=True)
+    gc.collect()  # a trainer and its callbacks hold each other, and with them a model
 
 
 def _stop_if_all_fail(study: Any) -> None:
-    failed = [t for t in study.trials if "failed" in t.user_attrs]
-    if len(failed) >= WARM_UP_TRIALS and len(failed) == len(study.trials):
-        raise ToolkitError(f"the first {len(failed)} trials all failed", failed[-1].user_attrs["failed"])
+    counted = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and LOST not in t.user_attrs]
+    row = 0
+    for trial in counted:
+        row = row + 1 if FAILED in trial.user_attrs else 0
+    if row >= (FIRST_FAILURES if row == len(counted) else FAILURES_IN_A_ROW):
+        raise ToolkitError(f"the last {row} trials all failed", counted[-1].user_attrs[FAILED])
+
+
+def best_model(search: Search, study: Any) -> tuple[Any, Task, dict[str, Any]]:
+    """The best trial's model, its task and its figures: as it was kept, else trained again with the same options."""
+    found = study.best_trial
+    kept = search.work / f"kept-{found.number}"
+    task, _, _ = search.prepare(space.applied(search.base, found.params).max_length)
+    if kept.is_dir():
+        transformers.logging.disable_progress_bar()
+        return type(search.model).from_pretrained(kept), task, json.loads((kept / "figures.json").read_text())
+    console.note(f"the model of trial {found.number} was not kept here: training it again")
+    model, figures = _trained(search, found.params, search.work / "again", None)
+    return model, task, figures
 
 
 def importance(study: Any) -> dict[str, float]:
     """Importance of each option; empty while too few trials are complete."""
     try:
-        return dict(optuna.importance.get_param_importances(study))
+        return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
     except (ValueError, RuntimeError):
         return {}

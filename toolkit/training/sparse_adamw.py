@@ -55,8 +55,7 @@ class SparseAdamW(torch.optim.AdamW):
             self.undo.callback(setattr, embedding, "sparse", False)
 
     def close(self) -> None:
-        """Leave the embeddings as they were."""
-        self.settle()
+        """Leave the embeddings as they were; their rows are current only after `settle`."""
         self.undo.close()
 
     @torch.no_grad()

@@ -24,17 +24,25 @@ class Stage(NamedTuple):
     rates: list[float]
 
 
-def parts(model: Any) -> list[list[torch.nn.Parameter]]:
-    """The weights of the embeddings, of each layer, and of the head (with what is between).
+def layers(model: Any) -> list[torch.nn.Module]:
+    """The layers, the lowest first: the largest list of modules in the base, as in every encoder of transformers.
 
-    The layers are the largest list of modules in the model's base; this holds for every encoder of transformers.
+    Raises:
+        ToolkitError: it has no such list.
     """
     base = getattr(model, model.base_model_prefix, model)
     lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    layers = max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
-    if layers is None:
-        raise ToolkitError(f"{type(model).__name__} has no list of layers", "leave --stages and --layer-decay out")
-    out: list[list[torch.nn.Parameter]] = [[], *(list(layer.parameters()) for layer in layers), []]
+    found = max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
+    if found is None:
+        hint = "leave --stages, --layer-decay and --layer-drop out"
+        raise ToolkitError(f"{type(model).__name__} has no list of layers", hint)
+    return list(found)
+
+
+def parts(model: Any) -> list[list[torch.nn.Parameter]]:
+    """The weights of the embeddings, of each layer, and of the head (with what is between)."""
+    base = getattr(model, model.base_model_prefix, model)
+    out: list[list[torch.nn.Parameter]] = [[], *(list(layer.parameters()) for layer in layers(model)), []]
     inside = {id(p) for layer in out for p in layer}
     seen_layers, in_base = False, {id(p) for p in base.parameters()}
     for parameter in model.parameters():
@@ -102,6 +110,7 @@ def _gradual(layers: int, lr: float) -> list[Stage]:
 
 PRESET = {
     "none": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],
+    "auto": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],  # until `auto_stages` has chosen
     "three-phase": _three_phase,
     "head-then-top": _head_then_top,
     "gradual": _gradual,
@@ -114,8 +123,7 @@ def _read(stage: Mapping[str, Any], layers: int) -> Stage:
         raise ToolkitError(f"a stage has no '{min(unknown)}'", "it has until, embeddings, layers, head")
     given = stage.get("layers", 1.0)
     listed = given if isinstance(given, list) else [given]
-    stretched = [listed[min(i * len(listed) // layers, len(listed) - 1)] for i in range(layers)] if listed else []
-    rates = [stage.get("embeddings", 1.0), *stretched, stage.get("head", 1.0)]
+    rates = [stage.get("embeddings", 1.0), *stretched(listed, layers), stage.get("head", 1.0)]
     numbers = [*rates, stage.get("until", 1.0)]
     if (
         len(rates) != layers + 2
@@ -124,6 +132,11 @@ def _read(stage: Mapping[str, Any], layers: int) -> Stage:
     ):
         raise ToolkitError("a stage's rates are no shares", "give numbers of 0 or more, one of them above 0")
     return Stage(float(numbers[-1]), [float(rate) for rate in rates])
+
+
+def stretched(values: Sequence[Any], layers: int) -> list[Any]:
+    """One value a layer, from a list that is as long or shorter."""
+    return [values[i * len(values) // layers] for i in range(layers)] if values else []
 
 
 def at(stages: Sequence[Stage], done: float) -> Stage:

@@ -10,7 +10,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,23 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from toolkit import console
+from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
-from toolkit.training import optimization, precision, processor, sparse_adamw, stages, tasks
+from toolkit.training import (
+    auto_stages,
+    clipping,
+    dropout,
+    find_lr,
+    layer_drop,
+    memory,
+    optimization,
+    precision,
+    processor,
+    sparse_adamw,
+    stages,
+    tasks,
+    weighting,
+)
 from toolkit.training.config import EPOCHS, LR, TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.sparse_adamw import SparseAdamW
@@ -67,11 +82,14 @@ def train(
     """
     started = "scratch" if scratch else "pretrained"
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
-    if config.dropout is not None:
-        set_dropout(model, config.dropout)
+    dropout.apply(model, config.regularise)
+    rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     device = precision.resolve_device(config.device)
+    layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, device, scratch)
+    config = replace(config, layers=layers)
     bf16 = config.precision == "bf16" or (config.precision == "auto" and precision.has_bf16(device))
-    with warnings.catch_warnings():
+    with ExitStack() as inside:
+        inside.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         engine = Engine(
             model=model,
@@ -87,17 +105,27 @@ def train(
         watch = Watch(engine, config, report)
         engine.add_callback(watch)
         engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
+        inside.enter_context(memory.checkpointed(model, config.checkpoint_activations))
+        inside.enter_context(layer_drop.applied(model, config.regularise, engine.ask))
         checkpoint = last_checkpoint(work)
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
+        if config.optim.find_lr and config.optim.lr is None:
+            engine.args.learning_rate = find_lr.settle(engine, work)
+        if device == "cpu":
+            inside.enter_context(processor.quick(model, logits_only=loss is None))
         console.note(
-            f"training on {device}, {'bf16' if bf16 else 'fp32'}; watch it: tensorboard --logdir {work / 'logs'}"
+            f"training on {device}, {'bf16' if bf16 else 'fp32'}, {memory.effective_batch(engine.args)}; "
+            f"watch it: tensorboard --logdir {work / 'logs'}"
         )
         try:
-            with processor.quick(model, logits_only=loss is None) if device == "cpu" else nullcontext():
-                if not watch.is_over():
-                    engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            if not watch.is_over():
+                engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except (RuntimeError, MemoryError) as e:
+            if memory.is_out(e):
+                raise ToolkitError("no memory left", memory.HINT) from e
+            raise
         finally:
             watch.close()
             engine.close()
@@ -120,16 +148,6 @@ def answers(model: Any, task: Task, rows: Encoded) -> tuple[Any, Any]:
     return said, right
 
 
-def set_dropout(model: Any, p: float) -> None:
-    """Set every dropout of the model, in its modules and in its config."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = p
-    for key in vars(model.config):
-        if "dropout" in key and isinstance(getattr(model.config, key), float):
-            setattr(model.config, key, p)
-
-
 def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16: bool, seed: int) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -140,12 +158,13 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         per_device_eval_batch_size=max(config.batch_size, 64),
         gradient_accumulation_steps=config.optim.accumulate,
         learning_rate=LR[config.optim.optimizer][started] if config.optim.lr is None else config.optim.lr,
-        max_grad_norm=config.optim.max_grad_norm,
+        max_grad_norm=config.optim.max_grad_norm if config.optim.clip == "norm" else math.inf,
         bf16=bf16,
         use_cpu=device == "cpu",
         eval_strategy="epoch",
         save_strategy="no",  # `Watch` says when
         logging_steps=config.log_every,
+        logging_first_step=True,  # what divergence is measured by
         logging_nan_inf_filter=False,
         disable_tqdm=True,
         report_to=[],
@@ -174,10 +193,11 @@ class Engine(Trainer):
     def __init__(self, *args: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.task, self.config = task, config
-        self.loss = loss or partial(task.loss, smoothing=config.label_smoothing)
+        self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
         self.sparse: SparseAdamW | None = None
         self.spent = {"seconds": 0.0, "steps": 0}  # on training steps, evaluation and saving left out
+        self.pieces = memory.Pieces(self.args, task.piece)
         # The default printer would write to stdout, which carries the result alone.
         self.callback_handler.callbacks = [
             c
@@ -187,7 +207,9 @@ class Engine(Trainer):
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
-        batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed)
+        classes = getattr(self.model.config, "num_labels", 0)
+        often = weighting.often(self.train_dataset, self.config.regularise.oversample, classes)  # type: ignore[arg-type]
+        batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed, often)
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
             batch_sampler=batches,
@@ -205,20 +227,11 @@ class Engine(Trainer):
             self.parts = stages.parts(model)
             self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
         alone = self.args.device.type == "cpu" and self.args.world_size == 1
+        alone &= self.config.optim.clip == "norm" and self.args.max_grad_norm > 0  # else dense gradients are asked for
         tables = sparse_adamw.tables(model) if alone else []
         self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr, tables)
         self.sparse = self.optimizer if isinstance(self.optimizer, SparseAdamW) else None
         return self.optimizer
-
-    def _clip_grad_norm(self, model: Any) -> Any:
-        if self.sparse is None:
-            return super()._clip_grad_norm(model)
-        return sparse_adamw.clip(model.parameters(), self.args.max_grad_norm)
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        if self.sparse is not None and grad_norm is None:
-            return sparse_adamw.clip(model.parameters(), math.inf)
-        return super()._get_grad_norm(model, grad_norm)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         if self.sparse is not None:
@@ -230,6 +243,7 @@ class Engine(Trainer):
         """Leave the model without what training hung onto it."""
         if self.sparse is not None:
             self.sparse.close()
+            self.sparse = None
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         optimizer = optimizer or self.optimizer
@@ -255,7 +269,22 @@ class Engine(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss, outputs = self.loss(model, inputs)
-        return (loss, outputs) if return_outputs else loss
+        return (loss * self.pieces.share, outputs) if return_outputs else loss * self.pieces.share
+
+    def ask(self) -> None:
+        """Run the model on one row."""
+        self.task.answers(self.model, self._prepare_inputs(self.task.collate(self.train_dataset[:1])))  # type: ignore[index]
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        return self.pieces.step(super().training_step, model, inputs, self.accelerator.sync_gradients)
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        if self.sparse is not None:
+            return sparse_adamw.clip(model.parameters(), self.args.max_grad_norm)
+        norm = super()._clip_grad_norm(model)
+        if self.config.optim.clip == "adaptive":  # not the head, as in the paper
+            clipping.adaptive(self.model.base_model.parameters(), self.config.optim.clip_factor)
+        return norm
 
     def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
         inputs = self._prepare_inputs(inputs)
@@ -265,7 +294,9 @@ class Engine(Trainer):
     def recall(self, checkpoint: Path) -> None:
         """Take up what an interrupted run knew."""
         self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        self.spent = json.loads((checkpoint / COMPLETE).read_text())
+        known = json.loads((checkpoint / COMPLETE).read_text())
+        self.pieces.count = known.pop("pieces")
+        self.spent = known
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir) / "writing")
@@ -276,7 +307,7 @@ class Engine(Trainer):
         shutil.rmtree(aside, ignore_errors=True)
         super()._save_checkpoint(model, trial)
         name = f"checkpoint-{self.state.global_step}"
-        (aside / name / COMPLETE).write_text(json.dumps(self.spent))
+        (aside / name / COMPLETE).write_text(json.dumps(self.spent | {"pieces": self.pieces.count}))
         final = Path(self.args.output_dir) / name
         shutil.rmtree(final, ignore_errors=True)
         (aside / name).rename(final)

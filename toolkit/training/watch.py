@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from toolkit import console
 from toolkit.errors import ToolkitError
-from toolkit.training import stages
+from toolkit.training import divergence, stages
 from toolkit.training.config import TrainConfig
 
 
@@ -48,7 +48,9 @@ class Watch(TrainerCallback):
         """Whether all steps are done, or patience is at its end."""
         state = self.engine.state
         done = 0 < state.max_steps <= state.global_step
-        return done or (self.config.patience > 0 and self.epochs_without_gain() >= self.config.patience)
+        return done or (
+            self.config.regularise.patience > 0 and self.epochs_without_gain() >= self.config.regularise.patience
+        )
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.advance = self.bar.enter_context(console.progress("training", state.max_steps))
@@ -80,6 +82,10 @@ class Watch(TrainerCallback):
         unsound = [k for k in ("loss", "grad_norm", "eval_loss") if k in logs and not np.isfinite(logs[k])]
         if unsound:
             raise ToolkitError(f"{unsound[0]} is {logs[unsound[0]]} at step {state.global_step}", "use a smaller --lr")
+        lost = divergence.diverged([(line["step"], line["loss"]) for line in state.log_history if "loss" in line])
+        if lost:
+            told = f"training has diverged: the loss is {lost[0]:.3g} at step {state.global_step}, it was {lost[1]:.3g}"
+            raise ToolkitError(told, "use a smaller --lr, or --find-lr")
         self.note = " ".join(f"{k} {logs[k]:.3g}" for k in ("loss", "eval_accuracy", "grad_norm") if k in logs)
         with (self.work / "logs" / "metrics.jsonl").open("a") as f:
             f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
@@ -129,5 +135,6 @@ class Watch(TrainerCallback):
                 "best_epoch": best["epoch"],
                 "steps": self.engine.state.global_step,
                 "rows": rows,
+                "learning_rate": self.engine.args.learning_rate,
             },
         }

@@ -12,6 +12,7 @@ from transformers import (
 )
 
 from toolkit.compression import quantize
+from toolkit.errors import ToolkitError
 from toolkit.inference.backends import BACKENDS
 
 
@@ -65,3 +66,19 @@ def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
     assert np.abs(answered - expected).mean() < 0.1 * np.abs(expected).mean()
     assert capsys.readouterr().out == ""  # stdout carries the result alone
     assert not isinstance(sys.stdout, io.StringIO)
+
+
+def test_openvino_takes_the_types_of_pairs(capsys):
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(**SMALL, num_labels=3)).eval()
+    model.bert.embeddings.token_type_embeddings.weight.data *= 50
+    model.classifier.weight.data *= 20
+    ids = np.random.default_rng(0).integers(5, 80, (4, 12))
+    types = (np.arange(12) > 5).astype(np.int64)[None].repeat(4, 0)
+    batch = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+    converted = BACKENDS["openvino"](quantize.to_openvino(model, list(batch)), "cpu")
+    expected = BACKENDS["torch"](model, "cpu")(batch)
+    assert np.allclose(converted(batch), expected, atol=1e-3)
+    assert not np.allclose(converted(batch | {"token_type_ids": 0 * types}), expected, atol=1e-2)
+    with pytest.raises(ToolkitError, match="quantized on pairs of texts, the data holds single texts"):
+        converted({name: batch[name] for name in ("input_ids", "attention_mask")})

@@ -277,3 +277,19 @@ def test_a_pair_needs_both_texts_and_both_become_texts():
     assert made(train=rows)["train"]["text_pair"][:] == ["1", "2"]
     with pytest.raises(ToolkitError, match=r"1 rows of train have no text_pair \(first: id train-1\)"):
         made(train=rows | {"text_pair": ["c", " "]})
+
+
+def test_what_is_called_a_second_text_is_a_feature_like_others_without_a_first_one():
+    table = {"size": [1, 2], "text_pair": [3, 4], "label": ["x", "y"]}
+    tables, _ = columns.choose({"train": pa.table(table)}, DataOptions(), "x.csv")
+    assert roles.features_of(tables["train"].column_names) == ["size", "text_pair"]
+
+
+def test_classes_that_are_lists_already_are_not_cut_again():
+    lists = {"text": ["a"], "label": [["x;y", "z"]]}
+    tables, _ = columns.choose({"train": pa.table(lists)}, DataOptions(label_separator=";"), "x.csv")
+    assert tables["train"].to_pylist() == [{"text": "a", "label": ["x;y", "z"]}]
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["no", "yes"])})
+    one = Dataset.from_dict({"text": ["a"], "label": [1]}, features=features).with_format("arrow")[:]
+    tables, _ = columns.choose({"train": one}, DataOptions(label_separator=";"), "x.csv")
+    assert tables["train"].column("label").to_pylist() == [1]

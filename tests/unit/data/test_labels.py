@@ -88,3 +88,27 @@ def test_written_classes_are_cut_at_the_separator():
     assert column.to_pylist() == [["b", "a"], None, ["c"], []]
     with pytest.raises(ToolkitError, match=r"'a\|b' holds a '\|'"):
         made(train={"text": ["a"], "label": [["a|b"]]})
+
+
+def test_gaps_among_the_classes_of_a_row_are_left_out():
+    from datasets import Features, Value
+
+    feature = List(ClassLabel(names=["q", "p"]))
+    rows = Dataset.from_dict(
+        {"text": ["a", "b"], "label": [[0, None], [-1, 1]]},
+        features=Features({"text": Value("string"), "label": feature}),
+    )
+    made_of = columns.to_dataset({"train": rows.with_format("arrow")[:]}, "x", complete=True)["train"]
+    assert made_of.features["label"] == feature
+    assert list(made_of["label"]) == [[0], [1]]
+    with pytest.raises(ToolkitError, match="1 rows of train have no label"):
+        made(train={"text": ["a", "b"], "label": [["x"], [None]]})
+
+
+def test_measurements_are_no_classes():
+    values = [f"{i * 0.137:.3f}" for i in range(60)]
+    data = made(train={"text": [f"t{i}" for i in range(60)], "label": values})
+    with pytest.raises(ToolkitError, match=r"the labels are measurements \(.* values such as 0\.137\)"):
+        labels_module.check_labels(data, "d")
+    steps = made(train={"text": [f"t{i}" for i in range(60)], "label": [str(i % 9 / 2) for i in range(60)]})
+    labels_module.check_labels(steps, "d")

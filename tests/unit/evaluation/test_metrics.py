@@ -73,3 +73,46 @@ def test_reliability_counts_each_row_once():
     assert mean == pytest.approx([0.33, 0.98])
     assert share == pytest.approx([0.5, 2 / 3])
     assert rows == [2, 3]
+
+
+@pytest.mark.parametrize("absent", [(), (2,)])
+def test_figures_of_rows_with_several_classes_are_those_of_scikit_learn(absent):
+    rng = np.random.default_rng(0)
+    labels, probabilities = rng.random((80, 5)) < 0.4, rng.random((80, 5))
+    labels[:, list(absent)], probabilities[:, list(absent)] = False, 0.0
+    predicted = probabilities >= 0.5
+    assert predicted.any(1).sum() < 80  # some rows have no class that is as likely as not: there the likeliest counts
+    predicted[np.arange(80), probabilities.argmax(1)] = True
+    assert (metrics.chosen(probabilities) == predicted).all()
+    found = metrics.several_summary(labels, probabilities)
+    seen = [c for c in range(5) if c not in absent]
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(labels, predicted))
+    for name in ("macro", "micro"):
+        expected = reference.f1_score(labels[:, seen], predicted[:, seen], average=name)
+        assert found[f"f1_{name}"] == pytest.approx(expected)
+    shares = np.clip(np.stack([1 - probabilities, probabilities], 2), 1e-12, 1)
+    expected = np.mean([reference.log_loss(labels[:, c], shares[:, c], labels=[0, 1]) for c in range(5)])
+    assert found["loss"] == pytest.approx(expected)
+
+
+def test_certainty_is_the_chance_of_just_these_classes():
+    told = metrics.certainty(np.array([[0.9, 0.8, 0.1], [0.4, 0.3, 0.0]]))
+    assert told == pytest.approx([0.9 * 0.8 * 0.9, 0.4 * 0.7])
+
+
+def test_sigmoid_of_large_numbers():
+    with np.errstate(over="raise", invalid="raise"):
+        assert metrics.sigmoid(np.array([-1000.0, 0.0, 1000.0])) == pytest.approx([0, 0.5, 1])
+
+
+def test_ten_thousand_classes_need_no_square_of_them():
+    import tracemalloc
+
+    labels, probabilities = drawn(0, 10_000, 40)
+    tracemalloc.start()
+    found = metrics.summary(labels, probabilities)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20e6
+    predicted = probabilities.argmax(1)
+    assert found["f1_macro"] == pytest.approx(reference.f1_score(labels, predicted, average="macro"))

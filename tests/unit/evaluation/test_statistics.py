@@ -146,3 +146,18 @@ def test_undefined_resamples_are_left_out():
     assert statistics.estimate(0.5, [np.nan, 0.4, 0.6]) == {"value": 0.5, "low": 0.405, "high": 0.595}
     assert statistics.estimate(0.5, [np.nan]) == {"value": 0.5, "low": 0.5, "high": 0.5}
     assert statistics.estimate(0.9, [0.4, 0.6])["high"] == 0.9
+
+
+def test_figures_of_several_classes_lie_in_their_intervals_and_narrow_with_rows():
+    rng = np.random.default_rng(0)
+    widths = []
+    for rows in (60, 960):
+        labels = rng.random((rows, 4)) < 0.4
+        probabilities = np.where(rng.random(labels.shape) < 0.85, labels, ~labels) * 0.8 + 0.1
+        found = statistics.quality_of_several(labels, probabilities, seed=0)
+        assert set(found) == {"accuracy", "f1_macro", "f1_micro"}
+        for figure in found.values():
+            assert 0 < figure["low"] < figure["value"] < figure["high"] < 1
+        widths.append([figure["high"] - figure["low"] for figure in found.values()])
+        assert found == statistics.quality_of_several(labels, probabilities, seed=0)
+    assert np.array(widths[0]) / np.array(widths[1]) == pytest.approx(4, rel=0.4)  # the root of 16

@@ -49,3 +49,11 @@ def test_bucket(length, padded):
 
 def test_nothing_in_nothing_out():
     assert predictor([]).probabilities([]).shape == (0, 2)
+
+
+def test_several_classes_have_a_probability_each():
+    one = predictor([])
+    several = Predictor(one.run, one.reader, one.names, several=True)
+    told = several.probabilities(TEXTS, batch_size=4)
+    assert told.sum(1) == pytest.approx(1)  # of a logit and its negative
+    assert told[:, 0] == pytest.approx(1 / (1 + np.exp(-np.array([3, 90, 12, 27, 120, 6, 51]) / 10)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from toolkit.artifacts import report
-from toolkit.reports import canvas, curves, figures, html, numbers, svg
+from toolkit.reports import canvas, curves, figures, html, numbers, search, svg
 
 NAN = math.nan
 EVIL = '<script>alert("x")</script>&\'"'
@@ -212,6 +212,7 @@ def test_file_names(name: str, file: str) -> None:
     assert report.file_name(name) == file
 
 
+COLUMNS = {"lr": [1e-5, 1e-3, 1e-4], "stages": ["<none>", "渐进", "$x$"], "batch_size": [8, 16, None]}
 TWENTY_FIVE = [f"class_{i}" for i in range(25)]
 DRAWN = {
     "bars": lambda: figures.bars(["train", "测试"], {"en": [3, 0], "zh": [1, NAN]}, xlabel="x", ylabel="y"),
@@ -241,6 +242,11 @@ DRAWN = {
     "history, one": lambda: curves.history([1.0], [1.0]),
     "history, nothing": lambda: curves.history([], []),
     "history, all failed": lambda: curves.history([NAN], [NAN]),
+    "parallel": lambda: search.parallel(COLUMNS, [True, False, False], [False, False, True]),
+    "parallel, one": lambda: search.parallel({"lr": [0.1]}, [True], [False]),
+    "parallel, nothing": lambda: search.parallel({}, [], []),
+    "parallel, gaps": lambda: search.parallel({"a": [None, None], "b": [NAN, 3]}, [True, False], [False, True]),
+    "parallel, many": lambda: search.parallel({"a": [*range(2000)]}, [False] * 2000, [False] * 2000),
     "reliability": lambda: curves.reliability([0.1, 0.9], [0.2, NAN], [5, 0]),
     "reliability, nothing": lambda: curves.reliability([], [], []),
     "reliability, no counts": lambda: curves.reliability([0.5], [0.5], [0]),
@@ -265,6 +271,17 @@ def test_a_picture_is_saved_without_a_warning_where_no_font_has_the_signs(tmp_pa
         warnings.simplefilter("error")
         canvas.save_png(figures.bars(["体育"], {"中文": [1]}), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_column_of_parallel_coordinates_by_its_values() -> None:
+    drawn = search.parallel(COLUMNS | {"loss": [0.2, 0.9, 0.4]}, [False, True, False], [False, False, True])
+    lines = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 4]
+    assert [line.get_ydata()[0] for line in lines] == pytest.approx([0, 0.5, 1])  # logarithmic, the best on top
+    assert [line.get_color() for line in lines] == [canvas.color(0), canvas.MUTED, canvas.color(1)]
+    assert [line.get_ydata()[3] for line in lines] == pytest.approx([0, 0.2 / 0.7, 1])
+    text = svg.inline(drawn, "f", "")
+    for name in ("lr", "stages", "渐进", "&lt;none&gt;", "0.9", "stopped early"):
+        assert f">{name}</text>" in text
 
 
 def test_the_most_confused_classes_are_shown() -> None:

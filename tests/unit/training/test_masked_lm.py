@@ -22,7 +22,7 @@ from transformers import (
 
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, trainer
+from toolkit.training import builtin, memory, trainer
 from toolkit.training.config import Optim, TrainConfig
 from toolkit.training.tasks import bind, masked_lm
 
@@ -210,6 +210,18 @@ def test_the_loss_is_the_stock_models(bert, kind, gathers):
     model.zero_grad()
     stock.loss.backward()
     assert torch.allclose(ours, model.get_input_embeddings().weight.grad, atol=1e-5)
+
+
+def test_pieces_of_a_batch_add_up_to_its_loss(bert):
+    """What is done where memory runs out."""
+    model, task = model_of("bert", len(bert)).eval(), task_of(bert)
+    batch = task.collate(encoded(task, TEXTS[:7]), 0)
+    cut = memory.Pieces(None, task.piece)
+    cut.count = 3
+    parts = list(cut.cut(batch))
+    assert [len(part["input_ids"]) for part, _ in parts] == [3, 3, 1]
+    whole = float(task.loss(model, batch)[0])
+    assert sum(float(task.loss(model, part)[0]) * share for part, share in parts) == pytest.approx(whole, rel=1e-5)
 
 
 def test_a_head_that_needs_all_positions_gets_them(bert):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from toolkit.training import optimization
-from toolkit.training.config import Optim, Schedule
+from toolkit.training.config import Optim, Schedule, TrainConfig
 
 
 def curve(steps=100, history=(), **options):
@@ -21,6 +21,22 @@ def test_linear_and_cosine_fall_to_the_floor():
     assert curve(scheduler="cosine")[::50] == pytest.approx([1, 0.5, 0], abs=1e-9)
     assert curve(scheduler="cosine", floor=0.2)[::50] == pytest.approx([1, 0.6, 0.2])
     assert min(curve(scheduler="linear", floor=0.1)) == 0.1
+
+
+def test_restarts_are_those_of_torch():
+    """With T_0, T_mult and eta_min as shares."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    sgd = torch.optim.SGD([weight], lr=1.0)
+    like = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(sgd, T_0=10, T_mult=2, eta_min=0.1)
+    expected = []
+    for _ in range(70):
+        expected.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        like.step()
+    found = curve(70, scheduler="restarts", cycle=1 / 7, cycle_growth=2.0, floor=0.1)
+    # at 10 and 30 a cycle ends and the next begins: float steps may round to either side
+    places = [step for step in range(70) if step not in (10, 30)]
+    assert [found[step] for step in places] == pytest.approx([expected[step] for step in places])
 
 
 def test_restarts_grow():
@@ -44,6 +60,13 @@ def test_restarts_grow():
 )
 def test_plateau_cuts_when_validation_gets_no_better(history, share):
     assert curve(history=history, scheduler="plateau", plateau_patience=1)[50] == share
+
+
+def test_the_defaults():
+    """Warm-up over a twentieth of the steps, linear down to nothing; patience of three."""
+    rate = optimization.rate(Schedule(), 100, list)
+    assert [rate(step) for step in (0, 5, 100)] == pytest.approx([0, 1, 0])
+    assert TrainConfig().regularise.patience == 3
 
 
 def test_norms_and_biases_do_not_decay():
@@ -70,6 +93,18 @@ def test_each_optimizer_finds_the_least(name):
         stepped.step()
         losses.append(float(loss))
     assert losses[-1] < 0.05 * losses[0]
+
+
+@pytest.mark.parametrize("name", optimization.OPTIMIZERS)
+def test_weights_may_have_their_first_gradient_late(name):
+    """As with layers that thaw, or that LayerDrop leaves out."""
+    early, late = (torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2))
+    stepped = optimization.optimizer([[early, late]], Optim(optimizer=name), 0.1)
+    for late_too in (False, False, True, True):
+        early.grad, late.grad = torch.ones(2, 2), torch.ones(2, 2) if late_too else None
+        stepped.step()
+        assert (late != 1).all() == late_too
+    assert (early < late).all()
 
 
 def test_lion_steps_by_the_sign():

@@ -7,7 +7,7 @@ import torch
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
 from toolkit.training import builtin, stages, trainer
-from toolkit.training.config import Layers, Optim, Schedule, TrainConfig
+from toolkit.training.config import Layers, Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
 
@@ -93,7 +93,7 @@ def trained(tiny, folder, **changes):
     made, task = copy.deepcopy(tiny)
     before = [[p.detach().clone() for p in part] for part in stages.parts(made)]
     options = TrainConfig(
-        epochs=2.0, batch_size=16, precision="fp32", device="cpu", patience=0, metric="loss",
+        epochs=2.0, batch_size=16, precision="fp32", device="cpu", regularise=Regularise(patience=0), metric="loss",
         optim=Optim(lr=1e-3, weight_decay=0.0), schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
     )  # fmt: skip
     trainer.train(made, task, rows(128), rows(16), options, folder, seed=0)
@@ -120,8 +120,8 @@ def test_in_the_first_stage_the_head_learns_alone(tiny, tmp_path):
 
 def test_a_stopped_run_of_stages_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch):
     options = TrainConfig(
-        epochs=3.0, batch_size=16, precision="fp32", device="cpu", patience=0, save_every=3, metric="loss",
-        optim=Optim(lr=1e-3), layers=Layers(stages="gradual", layer_decay=0.9),
+        epochs=3.0, batch_size=16, precision="fp32", device="cpu", save_every=3, metric="loss",
+        regularise=Regularise(patience=0), optim=Optim(lr=1e-3), layers=Layers(stages="gradual", layer_decay=0.9),
     )  # fmt: skip
     weights = []
     for name, stops in (("whole", False), ("cut", True)):

@@ -4,10 +4,11 @@ import json
 import pytest
 import torch
 
+from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, sparse_adamw, trainer
-from toolkit.training.config import Optim, Schedule, TrainConfig
+from toolkit.training import builtin, dropout, sparse_adamw, trainer
+from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
 LABELS = ["long", "short"]
@@ -129,7 +130,7 @@ def test_part_of_an_epoch_is_evaluated_too(model, tmp_path):
 
 def test_stops_early(model, tmp_path):
     made, task = model
-    frozen = config(epochs=9.0, patience=2, optim=Optim(lr=0.0))
+    frozen = config(epochs=9.0, regularise=Regularise(patience=2), optim=Optim(lr=0.0))
     figures = trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0)
     assert figures["train"]["epochs"] == 3  # the first, and two without gain
     assert figures["train"]["best_epoch"] == 1
@@ -137,7 +138,7 @@ def test_stops_early(model, tmp_path):
 
 def test_a_run_that_had_stopped_early_does_not_go_on_when_called_again(model, tmp_path):
     made, task = model
-    frozen = config(epochs=9.0, patience=1, optim=Optim(lr=0.0))
+    frozen = config(epochs=9.0, regularise=Regularise(patience=1), optim=Optim(lr=0.0))
     first, again = (trainer.train(made, task, rows(64), rows(32, 1), frozen, tmp_path, seed=0) for _ in range(2))
     assert first == again
     assert again["train"]["epochs"] == 2
@@ -150,11 +151,61 @@ def test_a_diverged_run_stops_and_says_so(model, tmp_path):
         trainer.train(made, task, rows(128), rows(32, 1), wild, tmp_path, seed=0)
 
 
-def test_dropout_reaches_modules_and_config(model):
-    made, _ = model
-    trainer.set_dropout(made, 0.37)
-    assert {m.p for m in made.modules() if isinstance(m, torch.nn.Dropout)} == {0.37}
-    assert made.config.hidden_dropout_prob == made.config.attention_probs_dropout_prob == 0.37
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_rate_of_ten_stops_the_training_and_says_so(model, tmp_path, optimizer):
+    """The loss stays a number all the while."""
+    made, task = model
+    wild = config(epochs=9.0, optim=Optim(lr=10.0, optimizer=optimizer), log_every=5)
+    with pytest.raises(ToolkitError, match=r"training has diverged: the loss is .* at step .*use a smaller --lr"):
+        trainer.train(made, task, rows(256), rows(32, 1), wild, tmp_path, seed=0)
+
+
+def test_class_weights_reach_the_loss(model, tmp_path):
+    """Rows that say nothing: the model tells how much the classes weigh, not how often they are."""
+    made, task = model
+    same = [{"input_ids": [10, 30, 31], "labels": int(i % 5 == 0)} for i in range(200)]
+    said = []
+    for name, changes in {
+        "none": {}, "balanced": {"class_weights": "balanced"}, "shown": {"oversample": 1.0},
+        "named": {"weights": {"short": 16.0}},
+    }.items():  # fmt: skip
+        learner = copy.deepcopy(made)
+        options = config(metric="loss", regularise=Regularise(patience=0, dropout=0.0, **changes))
+        trainer.train(learner, task, same, same, options, tmp_path / name, seed=0, scratch=True)
+        said.append(float(torch.tensor(trainer.answers(learner, task, same[:1])[0]).softmax(1)[0, 1]))
+    assert said == pytest.approx([0.2, 0.5, 0.5, 0.8], abs=0.12)
+
+
+@pytest.mark.parametrize("clip", ["norm", "adaptive", "none"])
+def test_clipping_is_the_one_that_was_asked_for(model, tmp_path, clip):
+    """Adaptive: each word's vector moves by no more than its share; the head is free."""
+    made, task = copy.deepcopy(model)
+    before = {name: p.detach().clone() for name, p in made.named_parameters()}
+    optim = Optim(
+        optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.0, clip=clip, clip_factor=1e-3, max_grad_norm=1e-3
+    )
+    options = config(batch_size=64, epochs=1.0, optim=optim, schedule=Schedule(warmup=0.0, scheduler="constant"))
+    trainer.train(made, task, rows(64), rows(16, 1), options, tmp_path, seed=0)
+    moved = {name: (p - before[name]) for name, p in made.named_parameters()}
+    whole = torch.cat([m.flatten() for m in moved.values()]).norm()
+    words = "roformer.embeddings.word_embeddings.weight"
+    shares = moved[words].norm(dim=1) / before[words].norm(dim=1).clamp(min=1e-3)
+    head = moved["classifier.out_proj.weight"].norm() / before["classifier.out_proj.weight"].norm()
+    assert (whole <= 1.01e-3) == (clip == "norm")
+    assert (shares.max() <= 1.01e-3) == (clip == "adaptive")
+    assert (head > 0.01) == (clip != "norm")
+    logged = [json.loads(line) for line in (tmp_path / "logs" / "metrics.jsonl").read_text().splitlines()]
+    assert next(line["grad_norm"] for line in logged if "grad_norm" in line) > 0.01  # of the gradient before
+
+
+def test_the_effective_batch_is_stated(model, tmp_path, capsys):
+    made, task = model
+    console.enable()
+    try:
+        trainer.train(made, task, rows(32), rows(8), config(epochs=1.0, optim=Optim(accumulate=2)), tmp_path, seed=0)
+    finally:
+        console.disable()
+    assert "effective batch 32 = 16 x 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -176,7 +227,16 @@ def test_shares_of_classes_are_learned(model, tmp_path):
     """Rows that are 30% of one class and 70% of the other: the model says so, though their label says 100%."""
     made, task = model
     mixed = [row | {"labels": 1, "label_weights": [0.3, 0.7]} for row in rows(192)]
-    trainer.train(made, task, mixed, rows(16, 1), config(metric="loss", patience=0), tmp_path, seed=0, scratch=True)
+    trainer.train(
+        made,
+        task,
+        mixed,
+        rows(16, 1),
+        config(metric="loss", regularise=Regularise(patience=0)),
+        tmp_path,
+        seed=0,
+        scratch=True,
+    )
     told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
     assert told[:, 0].mean() == pytest.approx(0.3, abs=0.1)
 
@@ -192,10 +252,14 @@ def test_a_batch_may_hold_mixtures_and_others(model):
 def weights_after(model, folder, **changes):
     made, task = model
     made = copy.deepcopy(made)
-    trainer.set_dropout(made, 0.0)
+    dropout.apply(made, Regularise(dropout=0.0))
     even = [row | {"input_ids": row["input_ids"][:4]} for row in rows(64)]
     plain = config(
-        patience=0, metric="loss", epochs=1.0, schedule=Schedule(warmup=0.0, scheduler="constant"), **changes
+        regularise=Regularise(patience=0),
+        metric="loss",
+        epochs=1.0,
+        schedule=Schedule(warmup=0.0, scheduler="constant"),
+        **changes,
     )
     trainer.train(made, task, even, rows(16, 1), plain, folder, seed=0)
     return torch.cat([p.detach().flatten() for p in made.parameters()])
@@ -215,7 +279,9 @@ def test_label_smoothing_makes_it_less_sure(model, tmp_path):
     sure = []
     for smoothing in (0.0, 0.4):
         made, task = copy.deepcopy(model)
-        options = config(label_smoothing=smoothing, patience=0, metric="loss" if smoothing else "accuracy")
+        options = config(
+            regularise=Regularise(label_smoothing=smoothing, patience=0), metric="loss" if smoothing else "accuracy"
+        )
         trainer.train(made, task, rows(256), rows(64, 1), options, tmp_path / str(smoothing), seed=0, scratch=True)
         told = torch.tensor(trainer.answers(made, task, rows(64, 2))[0]).softmax(1)
         sure.append(float(told.max(1).values.mean()))

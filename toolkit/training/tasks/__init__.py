@@ -31,6 +31,9 @@ class Task(Protocol):
     def collate(self, rows: Encoded, epoch: int | None = None) -> dict[str, Any]:
         """Encoded rows as a batch of tensors; `epoch`: of training, None in validation."""
 
+    def piece(self, batch: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
+        """Some rows of a batch; `labels` tells how much there is to learn from them."""
+
     def loss(self, model: Any, batch: dict[str, Any], smoothing: float = 0.0) -> tuple[Any, Any]:
         """(the loss, the model's outputs) of a batch in training."""
 

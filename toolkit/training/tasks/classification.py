@@ -10,8 +10,10 @@ import numpy as np
 from toolkit import reading
 from toolkit.evaluation import metrics
 from toolkit.reading import Encoded, Reader
+from toolkit.training.weighting import WEIGHT
 
 SHARES = "label_weights"  # of a mixture's classes; other rows have none
+TARGETS = ("labels", SHARES, WEIGHT)  # what of a batch is not for the model
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Classification:
         return out
 
     def collate(self, rows: Encoded, epoch: int | None = None) -> dict[str, Any]:
-        """Inputs, `labels` as `target` has them, and shares float32 (rows, classes) where a row is a mixture."""
+        """Inputs, `labels` as `target` has them, shares float32 (rows, classes) where a row is a mixture, and weights
+        float32 (rows,) where rows have them."""
         import torch
 
         batch = {key: torch.from_numpy(value) for key, value in self.reader.batch(rows).items()}
@@ -43,8 +46,14 @@ class Classification:
             unit = np.eye(classes, dtype=np.float32)
             shares = np.array([row.get(SHARES, unit[row["labels"]]) for row in rows], dtype=np.float32)
             batch[SHARES] = torch.from_numpy(shares)
+        if WEIGHT in rows[0]:
+            batch[WEIGHT] = torch.tensor([row[WEIGHT] for row in rows])
         own = [key for key, value in rows[0].items() if isinstance(value, torch.Tensor)]  # what a teacher said
         return batch | {key: torch.stack([row[key] for row in rows]) for key in own}
+
+    def piece(self, batch: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
+        """Some rows of a batch."""
+        return {key: value[start:stop] for key, value in batch.items()}
 
     def target(self, labels: list[Any]) -> Any:
         """Class numbers, int64 (rows,)."""
@@ -53,13 +62,14 @@ class Classification:
         return torch.tensor(labels)
 
     def loss(self, model: Any, batch: dict[str, Any], smoothing: float = 0.0) -> tuple[Any, Any]:
-        """The mean of the rows' losses, and the model's outputs.
+        """The mean of the rows' losses times their weights, and the model's outputs.
 
         Args:
             smoothing: share of each label that is spread over all classes (Szegedy et al., 2016).
         """
-        outputs = model(**{key: value for key, value in batch.items() if key not in (SHARES, "labels")})
-        return self.losses(outputs.logits.float(), batch, smoothing).mean(), outputs
+        outputs = model(**{key: value for key, value in batch.items() if key not in TARGETS})
+        losses = self.losses(outputs.logits.float(), batch, smoothing)
+        return (losses * batch.get(WEIGHT, 1.0)).mean(), outputs
 
     def losses(self, logits: Any, batch: dict[str, Any], smoothing: float) -> Any:
         """(rows,) the cross-entropy to the label, or to the shares of the classes where rows are mixtures."""
@@ -70,7 +80,7 @@ class Classification:
 
     def answers(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         """Logits (rows, classes) and labels."""
-        outputs = model(**{key: value for key, value in batch.items() if key not in (SHARES, "labels")})
+        outputs = model(**{key: value for key, value in batch.items() if key not in TARGETS})
         return outputs.logits.float(), batch["labels"]
 
     def figures(self, answers: Any, labels: Any) -> dict[str, float]:

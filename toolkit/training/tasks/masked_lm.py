@@ -126,6 +126,13 @@ class Task:
             arrays |= {"token_type_ids": np.stack(seconds), "next": np.array([row["next"] for row in rows])}
         return {key: torch.from_numpy(value.astype(np.int64)) for key, value in arrays.items()}
 
+    def piece(self, batch: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
+        """Some rows of a batch, with what is hidden in them."""
+        length = batch["input_ids"].shape[1]
+        own = (batch["positions"] >= start * length) & (batch["positions"] < stop * length)
+        flat = {"positions": batch["positions"][own] - start * length, "labels": batch["labels"][own]}
+        return {key: value[start:stop] for key, value in batch.items()} | flat
+
     def _hidden(self, row: dict[str, Any], draw: int) -> tuple[Any, Any]:
         """(the ids with words hidden, the places of these): `masking` of the words, one at the least."""
         rng = np.random.default_rng((self.seed, draw, row["row"]))

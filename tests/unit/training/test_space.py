@@ -1,0 +1,140 @@
+import pytest
+
+from toolkit import config as configs
+from toolkit.errors import ToolkitError
+from toolkit.training import space
+from toolkit.training.config import Optim, TrainConfig
+
+BASE = TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "low", "high"),
+    [
+        ("text", None, 2e-4, 3e-3),
+        ("text", 768, 1e-5, 5e-5),
+        ("text", 0, 1e-5, 5e-5),
+        ("text", 384, 3e-5, 3e-4),
+        ("image", 192, 1e-4, 1e-3),
+        ("image", None, 2e-4, 3e-3),
+    ],
+)
+def test_the_default_rates_go_by_the_content_and_the_weights(kind, width, low, high):
+    assert space.default(kind, width, BASE)["lr"] == {"low": low, "high": high, "log": True}
+
+
+def test_the_default_space_leaves_out_what_is_given_and_what_is_not_there():
+    found = space.default("text", 768, BASE)
+    assert found["batch_size"] == {"choices": [16, 32, 64, 128]}
+    assert (found["weight_decay"]["low"], found["weight_decay"]["high"]) == (1e-4, 1e-2)
+    assert (found["dropout"]["low"], found["dropout"]["high"]) == (0.1, 0.5)
+    assert set(found) <= set(space.LEAVES)
+    assert "stages" in found
+    assert "stages" not in space.default("text", None, BASE)
+    given = TrainConfig(batch_size=8, optim=Optim(lr=1e-3))
+    assert not {"lr", "batch_size"} & set(space.default("text", 768, given))
+
+
+def test_the_default_rates_follow_the_optimizer():
+    adamw, sgd = (space.default("text", 768, TrainConfig(optim=Optim(optimizer=o)))["lr"] for o in ("adamw", "sgd"))
+    assert sgd["low"] == pytest.approx(200 * adamw["low"])
+
+
+def test_every_default_can_be_written_as_a_file():
+    found = space.default("text", 768, BASE)
+    assert space.read(found, "s.json", BASE) == {n: {"log": False, **r} if "low" in r else r for n, r in found.items()}
+
+
+def test_a_file_names_any_option_nested_or_not():
+    told = {
+        "optim": {"weight-decay": {"low": 0, "high": 1, "step": 0.3}},
+        "batch-size": {"low": 8, "high": 20, "step": 5},
+    }
+    found = space.read(told | {"schedule.warmup": {"choices": [0, 0.1]}}, "s.json", BASE)
+    assert found["weight_decay"] == {"low": 0.0, "high": pytest.approx(0.9), "step": 0.3}
+    assert found["batch_size"] == {"low": 8, "high": 18, "step": 5}
+    assert found["warmup"] == {"choices": [0.0, 0.1]}
+    found = space.read(
+        {"stages": {"choices": ["none", "gradual"]}, "dropout": {"choices": [None, 0.1]}}, "s.json", BASE
+    )
+    assert found["dropout"]["choices"] == [None, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"lrr": {"low": 1, "high": 2}}, "unknown key 'lrr': did you mean lr"),
+        ({"lr": {"low": 2, "high": 1}}, "lr: the range 2 to 1 is empty: low is above high"),
+        ({"lr": {"low": 1, "high": 1}}, "lr: the range 1 to 1 is empty"),
+        ({"lr": {"low": 0, "high": 1, "log": True}}, "a logarithmic range starts above 0"),
+        ({"lr": {"low": 0.1, "high": 1, "log": True, "step": 0.1}}, "logarithmic range has no step"),
+        ({"lr": {"low": 0.1, "high": 1, "log": "yes"}}, "log is 'yes'"),
+        ({"lr": {"high": 1}}, "low is missing"),
+        ({"lr": {"low": 0.1, "high": float("nan")}}, "finite"),
+        ({"lr": {"low": 0.1, "high": 0.2, "step": 0.3}}, "leaves one value"),
+        ({"lr": {"low": 0.1, "high": 0.2, "step": 0}}, "step is 0"),
+        ({"batch_size": {"low": 8, "high": 16, "step": 0.5}}, "a whole number"),
+        ({"batch_size": {"low": 1.5, "high": 16}}, "of type int"),
+        ({"lr": {"lo": 1, "high": 2}}, "did you mean low"),
+        ({"lr": {"choices": []}}, "lr: there are no choices"),
+        ({"lr": {"choices": [0.1, 0.1]}}, "twice"),
+        ({"lr": {"choices": [0.1], "low": 1}}, "choices stand alone"),
+        ({"lr": [0.1]}, "is no range"),
+        ({"dropout": {"low": 0, "high": 1.5}}, "at most 0.9"),
+        ({"scheduler": {"choices": ["linar"]}}, "did you mean linear"),
+        ({"scheduler": {"low": 1, "high": 2}}, "only choices"),
+        ({"stages": {"choices": ["none", "mine.json"]}}, "files cannot be searched"),
+        ({"metric": {"choices": ["loss"]}}, "metric cannot be searched"),
+        ({"device": {"choices": ["cpu"]}}, "device cannot be searched"),
+        ({}, "holds no ranges"),
+    ],
+)
+def test_a_space_that_means_nothing_is_refused(told, says):
+    with pytest.raises(ToolkitError) as raised:
+        space.read(told, "s.json", BASE)
+    assert "s.json" in str(raised.value)
+    assert says in str(raised.value)
+
+
+def test_an_option_is_searched_or_given():
+    with pytest.raises(ToolkitError, match="given by --epochs too"):
+        space.read({"epochs": {"choices": [1, 2]}}, "s.json", TrainConfig(epochs=1.0))
+
+
+def test_a_trial_becomes_a_config_and_a_config_file():
+    params = {"lr": 1e-3, "batch_size": 8, "stages": "gradual", "warmup": 0.2}
+    base = TrainConfig(epochs=2.0, optim=Optim(momentum=0.5))
+    made = space.applied(base, params)
+    assert (made.optim.lr, made.batch_size, made.layers.stages, made.schedule.warmup) == (1e-3, 8, "gradual", 0.2)
+    assert (made.epochs, made.optim.momentum) == (2.0, 0.5)
+    nested = space.as_config(params)
+    assert nested == {
+        "optim": {"lr": 1e-3},
+        "batch_size": 8,
+        "layers": {"stages": "gradual"},
+        "schedule": {"warmup": 0.2},
+    }
+    assert configs.flatten(TrainConfig, nested, "best.json") == params
+
+
+def test_the_cells_of_a_grid():
+    told = {
+        "lr": {"choices": [1e-3, 1e-4]},
+        "batch_size": {"low": 8, "high": 10},
+        "dropout": {"low": 0.1, "high": 0.3, "step": 0.1},
+    }
+    cells = space.cells(space.read(told, "s.json", BASE))
+    assert len(cells) == 2 * 3 * 3
+    assert {c["batch_size"] for c in cells} == {8, 9, 10}
+    assert sorted({c["dropout"] for c in cells}) == pytest.approx([0.1, 0.2, 0.3])
+    with pytest.raises(ToolkitError, match="lr, which has a range without steps"):
+        space.cells(space.default("text", 768, BASE))
+    with pytest.raises(ToolkitError, match="more than 1,000,000 cells"):
+        space.cells({"batch_size": {"low": 1, "high": 10_000_000, "log": False}})
+
+
+def test_the_longest_trial():
+    assert space.most_epochs({}, BASE, scratch=True) == 15
+    assert space.most_epochs({}, TrainConfig(epochs=2.5), scratch=True) == 3
+    assert space.most_epochs({"epochs": {"low": 1.0, "high": 6.0}}, BASE, scratch=False) == 6
+    assert space.most_epochs({"epochs": {"choices": [None, 2.0]}}, BASE, scratch=False) == 4

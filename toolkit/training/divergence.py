@@ -1,0 +1,32 @@
+"""When a loss that is still a number tells that the training is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+STEPS = 10  # at the least, over which the loss is averaged: one odd batch is no divergence
+TIMES = 4.0  # the loss of the first step
+FLOOR = 1.0  # that the first loss is taken to be at least: a model that knows its rows starts near 0
+
+
+def diverged(losses: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
+    """(the mean loss of the last steps, that of the first step) if the former is more than four times the latter.
+
+    The first step's loss is that of the weights as they came, for a new head about the log of the number of classes.
+    A rate that is far too large takes the loss to tens or hundreds within a few steps, and it stays there.
+
+    Args:
+        losses: (step, mean loss since the line before), the first of them of the first step alone.
+    """
+    if not losses:
+        return None
+    end, total, start = losses[-1][0], 0.0, losses[-1][0]
+    for (before, _), (step, loss) in zip(losses[-2::-1], losses[:0:-1], strict=False):
+        total += loss * (step - before)
+        start = before
+        if end - start >= STEPS:
+            break
+    if end - start < STEPS:
+        return None
+    first, recent = losses[0][1], total / (end - start)
+    return (recent, first) if recent > TIMES * max(first, FLOOR) else None

@@ -1,0 +1,79 @@
+"""Every dropout that a model's config has, set in the config and in the modules that it decides."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+from toolkit import console
+from toolkit.errors import ToolkitError
+from toolkit.training.config import Regularise
+
+KINDS = ("hidden_dropout", "attention_dropout", "classifier_dropout", "drop_path")
+
+
+def kind(key: str) -> str | None:
+    """What a key of a transformers config is the rate of, one of `KINDS`; None: of nothing that is trained here."""
+    if key in ("drop_path_rate", "drop_connect_rate"):
+        return "drop_path"
+    if not ("dropout" in key or key.endswith("pdrop")) or key.startswith("qa_"):
+        return None
+    if "att" in key:
+        return "attention_dropout"
+    if any(word in key for word in ("classif", "cls_", "pooler", "summary")):
+        return "classifier_dropout"
+    return "hidden_dropout"
+
+
+def apply(model: Any, wanted: Regularise) -> None:
+    """Set the rates that are asked for; the others stay the model's own.
+
+    Raises:
+        ToolkitError: one that this architecture does not have.
+    """
+    rates = {name: getattr(wanted, name) for name in KINDS if getattr(wanted, name) is not None}
+    values = {key: value for key, value in vars(model.config).items() if _is_rate(value)}
+    there = {kind(key): key for key in values}
+    name = model.config.model_type
+    for missing in set(rates) - set(there):
+        has = ", ".join(sorted(filter(None, there))) or "no dropout at all"
+        raise ToolkitError(f"{name} has no {missing}", f"it has {has}")
+    if wanted.dropout is not None:
+        rates = dict.fromkeys(KINDS[:3], wanted.dropout) | rates
+        if not set(rates) & set(there):
+            console.note(f"{name} has no dropout: --dropout does nothing here")
+    changed = {key: rates[found] for key in values if (found := kind(key)) in rates}
+    if changed:
+        for config in {id(own): own for m in model.modules() if (own := getattr(m, "config", None))}.values():
+            for key in changed.keys() & vars(config).keys():
+                setattr(config, key, changed[key])
+        _follow_config(model)
+
+
+def _is_rate(value: Any) -> bool:
+    """BERT's `classifier_dropout` is None where it is that of the hidden states."""
+    return value is None or (isinstance(value, float | int) and not isinstance(value, bool))
+
+
+def _follow_config(model: Any) -> None:
+    """Give each module the rates that a model made from this config has.
+
+    Architectures keep rates in `Dropout` modules, in attributes of their own (ViT's attention), or put `Identity` where
+    a rate is 0; a model on the meta device, which takes no memory, shows which.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        shown = type(model)(copy.deepcopy(model.config))
+    own = dict(model.named_modules())
+    for name, like in shown.named_modules():
+        module = own.get(name)
+        if module is None:
+            continue
+        if type(module) is not type(like) and not [*like.parameters(), *module.parameters()]:
+            parent, _, last = name.rpartition(".")
+            setattr(own[parent], last, like)
+            continue
+        for key, value in vars(like).items():
+            if isinstance(value, float) and ("drop" in key or (key == "p" and "Dropout" in type(like).__name__)):
+                setattr(module, key, value)
