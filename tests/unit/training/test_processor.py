@@ -2,8 +2,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, ElectraConfig, RobertaConfig, set_seed
 
-from toolkit.training import processor
-from toolkit.training.trainer import set_dropout
+from toolkit.training import dropout, processor
+from toolkit.training.config import Regularise
 
 SIZE = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 
@@ -35,7 +35,7 @@ def learned(made, given):
 @pytest.mark.parametrize("padded", [True, False])
 def test_computes_what_the_model_does(config, padded):
     made, given = model(config), batch(padded)
-    set_dropout(made, 1e-6)  # next to nothing is dropped, yet by the way with dropout
+    dropout.apply(made, Regularise(dropout=1e-6))  # next to nothing is dropped, yet by the way with dropout
     logits, grads = learned(made, given)
     with processor.quick(made, logits_only=True):
         quick_logits, quick_grads = learned(made, given)
