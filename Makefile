@@ -1,4 +1,4 @@
-# make demo: install, and run the whole chain on sample_data/. make test: lint, types, tests. make docs: the pages that code writes.
+# make demo: install, and run the whole chain on sample_data/, of texts and of images. make test: lint, types, tests. make docs: the pages that code writes.
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
@@ -18,6 +18,7 @@ install: .venv/installed
 
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/pipelines/text.sh sample_data/text.csv builtin:text-tiny $(DEMO)
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/pipelines/images.sh sample_data/images builtin:image-tiny $(DEMO)-images
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -65,6 +65,13 @@ def shell(*argv: object, timeout: float = 120, **kwargs: object) -> Called:
     return Called(done.returncode, done.stdout, done.stderr)
 
 
+def torchrun(*argv: object, timeout: float = 300) -> Called:
+    """Call a script or a module (-m NAME) as two ranks, as a user does."""
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = subprocess.run([*launcher, *map(str, argv)], capture_output=True, text=True, timeout=timeout, check=False)
+    return Called(done.returncode, done.stdout, done.stderr)
+
+
 def listing(folder: Path) -> set[str]:
     """Everything under a folder, hidden files too."""
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*")}

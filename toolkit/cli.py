@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit import __version__, console
+from toolkit import __version__, console, ranks
 from toolkit import config as configs
 from toolkit.commands import COMMANDS, step
 from toolkit.errors import ToolkitError, of_system
@@ -177,15 +177,19 @@ def main(argv: list[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they are for who writes code
     try:
-        build_app()(args=argv, prog_name="toolkit")
+        with ranks.one_voice():
+            build_app()(args=argv, prog_name="toolkit")
     except SystemExit as e:
+        ranks.part()
         return e.code if isinstance(e.code, int) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as e:
         if os.environ.get("TOOLKIT_DEBUG") == "1":
             raise
-        console.error(_one_line(e))
+        if ranks.speaks():
+            console.error(_one_line(e))
+            ranks.spoke()
         return e.code if isinstance(e, ToolkitError) else 1
     finally:
         console.disable()

@@ -115,6 +115,14 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
     return _construct(cls, checked)
 
 
+def with_sources(cls: type, sources: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """Positional Python arguments joined to the named ones."""
+    names = [leaf.name for leaf in leaves(cls) if isinstance(leaf.cli, ArgumentInfo)]
+    if len(sources) > len(names):
+        raise ToolkitError(f"{len(sources)} sources given", f"this command takes {len(names)}: {', '.join(names)}")
+    return dict(zip(names, map(str, sources), strict=False)) | options
+
+
 def _construct(cls: type, values: Mapping[str, Any]) -> Any:
     hints = typing.get_type_hints(cls)
     arguments = {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from typer.models import ArgumentInfo
-
 from toolkit import config as configs
-from toolkit import console, inputs
+from toolkit import console, inputs, ranks
+from toolkit import stamp as stamps
 from toolkit.artifacts import manifest, staging
 from toolkit.errors import ToolkitError, of_system
 
@@ -75,13 +73,16 @@ class Step:
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
     kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
     takes: tuple[str, ...] = ("text",)  # the kinds of content that it works on
+    alone: str | None = "call it without torchrun or accelerate launch"  # what to do instead; None: several ranks can
 
     def makes(self, config: Any) -> str:
         """The kind of the artifact under this config."""
         return self.kind_of(config) if self.kind_of else self.kind
 
     def __call__(self, *sources: Any, out: Any, force: bool = False, dry_run: bool = False, **options: Any) -> Result:
-        return execute(self, with_sources(self.config, sources, options), Path(out), force=force, dry_run=dry_run)
+        return execute(
+            self, configs.with_sources(self.config, sources, options), Path(out), force=force, dry_run=dry_run
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ class View:
     show: Callable[[dict[str, Any]], str]
 
     def __call__(self, *sources: Any, **options: Any) -> dict[str, Any]:
-        return self.run(configs.build(self.config, with_sources(self.config, sources, options)))
+        return self.run(configs.build(self.config, configs.with_sources(self.config, sources, options)))
 
 
 @dataclass
@@ -142,14 +143,6 @@ class Job:
         return self._read[key]
 
 
-def with_sources(cls: type, sources: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """Positional Python arguments joined to the named ones."""
-    names = [leaf.name for leaf in configs.leaves(cls) if isinstance(leaf.cli, ArgumentInfo)]
-    if len(sources) > len(names):
-        raise ToolkitError(f"{len(sources)} sources given", f"this command takes {len(names)}: {', '.join(names)}")
-    return dict(zip(names, map(str, sources), strict=False)) | options
-
-
 def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = False, dry_run: bool = False) -> Result:
     """Run a step, or find that its result is there already.
 
@@ -157,6 +150,8 @@ def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = Fals
         ToolkitError: the input or the environment is at fault; nothing is left behind but what a resume needs.
     """
     try:
+        if ranks.count() > 1:
+            return _together(step, values, out, force, dry_run)
         return _execute(step, values, out, force, dry_run)
     except OSError as e:
         if e.strerror is None:  # a library's own, not the system's
@@ -164,12 +159,53 @@ def execute(step: Step, values: dict[str, Any], out: Path, *, force: bool = Fals
         raise of_system(e) from e
 
 
+def _together(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run: bool) -> Result:
+    """Every rank was given the same call: rank 0 runs the step, the others take part and end with its result."""
+    if step.alone:
+        raise ToolkitError(f"'toolkit {step.name}' runs in one process, not in {ranks.count()}", step.alone)
+    ranks.meet()
+    if not ranks.leads():
+        return _follow(step, values)
+    try:
+        result = _execute(step, values, out, force, dry_run)
+    except Exception as e:
+        ranks.speaks()
+        ranks.end({"error": str(e)})
+        raise
+    ranks.end({"result": vars(result) | {"artifact": str(result.artifact)}})
+    return result
+
+
+def _follow(step: Step, values: dict[str, Any]) -> Result:
+    said = ranks.hear("begin")
+    if "folder" in said:
+        try:
+            _take_part(step, values, Path(said["folder"]), said["stamp"])
+        except ToolkitError as e:
+            raise ToolkitError(f"{ranks.name()}: {e.message}", e.hint) from e
+        said = ranks.hear("end")
+    if "error" in said:
+        raise ToolkitError(said["error"])
+    return Result(**said["result"] | {"artifact": Path(said["result"]["artifact"])})
+
+
+def _take_part(step: Step, values: dict[str, Any], folder: Path, stamp: str) -> None:
+    """Run the step beside rank 0, in its folder, once disk and inputs are known to be rank 0's."""
+    config = configs.build(step.config, values)
+    given = stamps.resolve(step, config)
+    if stamps.stamp(step, config, given) != stamp:
+        raise ToolkitError("its options or inputs are not those of rank 0", "give all machines the same")
+    if staging.left_stamp(folder) != stamp:
+        raise ToolkitError(f"{folder} is not that of rank 0", "give --out on a disk that all machines share")
+    step.run(Job(step, config, given, folder=folder, work=folder / staging.WORK))
+
+
 def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run: bool) -> Result:
     started = time.monotonic()
     config = configs.build(step.config, values)
-    given = _resolve_inputs(step, config)
+    given = stamps.resolve(step, config)
     out = _checked_out(out, given)
-    stamp = _stamp(step, config, given)
+    stamp = stamps.stamp(step, config, given)
     if not dry_run:
         staging.recover(out)
     finished, previous = _finished(out, force), None
@@ -180,7 +216,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     replace = force or previous is not None
     if not replace and staging.is_taken(out):
         raise ToolkitError(
-            f"{out} is there already, {_difference(finished, step, config, given)}",
+            f"{out} is there already, {stamps.difference(finished, step, config, given)}",
             "add --force to replace it, or choose another --out",
         )
 
@@ -191,6 +227,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
         if not place.finished:
             job.folder, job.work = place.folder, place.work
+            ranks.begin({"folder": str(place.folder.resolve()), "stamp": stamp})
             step.run(job)
             _write_manifest(job, stamp, started)
     written = manifest.read(out)
@@ -210,19 +247,6 @@ def _finished(out: Path, force: bool) -> dict[str, Any] | None:
     return finished
 
 
-def _resolve_inputs(step: Step, config: Any) -> dict[str, inputs.Given]:
-    kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
-    return {
-        name: inputs.resolve(name, kinds[name].kind, value)
-        for name, value in _input_values(step, config)
-        if value is not None and not re.fullmatch(kinds[name].literal, value)
-    }
-
-
-def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
-    return [(leaf.name, configs.value_of(config, leaf)) for leaf in configs.leaves(step.config) if leaf.input]
-
-
 def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
     if out.name in ("", ".."):
         raise ToolkitError(f"--out {out} has no name of its own", "give a folder that does not exist yet")
@@ -234,31 +258,6 @@ def _checked_out(out: Path, given: dict[str, inputs.Given]) -> Path:
         if there and (here.is_relative_to(there) or there.is_relative_to(here)):
             raise ToolkitError(f"--out {out} and the input {source.given} lie in each other", "choose another --out")
     return out
-
-
-def _stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
-    deciding = configs.as_dict(config, only_deciding=True)
-    # an input decides by its content; one whose value is a literal, by that
-    digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
-    machine = manifest.machine()["cpu"] if step.measures else None
-    return manifest.digest_json([step.name, step.version, deciding, digests, machine])
-
-
-def _difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
-    """In what the artifact that is there differs from the one that is asked for."""
-    if not finished:
-        return "and is not an artifact"
-    if finished["command"] != step.name:
-        return f"made by 'toolkit {finished['command']}'"
-    digests = {i["name"]: i["digest"] for i in finished["inputs"]}
-    changed = [f"another {name}" for name, source in given.items() if digests.get(name) != source.digest]
-    for leaf in configs.leaves(step.config):
-        before, now = finished["config"], configs.value_of(config, leaf)
-        for part in leaf.path:
-            before = before.get(part) if isinstance(before, dict) else None
-        if before != now and (leaf.decides or (leaf.input and leaf.name not in given)):
-            changed.append(f"{leaf.name} {before}, not {now}")
-    return f"made with {'; '.join(changed)}" if changed else "made by another version"
 
 
 def _up_to_date(step: Step, config: Any, out: Path, finished: dict[str, Any], dry_run: bool, seconds: float) -> Result:

@@ -197,3 +197,12 @@ def test_no_password_is_written(split, tmp_path, monkeypatch):
     with pytest.raises(ToolkitError) as raised:
         toolkit.tune(split, out=tmp_path / "t", **options | {"storage": "mysql://me:secret@elsewhere/db"})
     assert "secret" not in str(raised.value)
+
+
+def test_a_masked_lm_is_searched_by_its_loss(split, tmp_path):
+    options = {"task": "masked-lm", "total_trials": 1, "keep_model": True, "space": space_file(tmp_path)}
+    done = toolkit.tune(split, out=tmp_path / "t", **options, **QUICK)
+    assert done.metrics["metric"] == "loss"
+    assert "ForMaskedLM" in read(tmp_path / "t" / "model" / "config.json")["architectures"][0]
+    planned = toolkit.tune(split, out=tmp_path / "u", task="masked-lm", dry_run=True).metrics
+    assert "label_smoothing" not in planned["space"]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ def environment(tmp_path):
     bins = Path(sys.executable).parent
     return os.environ | {
         "PATH": f"{bins}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(__file__).parent / "no_network"),
+        "PYTHONPATH": f"{Path(__file__).parent / 'no_network'}{os.pathsep}{ROOT}",
         "NETWORK_LOG": str(tmp_path / "network.log"),
         "TRIALS": "1",
         "EPOCHS": "1",
@@ -111,3 +112,50 @@ def test_the_makefile_sees_it_so_too_and_rebuilds_only_what_changed(chain):
     assert again.returncode == 0, again.stderr[-2000:]
     assert again.stdout.count("toolkit ") == 1
     assert "toolkit evaluate out/prune" in again.stdout
+
+
+# Images: a shorter chain
+
+
+IMAGE_STEPS = ("clean", "split", "augment", "finetune", "evaluate", "error-analysis")
+
+
+@pytest.fixture(scope="module")
+def image_chain(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for label in sorted((ROOT / "sample_data" / "images").iterdir()):
+        (folder / "in" / label.name).mkdir(parents=True)
+        for path in sorted(label.iterdir())[:24]:
+            shutil.copy(path, folder / "in" / label.name)
+    call = ["bash", str(ROOT / "scripts/pipelines/images.sh"), "in", "builtin:image-tiny", "out"]
+
+    def run():
+        env = environment(folder) | {"TRIALS": "0"}
+        done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    return folder, run(), run()
+
+
+def test_the_chain_of_images(image_chain):
+    folder, first, again = image_chain
+    for step in IMAGE_STEPS:
+        assert json.loads((folder / "out" / step / "artifact.json").read_text())["command"] == step
+        assert f"out/{step}\n" in first.stdout
+    assert again.stderr.count("is up-to-date") == len(IMAGE_STEPS)
+    assert not (folder / "network.log").exists()
+    assert "| images |" in (folder / "out/table.md").read_text()
+    lineage = json.loads((folder / "out/error-analysis/artifact.json").read_text())["inputs"][0]["lineage"]
+    assert lineage["command"] == "evaluate"
+    assert "data:image/png" in (folder / "out/error-analysis/report.html").read_text()
+
+
+def test_stock_tools_open_the_model_of_images(image_chain):
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    folder, *_ = image_chain
+    model = AutoModelForImageClassification.from_pretrained(folder / "out/finetune")
+    processor = AutoImageProcessor.from_pretrained(folder / "out/finetune", backend="pil")
+    assert set(model.config.label2id) == {"circle", "cross", "star", "triangle"}
+    assert processor.size == {"height": 64, "width": 64}

@@ -12,7 +12,7 @@ import toolkit
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports", "reading"}
-BOTTOM = {"console", "errors", "config", "gates", "quiet", "_version"}
+BOTTOM = {"console", "errors", "config", "gates", "quiet", "ranks", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
 ALLOWED = {
@@ -20,7 +20,8 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {"commands", "step", "__init__"},
     "commands": {"step", "inputs", "artifacts"} | ENGINES,
-    "step": {"inputs", "artifacts"} | ENGINES,
+    "step": {"stamp", "inputs", "artifacts"} | ENGINES,
+    "stamp": {"step", "inputs", "artifacts"},  # the step's type alone
     "inputs": {"artifacts"} | ENGINES,
     "artifacts": {"__init__", "reports"},  # report.html is rendered by the engine and written here
     "training": {"reading", "data", "evaluation"},
@@ -35,6 +36,7 @@ ALLOWED = {
     "config": set(),
     "errors": set(),
     "quiet": set(),
+    "ranks": set(),
     "_version": set(),
 }
 BOTTOM_OF_ITS_OWN = {
@@ -43,6 +45,7 @@ BOTTOM_OF_ITS_OWN = {
     "console": set(),
     "errors": set(),
     "quiet": set(),
+    "ranks": {"errors"},
     "_version": set(),
 }
 LIGHT = {
@@ -50,11 +53,13 @@ LIGHT = {
     "commands",
     "config",
     "step",
+    "stamp",
     "errors",
     "inputs",
     "console",
     "gates",
     "quiet",
+    "ranks",
     "artifacts",
     "__init__",
     "__main__",

@@ -11,6 +11,8 @@ PROBABILITY = "p_"  # a class's probability column is this and its name
 def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: Any, confidence: Any) -> None:
     """Write predictions.parquet: the dataset's columns, label (as text), predicted, confidence, a column a class.
 
+    Of an image its path stands there, not the image.
+
     Args:
         chosen: of each row the number of its class (rows,), or boolean (rows, classes): then a list of classes is
             written.
@@ -19,7 +21,10 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
     import pyarrow as pa
     from pyarrow import parquet
 
-    table = rows.with_format("arrow")[:].replace_schema_metadata()
+    others = [name for name in rows.column_names if name != "image"]
+    table = rows.select_columns(others).with_format("arrow")[:].replace_schema_metadata()
+    if "image" in rows.column_names:
+        table = table.add_column(rows.column_names.index("image"), "image", _paths(rows))
     if "label" in table.column_names:
         feature = rows.features["label"]
         own = getattr(getattr(feature, "feature", feature), "names", None)
@@ -42,6 +47,14 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
             table = table.rename_columns([f"{c}_original" if c == name else c for c in table.column_names])
         table = table.append_column(name, column)
     parquet.write_table(table, path)
+
+
+def _paths(rows: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = rows.select_columns(["image"]).with_format("arrow").iter(1000)
+    return pa.chunked_array([pc.struct_field(c, "path") for t in parts for c in t.column("image").chunks], pa.string())
 
 
 def _text(value: Any, names: list[str] | None) -> str | None:

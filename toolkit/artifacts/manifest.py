@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from toolkit import ranks
 from toolkit.errors import ToolkitError
 
 NAME = "artifact.json"
@@ -167,7 +168,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor name, cores this process may use, accelerator (if torch is loaded and has one)."""
+    """Processor, cores this process may use, accelerator (if torch is loaded and has one), processes that ran it."""
     import sys
 
     name = platform.processor() or platform.machine()
@@ -178,4 +179,9 @@ def machine() -> dict[str, Any]:
     affinity = getattr(os, "sched_getaffinity", None)
     torch = sys.modules.get("torch")
     accelerator = torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
-    return {"cpu": name, "cores": len(affinity(0)) if affinity else os.cpu_count(), "accelerator": accelerator}
+    return {
+        "cpu": name,
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "accelerator": accelerator,
+        "processes": ranks.count(),
+    }

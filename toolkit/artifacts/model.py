@@ -12,6 +12,7 @@ from toolkit import quiet
 from toolkit.errors import ToolkitError
 
 OPENVINO = "openvino_model.xml"
+PROCESSOR = "preprocessor_config.json"  # what reads images
 HELPERS = ("tokenizer", "vocab", "special_tokens", "merges", "added_tokens", "preprocessor")
 # What an architecture's name ends in, by the task that its head is for.
 HEADS = {
@@ -63,7 +64,7 @@ def task(folder: Path) -> str | None:
 
 def reads(folder: Path) -> str:
     """The kind of content that a model reads: "text" or "image"."""
-    images = (folder / "preprocessor_config.json").is_file() or "num_channels" in read_config(folder)
+    images = (folder / PROCESSOR).is_file() or "num_channels" in read_config(folder)
     return "image" if images else "text"
 
 
@@ -139,6 +140,8 @@ def load_processor(folder: Path) -> Any:
     """
     if reads(folder) == "text":
         return load_tokenizer(folder)
+    if not (folder / PROCESSOR).is_file():
+        raise ToolkitError(f"{folder} has no {PROCESSOR}", "copy it there from where the model was published")
     from transformers import AutoImageProcessor
 
     try:

@@ -135,7 +135,7 @@ class Staging:
         left = [p for p in self.folder.iterdir() if p.name != LOCK]
         if not left:
             return
-        same = self._left_stamp() == self.stamp
+        same = left_stamp(self.folder) == self.stamp
         has_work = self._has_work()
         if same and self.resumable and has_work:
             self.resumed = True
@@ -153,12 +153,6 @@ class Staging:
     def _has_work(self) -> bool:
         """Whether something is there that a later call can go on from; logs alone are not."""
         return any(next(self.work.glob(pattern), None) is not None for pattern in RESUMABLE)
-
-    def _left_stamp(self) -> str | None:
-        try:
-            return str(json.loads((self.folder / STAMP).read_text())["stamp"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
     def _release(self) -> None:
         _unlock(self._lock)
@@ -208,6 +202,14 @@ class Staging:
                     parent.rmdir()
         self._release()
         return keep
+
+
+def left_stamp(folder: Path) -> str | None:
+    """The stamp of the step that works, or worked, in a work folder."""
+    try:
+        return str(json.loads((folder / STAMP).read_text())["stamp"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def is_taken(path: Path) -> bool:

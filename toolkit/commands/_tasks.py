@@ -89,7 +89,8 @@ def load(job: Job, name: str, data: DatasetDict) -> tuple[Any, Task, DatasetDict
         model, task = _to_mask(job, data["train"], length)
     else:
         data, names = _training.in_model_order(data, given, job.config.source)
-        model, task = _training.load_given(given, names, data["train"], seed, length)
+        resolution = job.config.train.images.resolution
+        model, task = _training.load_given(given, names, data["train"], seed, length, resolution)
     terms = _terms(job, _training.kind(data))
     if terms:
         vocabulary.add(model, task.reader.processor, terms)
@@ -100,9 +101,8 @@ def _to_mask(job: Job, train: Any, max_length: int) -> tuple[Any, Task]:
     """A model with a head that fills masks, and that task."""
     from transformers import set_seed
 
-    from toolkit import reading
     from toolkit.data import roles
-    from toolkit.training import builtin, tasks
+    from toolkit.training import builtin
 
     given, seed, learn = job.inputs["model"], job.config.seed, job.config.learn
     set_seed(seed)
@@ -115,6 +115,24 @@ def _to_mask(job: Job, train: Any, max_length: int) -> tuple[Any, Task]:
             follows = all("seq_relationship" in key or "pooler" in key for key in new)
             what = "tells which sentence follows" if follows else "fills masks"
             console.note(f"{given.given} has no head that {what}: it gets a new one")
+    return model, _masking(job, model, tokenizer, max_length)
+
+
+def _masking(job: Job, model: Any, tokenizer: Any, max_length: int) -> Task:
+    from toolkit import reading
+    from toolkit.training import tasks
+
+    learn = job.config.learn
     reader = reading.of("text", tokenizer, model.config, wanted=max_length)
-    settings = {"seed": seed, "masking": learn.masking, "next_sentence": learn.next_sentence}
-    return model, tasks.bind(tasks.MASKED_LM, reader, **settings)
+    settings = {"seed": job.config.seed, "masking": learn.masking, "next_sentence": learn.next_sentence}
+    return tasks.bind(tasks.MASKED_LM, reader, **settings)
+
+
+def bound_again(job: Job, name: str, model: Any, task: Task, max_length: int | None) -> Task:
+    """The same task for texts of another length."""
+    from toolkit.training import tasks
+
+    reader, length = task.reader, max_length or MAX_LENGTH
+    if name == tasks.MASKED_LM:
+        return _masking(job, model, reader.processor, length)
+    return _training.bind(reader.kind, model, reader.processor, length)

@@ -6,12 +6,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
+from toolkit.training.config import Images
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -26,7 +27,7 @@ def splits(job: Job) -> DatasetDict:
 
     Raises:
         ToolkitError: no train rows, one class only, unseen labels, augmented rows outside of train, odd options, a
-            --metric that rows of one class have not.
+            --metric that rows of one class have not, options for images on other contents.
     """
     from toolkit.data import labels
     from toolkit.training import tasks
@@ -63,18 +64,34 @@ def _with_train(data: DatasetDict, name: str) -> DatasetDict:
 def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     """The splits with a validation, once what is asked for is known to fit them."""
     from toolkit.data import split
-    from toolkit.training import stages, tasks
+    from toolkit.training import distributed, stages, tasks
     from toolkit.training.config import check
 
     check(job.config.train)
+    distributed.check(job.config.train)
     stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
     tasks.metric(task.figures_of, job.config.train.metric)
+    check_images(job.config.train.images, kind(data))
     split.check_children(data, name)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
         how = "a stratified tenth" if "label" in data["train"].column_names else "a tenth"
         console.note(f"{name} has no validation split: took {how} of train")
     return data
+
+
+def check_images(asked: Images, reads: str) -> None:
+    """Options for images stand beside images, the resolution is one that models are made for.
+
+    Raises:
+        ToolkitError: they do not.
+    """
+    odd = [f"--{name}" for name, value in vars(asked).items() if value != getattr(Images(), name)]
+    if odd and reads != "image":
+        raise ToolkitError(f"{odd[0]} is for images, the data holds {reads}s", f"leave {' and '.join(odd)} out")
+    if asked.resolution and asked.resolution % 32:
+        near = max(32, round(asked.resolution / 32) * 32)
+        raise ToolkitError(f"--resolution is {asked.resolution}, no multiple of 32", f"take {near}")
 
 
 def kind(data: DatasetDict) -> str:
@@ -111,12 +128,15 @@ def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[Datase
     return data, names
 
 
-def load_given(given: Given, names: list[str], train: Any, seed: int, max_length: int | None) -> tuple[Any, Task]:
+def load_given(
+    given: Given, names: list[str], train: Any, seed: int, max_length: int | None, resolution: int | None = None
+) -> tuple[Any, Task]:
     """A model with a head for the classes `names`, loaded or built from scratch; and the task that it learns.
 
     Args:
         train: the rows of train; a built-in learns its vocabulary from them.
         max_length: the most tokens that it is to read; None: what it can.
+        resolution: pixels a side of the images that it is to read; None: its own.
     """
     from transformers import set_seed
 
@@ -138,6 +158,10 @@ def load_given(given: Given, names: list[str], train: Any, seed: int, max_length
             why = f"tells other classes ({few(own)})" if set(own) != set(names) else "tells them in another way"
             console.note(f"{given.given} {why}: it gets a new head")
         model, processor = models.load(given.path, names, several)
+    if resolution:
+        from toolkit.training.resolution import change
+
+        model, processor = change(model, processor, resolution)
     return model, bind(reads, model, processor, max_length)
 
 
@@ -190,6 +214,8 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
 
 def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
     """Write the model artifact's files: weights, figures, state, logs, card; fill the job's summary."""
+    if not ranks.leads():
+        return
     reader = task.reader
     if reader.kind == "text":
         reader.processor.model_max_length = reader.max_length  # type: ignore[attr-defined]

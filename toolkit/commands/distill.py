@@ -100,4 +100,4 @@ def distill(job: Job) -> None:
     _training.publish(job, student, task, figures, f"{config.student} distilled from {given.given}")
 
 
-STEP = Step(name="distill", kind="model", config=DistillConfig, run=distill, plan=plan, resumable=True)
+STEP = Step(name="distill", kind="model", config=DistillConfig, run=distill, plan=plan, resumable=True, alone=None)

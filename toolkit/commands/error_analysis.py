@@ -12,7 +12,7 @@ from toolkit.config import Config, Input
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.step import Job, Step
 
-STANDARD = ("id", "text", "text_pair", "label", "predicted", "confidence", "parent_id", "method")
+STANDARD = ("id", "text", "text_pair", "image", "label", "predicted", "confidence", "parent_id", "method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def error_analysis(job: Job) -> None:
 
     table = predictions(job)
     wrong = (table["label"] != table["predicted"]).to_numpy()
-    texts = [str(text) for text in table["text"]]
+    texts = [str(text) for text in table["text"]] if "text" in table else []
     word_sets = [{word.lower() for word in words(text) if len(word) > 1} for text in console.track(texts, "words")]
     columns: dict[str, list[dict[str, Any]]] = {
         name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)
@@ -87,17 +87,18 @@ def error_analysis(job: Job) -> None:
             job.warn(
                 f"--by {name}: a column of one value or of more than {errors.MOST_VALUES} does not divide the rows"
             )
-    columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
+    if texts:
+        columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
     found: dict[str, Any] = {
         "rows": len(table),
         "errors": int(wrong.sum()),
         "confidence": errors.by_confidence(wrong, table["confidence"].to_numpy()),
         "columns": {name: slices for name, slices in columns.items() if slices},
-        "keywords": errors.keywords(wrong, word_sets),
+        "keywords": errors.keywords(wrong, word_sets) if texts else [],
         "confusions": errors.confused_pairs(table["label"].tolist(), table["predicted"].tolist()),
     }
     manifest.write_json(job.folder / "slices.json", found)
-    failed = table[wrong].sort_values("confidence", ascending=False)
+    failed = table[wrong].sort_values("confidence", ascending=False, kind="stable")
     failed.to_parquet(job.folder / "errors.parquet", index=False)
     report.write(job.folder, page(job, found, failed, np.asarray(table["confidence"]), wrong))
     (job.folder / "README.md").write_text("# Error analysis\n\nOpen `report.html`.\n", encoding="utf-8")
@@ -134,7 +135,6 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
         return {"columns": [column, *head], "rows": rows}
 
     confusions = found["confusions"][:12]
-    shown = failed.head(job.config.examples)
     sure = next(s for s in found["confidence"] if s["value"].startswith("high"))
     sections: list[dict[str, Any]] = [
         {
@@ -184,21 +184,8 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
             "title": "By column",
             "tables": [slices(name, rows) for name, rows in found["columns"].items()],
         },
-        {
-            "title": "Keywords",
-            "text": "Words whose texts are wrong more often than chance allows (false discovery rate of 5%)."
-            if found["keywords"]
-            else "No word's texts are wrong more often than chance allows (false discovery rate of 5%).",
-            "table": slices("word", found["keywords"]) if found["keywords"] else None,
-        },
-        {
-            "title": "Errors, the surest first",
-            "text": f"{len(shown)} of {found['errors']}; all are in errors.parquet.",
-            "table": {
-                "columns": ["id", "text", "label", "predicted", "confidence"],
-                "rows": shown[["id", "text", "label", "predicted", "confidence"]].to_numpy().tolist(),
-            },
-        },
+        *([_keywords(slices("word", found["keywords"]))] if "text" in failed else []),
+        _worst(job, failed, found["errors"]),
     ]
     return {
         "title": "Error analysis",
@@ -213,6 +200,31 @@ def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: A
         ],
         "sections": sections,
         "footer": job.footer(),
+    }
+
+
+def _keywords(table: dict[str, Any]) -> dict[str, Any]:
+    found = "Words whose texts are" if table["rows"] else "No word's texts are"
+    return {
+        "title": "Keywords",
+        "text": f"{found} wrong more often than chance allows (false discovery rate of 5%).",
+        "table": table if table["rows"] else None,
+    }
+
+
+def _worst(job: Job, failed: Any, errors: int) -> dict[str, Any]:
+    """The surest errors; of images the sheet that `evaluate` left shows them too."""
+    shown, content = failed.head(job.config.examples), "text" if "text" in failed else "image"
+    columns = ["id", content, "label", "predicted", "confidence"]
+    path = job.inputs["source"].path
+    assert path is not None
+    sheet = path / "figures" / "errors.png"
+    drawn = {"name": "errors", "caption": "The first of them, row by row"}
+    return {
+        "title": "Errors, the surest first",
+        "text": f"{len(shown)} of {errors}; all are in errors.parquet.",
+        "figures": [drawn | {"picture": sheet.read_bytes()}] if sheet.is_file() else [],
+        "table": {"columns": columns, "rows": shown[columns].to_numpy().tolist()},
     }
 
 

@@ -12,6 +12,8 @@ from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
+SHEET = 48  # images on the sheet of errors
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
@@ -95,7 +97,8 @@ def evaluate(job: Job) -> None:
         job.warn("AUC is undefined: the rows hold one class only")
     manifest.write_json(job.folder / "metrics.json", figures)
     evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names, chosen, confidence)
-    report.write(job.folder, page(job, figures, labels, chosen, confidence, predictor.names))
+    sheet = errors(contents, labels, chosen, confidence) if predictor.reader.kind == "image" else None
+    report.write(job.folder, page(job, figures, labels, chosen, confidence, predictor.names, sheet))
     (job.folder / "README.md").write_text(f"# Evaluation of {given.given}\n\nOpen `report.html`.\n", encoding="utf-8")
     quality, efficiency = figures["quality"], figures["efficiency"]
     job.metrics |= {name: quality[name]["value"] for name in quality}
@@ -131,10 +134,27 @@ def per_class(labels: Any, chosen: Any, names: list[str]) -> dict[str, dict[str,
     }
 
 
+def errors(pictures: Any, labels: Any, chosen: Any, confidence: Any) -> bytes | None:
+    """A sheet of the images that are wrong, the surest first, row by row; None where there are none."""
+    import numpy as np
+
+    from toolkit.data.images.sheet import sheet
+
+    wrong = np.flatnonzero((chosen != labels).reshape(len(labels), -1).any(1))
+    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHEET]
+    return sheet([pictures[i].cell() for i in first]) if len(first) else None
+
+
 def page(
-    job: Job, figures: dict[str, Any], labels: Any, chosen: Any, confidence: Any, names: list[str]
+    job: Job,
+    figures: dict[str, Any],
+    labels: Any,
+    chosen: Any,
+    confidence: Any,
+    names: list[str],
+    sheet: bytes | None = None,
 ) -> dict[str, Any]:
-    """The report: the verdict, the classes, the confusion (of one class a row)."""
+    """The report: the verdict, the classes, the confusion (of one class a row), a sheet of errors (of images)."""
     from toolkit.evaluation import metrics
     from toolkit.reports import curves
     from toolkit.reports import figures as draw
@@ -200,7 +220,14 @@ def page(
                     },
                 ],
             },
-        ],
+        ]
+        + [
+            {
+                "title": "Errors",
+                "figures": [{"name": "errors", "caption": "The surest first, row by row", "picture": sheet}],
+            }
+        ]
+        * bool(sheet),
         "footer": job.footer(),
     }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument
 
+from toolkit import ranks
 from toolkit.config import Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
@@ -28,7 +29,7 @@ def plan(job: Job) -> dict[str, Any]:
 
     name, data = _tasks.splits(job)
     classes = labels.names_of(data["train"].features) if "label" in data["train"].column_names else []
-    steps = -(-len(data["train"]) // job.config.train.batch_size)
+    steps = -(-len(data["train"]) // (job.config.train.batch_size * ranks.count()))
     return {
         "task": name,
         "rows": {split: len(rows) for split, rows in data.items()},
@@ -60,5 +61,6 @@ STEP = Step(
     run=finetune,
     plan=plan,
     resumable=True,
+    alone=None,
     takes=("text", "image"),
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
@@ -97,8 +97,9 @@ def prune(job: Job) -> None:
         figures = {"validation": trainer.validate(model, task, validation)}
     figures["pruned"] = cut | {"parameters_before": before}
     _training.publish(job, model, task, figures, f"{given.given}, pruned")
-    models.load(job.folder)  # it reloads with the stock class, or this fails
-    manifest.write_json(job.folder / "pruning.json", cut)
+    if ranks.leads():
+        models.load(job.folder)  # it reloads with the stock class, or this fails
+        manifest.write_json(job.folder / "pruning.json", cut)
 
 
-STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True)
+STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True, alone=None)

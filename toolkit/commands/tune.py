@@ -16,7 +16,7 @@ from toolkit.config import RUNTIME, SECRET, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import MAX_LENGTH, Learn, ModelOption, TrainConfig
+from toolkit.training.config import Learn, ModelOption, TrainConfig
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -87,7 +87,7 @@ def plan(job: Job) -> dict[str, Any]:
     if config.storage:
         storage.check(config.storage)
     name, data = _tasks.splits(job)
-    space, rows = _space(job, data), {split: len(part) for split, part in data.items()}
+    space, rows = _space(job, name, data), {split: len(part) for split, part in data.items()}
     planned = {"task": name, "rows": rows, "trials": config.total_trials, "space": space}
     if config.sampler == "grid":
         cells = len(spaces.cells(space))
@@ -97,21 +97,24 @@ def plan(job: Job) -> dict[str, Any]:
     return planned
 
 
-def _space(job: Job, data: DatasetDict) -> dict[str, dict[str, Any]]:
+def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     """What is searched."""
     from toolkit.artifacts import model as models
     from toolkit.commands import _training
-    from toolkit.training import space
+    from toolkit.training import space, tasks
 
     base, given = job.config.train, job.inputs["model"]
     if "space" in job.inputs:
         path = Path(job.config.space)
         return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base)
-    if given.path is None:
-        return space.default(_training.kind(data), None, base)
-    told = models.read_config(given.path)
-    width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
-    return space.default(_training.kind(data), width, base)
+    width = None
+    if given.path is not None:
+        told = models.read_config(given.path)
+        width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
+    found = space.default(_training.kind(data), width, base)
+    if name == tasks.MASKED_LM:  # has no labels to smooth
+        found.pop("label_smoothing", None)
+    return found
 
 
 def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +149,7 @@ def tune(job: Job) -> None:
 
     config = job.config
     name, data = _tasks.splits(job)
-    space, metric = _space(job, data), _tasks.metric(job, name, data)
+    space, metric = _space(job, name, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
@@ -186,7 +189,6 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
     import functools
     import uuid
 
-    from toolkit import reading
     from toolkit.commands import _tasks
     from toolkit.training import search
 
@@ -195,9 +197,7 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
 
     @functools.lru_cache(maxsize=2)
     def prepare(max_length: int | None) -> Any:
-        own = task.reader
-        reader = reading.of(own.kind, own.processor, model.config, wanted=max_length or MAX_LENGTH)
-        bound: Any = replace(task, reader=reader)  # type: ignore[type-var]
+        bound = _tasks.bound_again(job, name, model, task, max_length)
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
     if not (job.work / WORKER).exists():
@@ -283,4 +283,5 @@ STEP = Step(
     resumable=True,
     enough=enough,
     takes=("text", "image"),
+    alone="start it once for each GPU or machine, with the same --storage: each trial trains in one process",
 )

@@ -50,7 +50,7 @@ def of(kind: str, processor: Any, config: Any, *, wanted: int | None = None) -> 
     if kind == "image":
         from toolkit.reading.image import ImageReader
 
-        return ImageReader(processor)
+        return ImageReader(processor, "L" if getattr(config, "num_channels", 3) == 1 else "RGB")
     from toolkit.reading.text import TextReader, max_tokens, tells_texts_apart
 
     return TextReader(processor, max_tokens(config, processor, wanted), tells_texts_apart(config, processor))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from typer import Option
@@ -19,6 +19,8 @@ LR = {
 }
 BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
+IMAGE_LR = {("adamw", "scratch"): 2e-3}  # where images want another
+CROP = {"pretrained": 1.0, "scratch": 0.5}
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
 ModelOption = Annotated[
@@ -55,7 +57,8 @@ class Optim:
         "adamw"
     )
     lr: Annotated[
-        float | None, Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch (adamw)")
+        float | None,
+        Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch, 2e-3 of images (adamw)"),
     ] = None
     find_lr: Annotated[bool, Option(help="Find the rate by a short run with a growing one.")] = False
     weight_decay: Annotated[float, Option(help="Decay of weights; biases and norms have none.", min=0.0)] = 0.01
@@ -131,6 +134,29 @@ class Regularise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images:
+    """How images are read and varied; of texts nothing here may be asked for."""
+
+    resolution: Annotated[
+        int | None, Option(help="Pixels a side, a multiple of 32.", min=32, show_default="the model's; builtin: 64")
+    ] = None
+    flip: Annotated[bool, Option(help="Mirror every other image, drawn anew each time.")] = False
+    crop: Annotated[
+        float | None,
+        Option(
+            help="Least share of an image that is seen, drawn anew each time; 1: all.",
+            min=0.01,
+            max=1.0,
+            show_default="1; 0.5 from scratch",
+        ),
+    ] = None
+    mixup: Annotated[float, Option(help="Mix each image with another: alpha of the shares; 0: none.", min=0.0)] = 0.0
+    cutmix: Annotated[
+        float, Option(help="Paste a box of another image: alpha; with --mixup, one is drawn a batch.", min=0.0)
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained."""
 
@@ -158,10 +184,17 @@ class TrainConfig:
     schedule: Schedule = field(default_factory=Schedule)
     layers: Layers = field(default_factory=Layers)
     regularise: Regularise = field(default_factory=Regularise)
+    images: Images = field(default_factory=Images)
     save_every: Annotated[int, Option(help="Steps between checkpoints, besides one an epoch.", min=1), RUNTIME] = 200
     keep: Annotated[int, Option(help="Checkpoints kept.", min=1), RUNTIME] = 2
     log_every: Annotated[int, Option(help="Steps between log lines.", min=1), RUNTIME] = 20
     device: Device = "auto"
+    fsdp: Annotated[bool, Option(help="Shard model and optimizer over the processes (FSDP2; GPUs).")] = False
+    deepspeed: Annotated[
+        str | None,
+        Option(metavar="FILE", help="Shard as this DeepSpeed config says (ZeRO; JSON).", show_default="none"),
+        Input("file"),
+    ] = None
 
 
 def check(config: TrainConfig) -> None:
@@ -174,3 +207,11 @@ def check(config: TrainConfig) -> None:
         raise ToolkitError("--find-lr and --lr exclude each other", "give one of them")
     if config.regularise.weights and config.regularise.class_weights != "none":
         raise ToolkitError("--class-weights and regularise.weights exclude each other", "give one of them")
+
+
+def for_images(config: TrainConfig, started: str) -> TrainConfig:
+    """The config with what `None` stands for where a model reads images."""
+    optim, images = config.optim, config.images
+    lr = IMAGE_LR.get((optim.optimizer, started)) if optim.lr is None else optim.lr
+    crop = CROP[started] if images.crop is None else images.crop
+    return replace(config, optim=replace(optim, lr=lr), images=replace(images, crop=crop))

@@ -11,11 +11,9 @@ from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.training.config import Regularise
 
-KINDS = ("hidden_dropout", "attention_dropout", "classifier_dropout", "drop_path")
-
 
 def kind(key: str) -> str | None:
-    """What a key of a transformers config is the rate of, one of `KINDS`; None: of nothing that is trained here."""
+    """Which kind of dropout a key of a transformers config is the rate of; None: of none that is trained here."""
     if key in ("drop_path_rate", "drop_connect_rate"):
         return "drop_path"
     if not ("dropout" in key or key.endswith("pdrop")) or key.startswith("qa_"):
@@ -33,7 +31,13 @@ def apply(model: Any, wanted: Regularise) -> None:
     Raises:
         ToolkitError: one that this architecture does not have.
     """
-    rates = {name: getattr(wanted, name) for name in KINDS if getattr(wanted, name) is not None}
+    single = {
+        "hidden_dropout": wanted.hidden_dropout,
+        "attention_dropout": wanted.attention_dropout,
+        "classifier_dropout": wanted.classifier_dropout,
+        "drop_path": wanted.drop_path,
+    }
+    rates = {name: rate for name, rate in single.items() if rate is not None}
     values = {key: value for key, value in vars(model.config).items() if _is_rate(value)}
     there = {kind(key): key for key in values}
     name = model.config.model_type
@@ -41,7 +45,7 @@ def apply(model: Any, wanted: Regularise) -> None:
         has = ", ".join(sorted(filter(None, there))) or "no dropout at all"
         raise ToolkitError(f"{name} has no {missing}", f"it has {has}")
     if wanted.dropout is not None:
-        rates = dict.fromkeys(KINDS[:3], wanted.dropout) | rates
+        rates = {name: wanted.dropout for name in single if name != "drop_path"} | rates
         if not set(rates) & set(there):
             console.note(f"{name} has no dropout: --dropout does nothing here")
     changed = {key: rates[found] for key in values if (found := kind(key)) in rates}

@@ -18,7 +18,7 @@ from toolkit.training.config import EPOCHS, LR, TrainConfig
 
 Space = dict[str, dict[str, Any]]
 LEAVES = {leaf.name: leaf for leaf in configs.leaves(TrainConfig)}
-SEARCHED_BY = "metric"  # what trials are compared by
+NOT_SEARCHED = ("metric", "find_lr")  # what trials are compared by, and another search
 KEYS = ("low", "high", "log", "step", "choices")
 WIDE = 768  # hidden size of BERT base
 MOST_CELLS = 1_000_000
@@ -70,8 +70,8 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig) -> Space:
     found = {}
     for name, limits in configs.flatten(TrainConfig, mapping, where).items():
         leaf = LEAVES[name]
-        if name == SEARCHED_BY or not (leaf.decides or leaf.input):
-            known = [n for n, at in LEAVES.items() if n != SEARCHED_BY and (at.decides or at.input)]
+        if name in NOT_SEARCHED or not (leaf.decides or leaf.input):
+            known = [n for n, at in LEAVES.items() if n not in NOT_SEARCHED and (at.decides or at.input)]
             raise ToolkitError(f"{where}: {name} cannot be searched", f"these can: {', '.join(known)}")
         if configs.value_of(base, leaf) != leaf.default:
             raise ToolkitError(f"{where}: {name} is searched, and given by {leaf.flag} too", "leave one of them out")

@@ -5,6 +5,7 @@ finetune, tune, distill and the recovery after pruning all train here.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import shutil
@@ -19,20 +20,23 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from accelerate.data_loader import prepare_data_loader
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
 from toolkit.training import (
     auto_stages,
     clipping,
+    distributed,
     dropout,
     find_lr,
     layer_drop,
     memory,
+    mixing,
     optimization,
     precision,
     processor,
@@ -41,7 +45,7 @@ from toolkit.training import (
     tasks,
     weighting,
 )
-from toolkit.training.config import EPOCHS, LR, TrainConfig
+from toolkit.training.config import EPOCHS, LR, TrainConfig, for_images
 from toolkit.training.sampling import LengthGroupedBatches
 from toolkit.training.sparse_adamw import SparseAdamW
 from toolkit.training.tasks import Task
@@ -82,6 +86,8 @@ def train(
     """
     started = "scratch" if scratch else "pretrained"
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
+    if task.reader.kind == "image":
+        config = for_images(config, started)
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     device = precision.resolve_device(config.device)
@@ -92,7 +98,8 @@ def train(
         inside.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         engine = Engine(
-            model=model,
+            model=copy.deepcopy(model) if distributed.sharded(config) else model,
+            whole=model,
             args=_arguments(config, work, started, device, bf16, seed),
             train_dataset=rows,  # type: ignore[arg-type]
             eval_dataset=sorted(validation, key=task.reader.size),  # type: ignore[arg-type]
@@ -102,21 +109,25 @@ def train(
             config=config,
             loss=loss,
         )
+        if not ranks.leads():
+            transformers.set_seed(seed + ranks.rank())  # each rank drops out other neurons
         watch = Watch(engine, config, report)
         engine.add_callback(watch)
-        engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
+        if ranks.leads():
+            engine.add_callback(TensorBoardCallback(_writer(work / "logs")))
         inside.enter_context(memory.checkpointed(model, config.checkpoint_activations))
         inside.enter_context(layer_drop.applied(model, config.regularise, engine.ask))
-        checkpoint = last_checkpoint(work)
+        checkpoint = distributed.agreed(last_checkpoint(work))
         if checkpoint:
             console.note(f"resuming from step {checkpoint.name.split('-')[1]}")
             engine.recall(checkpoint)
-        if config.optim.find_lr and config.optim.lr is None:
+        if config.optim.find_lr:
             engine.args.learning_rate = find_lr.settle(engine, work)
         if device == "cpu":
             inside.enter_context(processor.quick(model, logits_only=loss is None))
+        where = f"{device}, {ranks.count()} processes" if ranks.count() > 1 else device
         console.note(
-            f"training on {device}, {'bf16' if bf16 else 'fp32'}, {memory.effective_batch(engine.args)}; "
+            f"training on {where}, {'bf16' if bf16 else 'fp32'}, {memory.effective_batch(engine.args)}; "
             f"watch it: tensorboard --logdir {work / 'logs'}"
         )
         try:
@@ -151,7 +162,7 @@ def answers(model: Any, task: Task, rows: Encoded) -> tuple[Any, Any]:
 def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16: bool, seed: int) -> TrainingArguments:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(work / "checkpoints"),
         num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
         per_device_train_batch_size=config.batch_size,
@@ -172,7 +183,10 @@ def _arguments(config: TrainConfig, work: Path, started: str, device: str, bf16:
         data_seed=seed,
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
+        **distributed.placed(config, device, bf16),
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # else one process would spread its batches over all GPUs (DataParallel)
+    return arguments
 
 
 def _writer(folder: Path) -> Any:
@@ -190,8 +204,11 @@ def last_checkpoint(work: Path) -> Path | None:
 class Engine(Trainer):
     """transformers' Trainer with reproducible batches, an exchangeable loss, and checkpoints whole or absent."""
 
-    def __init__(self, *args: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, whole: Any, task: Task, config: TrainConfig, loss: Loss | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.whole = whole  # the model, or its like where that is sharded
         self.task, self.config = task, config
         self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
@@ -209,15 +226,16 @@ class Engine(Trainer):
         lengths = [self.task.reader.size(row) for row in self.train_dataset]  # type: ignore[union-attr]
         classes = getattr(self.model.config, "num_labels", 0)
         often = weighting.often(self.train_dataset, self.config.regularise.oversample, classes)  # type: ignore[arg-type]
-        batches = LengthGroupedBatches(lengths, self.args.train_batch_size, self.args.seed, often)
+        size = self.args.train_batch_size * ranks.count()
+        self.batches = batches = LengthGroupedBatches(lengths, size, self.args.seed, often)
+        share: Any = distributed.Share(batches, ranks.rank(), ranks.count())
         loader: DataLoader[Any] = DataLoader(
             self.train_dataset,  # type: ignore[arg-type]
-            batch_sampler=batches,
+            batch_sampler=share,
             collate_fn=lambda rows: self.task.collate(rows, batches.epoch),
         )
-        self.batches = batches
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
+        # of one process: accelerate would share out whole batches, and drop some where one is shorter than the others
+        return prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)  # type: ignore[no-any-return]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         lr, layers = self.args.learning_rate, self.config.layers
@@ -268,7 +286,10 @@ class Engine(Trainer):
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
+        inputs = mixing.vary(inputs, self.config.images, self.model.config.num_labels)
         loss, outputs = self.loss(model, inputs)
+        if ranks.count() > 1:
+            loss = distributed.weighted(loss, len(inputs["labels"]), self.accelerator)
         return (loss * self.pieces.share, outputs) if return_outputs else loss * self.pieces.share
 
     def ask(self) -> None:
@@ -301,11 +322,26 @@ class Engine(Trainer):
     def _get_output_dir(self, trial: Any) -> str:
         return str(Path(self.args.output_dir) / "writing")
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Write the weights under the names that the model has.
+
+        By itself transformers 5 writes those of ViT and others under their published names, and a resume, which does
+        not rename them, goes on with the weights that it started from.
+        """
+        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        is_main = self.args.should_save
+        model.save_pretrained(output_dir, state_dict=state_dict, is_main_process=is_main, save_original_format=False)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write aside, mark, rename, then drop the oldest."""
         aside = Path(self._get_output_dir(trial))
-        shutil.rmtree(aside, ignore_errors=True)
+        if ranks.leads():
+            shutil.rmtree(aside, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if not ranks.leads():
+            return
         name = f"checkpoint-{self.state.global_step}"
         (aside / name / COMPLETE).write_text(json.dumps(self.spent | {"pieces": self.pieces.count}))
         final = Path(self.args.output_dir) / name

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from transformers import TrainerCallback
 
-from toolkit import console
+from toolkit import console, ranks
 from toolkit.errors import ToolkitError
-from toolkit.training import divergence, stages
+from toolkit.training import distributed, divergence, stages
 from toolkit.training.config import TrainConfig
 
 
@@ -87,8 +87,9 @@ class Watch(TrainerCallback):
             told = f"training has diverged: the loss is {lost[0]:.3g} at step {state.global_step}, it was {lost[1]:.3g}"
             raise ToolkitError(told, "use a smaller --lr, or --find-lr")
         self.note = " ".join(f"{k} {logs[k]:.3g}" for k in ("loss", "eval_accuracy", "grad_norm") if k in logs)
-        with (self.work / "logs" / "metrics.jsonl").open("a") as f:
-            f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+        if ranks.leads():
+            with (self.work / "logs" / "metrics.jsonl").open("a") as f:
+                f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.epochs_without_gain() == 0:
@@ -108,22 +109,26 @@ class Watch(TrainerCallback):
     def _keep_weights(self) -> None:
         from safetensors.torch import save_model
 
-        aside = self.work / "best.new"
-        save_model(self.engine.model, str(aside))
-        aside.rename(self.work / "best.safetensors")
+        model = distributed.gathered(self.engine)
+        if ranks.leads():
+            aside = self.work / "best.new"
+            save_model(model, str(aside))
+            aside.rename(self.work / "best.safetensors")
+        self.engine.accelerator.wait_for_everyone()
 
     def restore_best(self) -> None:
         from safetensors.torch import load_model
 
-        self.engine.model.to("cpu")
-        load_model(self.engine.model, self.work / "best.safetensors")
-        self.engine.model.requires_grad_(True)
-        self.engine.model.eval()
+        model = self.engine.whole
+        model.to("cpu")
+        load_model(model, self.work / "best.safetensors")
+        model.requires_grad_(True)
+        model.eval()
 
     def figures(self) -> dict[str, Any]:
         """What `metrics.json` says of a training."""
         best, rows, spent = self.best(), len(self.engine.train_dataset), self.engine.spent
-        batch = self.config.batch_size * self.config.optim.accumulate
+        batch = self.config.batch_size * self.config.optim.accumulate * ranks.count()
         seen = min(spent["steps"] * batch, round(self.engine.state.epoch * rows))
         chosen = {k: best[f"eval_{k}"] for k in self.engine.task.figures_of}
         return {

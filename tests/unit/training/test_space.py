@@ -86,6 +86,7 @@ def test_a_file_names_any_option_nested_or_not():
         ({"stages": {"choices": ["none", "mine.json"]}}, "files cannot be searched"),
         ({"metric": {"choices": ["loss"]}}, "metric cannot be searched"),
         ({"device": {"choices": ["cpu"]}}, "device cannot be searched"),
+        ({"find_lr": {"choices": [True]}}, "find_lr cannot be searched"),
         ({}, "holds no ranges"),
     ],
 )

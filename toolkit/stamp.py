@@ -1,0 +1,56 @@
+"""What a call is given and what decides its result: the inputs, the stamp over them and the options, what differs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from toolkit import config as configs
+from toolkit import inputs, ranks
+from toolkit.artifacts import manifest
+
+if TYPE_CHECKING:
+    from toolkit.step import Step
+
+
+def resolve(step: Step, config: Any) -> dict[str, inputs.Given]:
+    """The inputs that a config names, by the name of their option."""
+    kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
+    return {
+        name: inputs.resolve(name, kinds[name].kind, value)
+        for name, value in _input_values(step, config)
+        if value is not None and not re.fullmatch(kinds[name].literal, value)
+    }
+
+
+def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
+    return [(leaf.name, configs.value_of(config, leaf)) for leaf in configs.leaves(step.config) if leaf.input]
+
+
+def stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
+    """What two calls have in common that give the same result."""
+    deciding = configs.as_dict(config, only_deciding=True)
+    # an input decides by its content; one whose value is a literal, by that
+    digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
+    machine = manifest.machine()["cpu"] if step.measures else None
+    several = [ranks.count()] if ranks.count() > 1 else []  # a step's batch is that of all ranks
+    return manifest.digest_json([step.name, step.version, deciding, digests, machine, *several])
+
+
+def difference(finished: dict[str, Any] | None, step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
+    """In what the artifact that is there differs from the one that is asked for."""
+    if not finished:
+        return "and is not an artifact"
+    if finished["command"] != step.name:
+        return f"made by 'toolkit {finished['command']}'"
+    digests = {i["name"]: i["digest"] for i in finished["inputs"]}
+    changed = [f"another {name}" for name, source in given.items() if digests.get(name) != source.digest]
+    for leaf in configs.leaves(step.config):
+        before, now = finished["config"], configs.value_of(config, leaf)
+        for part in leaf.path:
+            before = before.get(part) if isinstance(before, dict) else None
+        if before != now and (leaf.decides or (leaf.input and leaf.name not in given)):
+            changed.append(f"{leaf.name} {before}, not {now}")
+    if finished["machine"].get("processes", 1) != ranks.count():
+        changed.append(f"{finished['machine'].get('processes', 1)} processes, not {ranks.count()}")
+    return f"made with {'; '.join(changed)}" if changed else "made by another version"
