@@ -14,7 +14,7 @@ from toolkit.reading import Encoded
 
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
 LONGEST = 8192  # where neither model nor tokenizer tells
-MULTIPLE = 8  # lengths are padded up to this: matrix kernels like it, and fewer shapes occur
+MULTIPLE = 2  # lengths are padded up to this: for each that occurs, kernels are made anew
 BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 LONG_STEP = 128  # between lengths beyond the buckets
 BLOCK = 8192  # texts that are tokenised at once

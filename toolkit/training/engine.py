@@ -26,12 +26,14 @@ from toolkit.training import (
     mixing,
     optimization,
     precision,
+    sparse_adamw,
     stages,
     tasks,
     weighting,
 )
 from toolkit.training.config import TrainConfig
 from toolkit.training.sampling import LengthGroupedBatches
+from toolkit.training.sparse_adamw import SparseAdamW
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
 
@@ -59,6 +61,7 @@ class Engine(Trainer):
         if machine.format == "fp16":
             self.accelerator.native_amp = True  # which accelerate leaves out on a processor
             self.accelerator.scaler = precision.scaler(machine.device)
+        self.sparse: SparseAdamW | None = None
         self.guard = guard.Guard(machine.device, self.accelerator.scaler)
         self.best_digest = ""
         self.watch: Watch
@@ -97,7 +100,11 @@ class Engine(Trainer):
         if layers.layer_decay != 1 or layers.stages not in (None, "none"):
             self.parts = stages.parts(model)
             self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
-        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr)
+        alone = self.args.device.type == "cpu" and self.args.world_size == 1
+        alone &= self.config.optim.clip == "norm" and self.args.max_grad_norm > 0  # else dense gradients are asked for
+        tables = sparse_adamw.tables(model) if alone else []
+        self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr, tables)
+        self.sparse = self.optimizer if isinstance(self.optimizer, SparseAdamW) else None
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -148,6 +155,8 @@ class Engine(Trainer):
         return loss
 
     def _clip_grad_norm(self, model: Any) -> Any:
+        if self.sparse is not None:
+            return sparse_adamw.clip(model.parameters(), self.args.max_grad_norm)
         norm = super()._clip_grad_norm(model)
         if self.config.optim.clip == "adaptive":  # not the head, as in the paper
             clipping.adaptive(self.model.base_model.parameters(), self.config.optim.clip_factor)
@@ -162,6 +171,18 @@ class Engine(Trainer):
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad(), self.compute_loss_context_manager():
             return None, *self.task.answers(model, inputs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        if self.sparse is not None:
+            self.sparse.settle()
+        figures: dict[str, float] = super().evaluate(*args, **kwargs)
+        return figures
+
+    def close(self) -> None:
+        """Leave the model without what training hung onto it."""
+        if self.sparse is not None:
+            self.sparse.close()
+            self.sparse = None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """JSON has no infinity: the norm of an fp16 step that overflowed is left out."""

@@ -98,6 +98,7 @@ def _run(engine: Any) -> Curve:
                 if not math.isfinite(mean[-1]) or (i > SKIP and mean[-1] > DIVERGED * min(mean)):
                     break
         finally:
+            engine.close()
             model.load_state_dict(weights)
             model.requires_grad_(True)
             model.zero_grad()

@@ -9,19 +9,25 @@ from typing import Any
 import torch
 
 from toolkit.training.config import BETA2, Optim, Schedule
+from toolkit.training.sparse_adamw import SparseAdamW
 
 
-def optimizer(parts: Sequence[Sequence[Any]], config: Optim, lr: float) -> torch.optim.Optimizer:
+def optimizer(
+    parts: Sequence[Sequence[Any]], config: Optim, lr: float, tables: Sequence[torch.nn.Embedding] = ()
+) -> torch.optim.Optimizer:
     """The optimizer of a model's weights, given by the parts that have rates of their own (`part` in each group).
 
-    Norms and biases (what has one dimension) are not decayed.
+    Norms and biases (what has one dimension) are not decayed. AdamW steps `tables` by the rows that are read.
     """
     groups = [
         {"params": [p for p in weights if (p.ndim > 1) == decays], "part": part,
          "weight_decay": config.weight_decay if decays else 0.0}
         for part, weights in enumerate(parts) for decays in (True, False)
     ]  # fmt: skip
-    return OPTIMIZERS[config.optimizer]([group for group in groups if group["params"]], config, lr)
+    groups = [group for group in groups if group["params"]]
+    if tables and config.optimizer == "adamw":
+        return SparseAdamW(groups, lr, _betas(config), tables)
+    return OPTIMIZERS[config.optimizer](groups, config, lr)
 
 
 class Lion(torch.optim.Optimizer):

@@ -30,6 +30,7 @@ from toolkit.training import (
     layer_drop,
     memory,
     precision,
+    processor,
     stopped,
     tasks,
     weighting,
@@ -109,6 +110,8 @@ def train(
             engine.recall(checkpoint)
         if config.optim.find_lr:
             engine.args.learning_rate = find_lr.settle(engine, work)
+        if machine.device == "cpu":
+            inside.enter_context(processor.quick(model, logits_only=loss is None))
         if ranks.leads():
             watch.forget_after(engine.state.global_step)
             engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
@@ -130,6 +133,7 @@ def train(
             raise
         finally:
             watch.close()
+            engine.close()
     watch.restore_best()
     return watch.figures()
 

@@ -328,9 +328,9 @@ def test_half_of_the_pairs_follow_each_other(bert):
         assert bert.sep_token_id not in ids[second][:-1]
     strange = [row for row in rows if row["next"] == masked_lm.STRANGER]
     assert len(strange) == len(texts)
-    assert task.collate(rows[:4])["token_type_ids"].equal(
-        torch.tensor(np.stack([np.pad(r["second"], (0, 16 - len(r["second"]))) for r in rows[:4]]))
-    )
+    types = task.collate(rows[:4])["token_type_ids"]
+    width = types.shape[1]
+    assert types.equal(torch.tensor(np.stack([np.pad(r["second"], (0, width - len(r["second"]))) for r in rows[:4]])))
 
 
 def test_a_text_of_one_sentence_stays_alone_and_tells_nothing_of_order(bert):

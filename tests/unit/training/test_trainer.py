@@ -7,7 +7,7 @@ import torch
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, dropout, trainer
+from toolkit.training import builtin, dropout, sparse_adamw, trainer
 from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
@@ -52,7 +52,10 @@ def test_learns_and_keeps_the_best_weights(model, tmp_path):
     assert list((tmp_path / "logs").glob("events.*"))
 
 
-def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_path):
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_path, monkeypatch, sparse):
+    monkeypatch.setattr(sparse_adamw, "LARGE", 1 if sparse else 10**6)
+    monkeypatch.setattr(sparse_adamw, "SPAN", 5)
     made, task = model
     start = {k: v.clone() for k, v in made.state_dict().items()}
     whole = tmp_path / "whole"
@@ -75,6 +78,32 @@ def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_pa
     made.load_state_dict(start)
     trainer.train(made, task, rows(128), rows(32, 1), config(save_every=3), stopped, seed=0)
     assert all(torch.equal(v, expected[k]) for k, v in made.state_dict().items())
+
+
+def test_how_often_is_saved_does_not_change_a_bit(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(sparse_adamw, "LARGE", 1)
+    made, task = model
+    start, ends = {k: v.clone() for k, v in made.state_dict().items()}, []
+    for every in (2, 100):
+        made.load_state_dict(start)
+        trainer.train(made, task, rows(64), rows(32, 1), config(save_every=every), tmp_path / str(every), seed=0)
+        ends.append({k: v.clone() for k, v in made.state_dict().items()})
+    assert all(torch.equal(v, ends[1][k]) for k, v in ends[0].items())
+
+
+def test_training_by_rows_ends_where_dense_training_does(model, tmp_path, monkeypatch):
+    made, task = model
+    start, ends = {k: v.clone() for k, v in made.state_dict().items()}, []
+    for large in (1, 10**6):
+        monkeypatch.setattr(sparse_adamw, "LARGE", large)
+        made.load_state_dict(start)
+        figures = trainer.train(made, task, rows(64), rows(32, 1), config(), tmp_path / str(large), seed=0)
+        ends.append({k: v.clone() for k, v in made.state_dict().items()})
+        assert not any(getattr(module, "sparse", False) for module in made.modules())
+    assert figures["train"]["steps"] == 12
+    assert any(not torch.equal(v, start[k]) for k, v in ends[0].items())
+    for name, value in ends[0].items():
+        assert torch.allclose(value, ends[1][name], atol=2e-5), name
 
 
 def test_keeps_only_the_newest_checkpoints(model, tmp_path):
