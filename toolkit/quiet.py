@@ -37,3 +37,11 @@ def albumentations() -> Any:
         sys.modules.pop(tensors, None)  # who wants it later can still import it
     cv2.setNumThreads(0)  # workers are processes, and a forked one has none of its parent's threads
     return albumentations
+
+
+def transformers() -> None:
+    """No warnings and no progress bars of transformers', which would stand among ours."""
+    from transformers import logging as of_transformers
+
+    of_transformers.set_verbosity_error()
+    of_transformers.disable_progress_bar()

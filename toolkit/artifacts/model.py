@@ -20,7 +20,6 @@ HEADS = {
     "image-classification": "ForImageClassification",
     "masked-lm": "ForMaskedLM",
 }
-NEXT_SENTENCE = ("bert", "ernie", "megatron-bert", "mobilebert")  # with a head that tells if sentences follow
 SEVERAL = "multi_label_classification"  # the problem_type of a config whose rows have any number of classes
 CLASSIFIERS = ("text-classification", "image-classification")
 
@@ -60,6 +59,12 @@ def task(folder: Path) -> str | None:
     named = read_config(folder).get("architectures") or []
     found = next((name for name, ending in HEADS.items() if any(a.endswith(ending) for a in named)), None)
     return found or ("masked-lm" if fills_masks(folder) else None)
+
+
+def fills_masks(folder: Path) -> bool:
+    """Whether a model says that it is a masked language model, told from its config alone."""
+    named = read_config(folder).get("architectures") or []
+    return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in named)
 
 
 def reads(folder: Path) -> str:
@@ -157,7 +162,6 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
         ToolkitError: damaged or missing weights, or an architecture that transformers has no classifier for.
     """
     import transformers
-    from transformers import logging as transformers_logging
 
     backend(folder)
     _demand_architecture(folder)
@@ -172,8 +176,7 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
             "ignore_mismatched_sizes": True,
             "problem_type": SEVERAL if of_several else "single_label_classification",
         }
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    quiet.transformers()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -183,7 +186,7 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
         raise ToolkitError(
             f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again"
         ) from e
-    _demand_weights(folder, model, info, new_head)
+    demand_weights(folder, model, info, new_head)
     if new_head and own and names and len(own) == len(names):  # of the same size, so the stored one was loaded
         fresh = auto.from_config(model.config)
         for name, module in fresh.named_children():
@@ -221,119 +224,7 @@ def _demand_architecture(folder: Path) -> None:
         )
 
 
-def load_encoder(folder: Path) -> tuple[Any, Any]:
-    """The model without its head, and its tokenizer.
-
-    Raises:
-        ToolkitError: it does not load, or is quantized.
-    """
-    from transformers import AutoModel
-    from transformers import logging as transformers_logging
-
-    if backend(folder) != "torch":
-        raise ToolkitError(f"{folder} is quantized: it has no hidden states", "give the model that it was made from")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        model = AutoModel.from_pretrained(folder)
-    except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
-    return model.float(), load_tokenizer(folder)
-
-
-def fills_masks(folder: Path) -> bool:
-    """Whether a model says that it is a masked language model, told from its config alone."""
-    named = read_config(folder).get("architectures") or []
-    return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in named)
-
-
-def load_masked_lm(folder: Path) -> tuple[Any, Any]:
-    """A model that fills masks, head and all, and its tokenizer.
-
-    Raises:
-        ToolkitError: it does not load, has no such head, or its tokenizer no mask.
-    """
-    from transformers import AutoModelForMaskedLM
-
-    model, tokenizer = _load_whole(
-        AutoModelForMaskedLM, folder, "fills masks", "give a model such as BERT, as published"
-    )
-    if tokenizer.mask_token is None:
-        raise ToolkitError(f"the tokenizer of {folder} has no mask token", "give a masked language model")
-    return model, tokenizer
-
-
-def demand_mask_head(folder: Path, next_sentence: bool) -> None:
-    """A model of an architecture that can fill masks, told from its config alone.
-
-    Raises:
-        ToolkitError: transformers has no such head for it, or none that tells which sentence follows which.
-    """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
-
-    kind = read_config(folder).get("model_type")
-    if kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        raise ToolkitError(f"{folder} ({kind}) is no model that could fill masks", "give an encoder such as BERT")
-    if next_sentence and kind not in NEXT_SENTENCE:
-        known = ", ".join(NEXT_SENTENCE)
-        raise ToolkitError(
-            f"{folder} ({kind}) has no head for --next-sentence", f"leave it out, or give one of {known}"
-        )
-
-
-def load_to_mask(folder: Path, next_sentence: bool) -> tuple[Any, Any, list[str]]:
-    """A model that is to learn to fill masks, its tokenizer, and what it lacked of a head: that is new.
-
-    Raises:
-        ToolkitError: it does not load, or lacks weights below the head.
-    """
-    import transformers
-    from transformers import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    auto = transformers.AutoModelForPreTraining if next_sentence else transformers.AutoModelForMaskedLM
-    try:
-        model, info = auto.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
-    except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
-    _demand_weights(folder, model, info, new_head=True)
-    model.config.num_labels = 2  # what it was a classifier of goes
-    return model.float(), load_tokenizer(folder), sorted(info["missing_keys"])
-
-
-def load_seq2seq(folder: Path) -> tuple[Any, Any]:
-    """A sequence-to-sequence model and its tokenizer.
-
-    Raises:
-        ToolkitError: it does not load, or is of another kind.
-    """
-    from transformers import AutoModelForSeq2SeqLM
-
-    return _load_whole(AutoModelForSeq2SeqLM, folder, "translates", "give a sequence-to-sequence model, as published")
-
-
-def _load_whole(auto: Any, folder: Path, does: str, hint: str) -> tuple[Any, Any]:
-    """A model of this kind with every weight from its file."""
-    from transformers import logging as transformers_logging
-
-    if backend(folder) != "torch":
-        raise ToolkitError(f"{folder} is quantized: only its classes are left", "give the model that it was made from")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        model, info = auto.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
-    except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"{folder} holds no model that {does} ({type(e).__name__}: {what})", hint) from e
-    if info["missing_keys"] or info["mismatched_keys"]:
-        raise ToolkitError(f"the model in {folder} lacks the weights of a head that {does}", hint)
-    return model.float(), load_tokenizer(folder)
-
-
-def _demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bool) -> None:
+def demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: bool) -> None:
     """Every weight came from the file, but for a head that is to be new (and the pooler under it).
 
     Raises:
@@ -371,9 +262,7 @@ def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None
 
 def save(folder: Path, model: Any, processor: Any) -> None:
     """Weights as safetensors, config and processor."""
-    from transformers import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
+    quiet.transformers()
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 

@@ -45,6 +45,7 @@ def given(job: Job, light: bool = False) -> dict[str, Any]:
 
 def text_models(job: Job, light: bool) -> dict[str, Any]:
     """The models that texts are changed by: a masked language model, two that translate, a parser."""
+    from toolkit.artifacts import language_model
     from toolkit.artifacts import model as models
 
     options = job.config.methods
@@ -60,9 +61,9 @@ def text_models(job: Job, light: bool) -> dict[str, Any]:
 
     place = resolve_device(job.config.device)
     if folder and masked:
-        out["model"] = masked_lm.MaskedLM(*models.load_masked_lm(folder), device=place)
+        out["model"] = masked_lm.MaskedLM(*language_model.load_masked_lm(folder), device=place)
     if options.forward:
-        pair = [models.load_seq2seq(_folder(job.inputs[name])) for name in ("forward", "backward")]
+        pair = [language_model.load_seq2seq(_folder(job.inputs[name])) for name in ("forward", "backward")]
         there, back = (translate.Model(*loaded, device=place) for loaded in pair)
         out["translate"] = translate.Translator(there, back)
     if options.parser:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from toolkit.artifacts import language_model
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
@@ -96,7 +97,7 @@ def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:
 
     @cache
     def loaded() -> tuple[Any, Any]:
-        return models.load_encoder(folder)
+        return language_model.load_encoder(folder)
 
     def run(texts: Sequence[str]) -> Any:
         from toolkit.inference.embed import embed

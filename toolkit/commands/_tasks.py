@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
-from toolkit.artifacts import model as models
+from toolkit.artifacts import language_model
 from toolkit.commands import _training
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
@@ -32,7 +32,7 @@ def splits(job: Job) -> tuple[str, DatasetDict]:
         raise ToolkitError(f"--next-sentence is of --task {tasks.MASKED_LM}", f"leave it out: this is {name}")
     _training.check_model(given, data)
     if given.path is not None and name == tasks.MASKED_LM:
-        models.demand_mask_head(given.path, learn.next_sentence)
+        language_model.demand_mask_head(given.path, learn.next_sentence)
     elif learn.next_sentence:
         raise ToolkitError(f"{given.given} has no head for --next-sentence", "leave it out, or give a BERT")
     _terms(job, _training.kind(data))
@@ -110,7 +110,7 @@ def _to_mask(job: Job, train: Any, max_length: int) -> tuple[Any, Task]:
         texts = [text or "" for name in roles.compared(train.column_names) for text in train[name]]
         model, tokenizer = builtin.build(builtin.resolve(given.given, "text"), texts, None, seed)
     else:
-        model, tokenizer, new = models.load_to_mask(given.path, learn.next_sentence)
+        model, tokenizer, new = language_model.load_to_mask(given.path, learn.next_sentence)
         if new:
             follows = all("seq_relationship" in key or "pooler" in key for key in new)
             what = "tells which sentence follows" if follows else "fills masks"

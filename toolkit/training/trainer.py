@@ -17,7 +17,7 @@ import transformers
 from transformers import TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
-from toolkit import console, ranks
+from toolkit import console, quiet, ranks
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
 from toolkit.training import (
@@ -161,8 +161,7 @@ def last_checkpoint(work: Path) -> Path | None:
 def _arguments(
     config: TrainConfig, work: Path, started: str, machine: precision.Precision, seed: int
 ) -> TrainingArguments:
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    quiet.transformers()
     arguments = TrainingArguments(
         output_dir=str(work / "checkpoints"),
         num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
