@@ -329,7 +329,7 @@ def test_half_of_the_pairs_follow_each_other(bert):
     strange = [row for row in rows if row["next"] == masked_lm.STRANGER]
     assert len(strange) == len(texts)
     assert task.collate(rows[:4])["token_type_ids"].equal(
-        torch.tensor(np.stack([np.pad(r["second"], (0, 16 - len(r["second"]))) for r in rows[:4]]))
+        torch.tensor(np.stack([np.pad(r["second"], (0, 14 - len(r["second"]))) for r in rows[:4]]))
     )
 
 
