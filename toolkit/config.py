@@ -13,7 +13,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -173,11 +173,11 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
     raise ToolkitError(f"{leaf.flag} is {value!r}", f"it must be of type {kind.__name__}")
 
 
-def as_dict(config: Any, only_deciding: bool = False) -> dict[str, Any]:
+def as_dict(config: Any, only_deciding: bool = False, without: Collection[str] = ()) -> dict[str, Any]:
     """The config as nested plain values, without positional inputs (their paths stand under `inputs`)."""
     out: dict[str, Any] = {}
     for leaf in leaves(type(config)):
-        if isinstance(leaf.cli, ArgumentInfo) or (only_deciding and not leaf.decides):
+        if isinstance(leaf.cli, ArgumentInfo) or (only_deciding and not leaf.decides) or leaf.name in without:
             continue
         group = out
         for part in leaf.path[:-1]:

@@ -27,9 +27,9 @@ def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
     return [(leaf.name, configs.value_of(config, leaf)) for leaf in configs.leaves(step.config) if leaf.input]
 
 
-def stamp(step: Step, config: Any, given: dict[str, inputs.Given]) -> str:
-    """What two calls have in common that give the same result."""
-    deciding = configs.as_dict(config, only_deciding=True)
+def stamp(step: Step, config: Any, given: dict[str, inputs.Given], without: tuple[str, ...] = ()) -> str:
+    """What two calls have in common that give the same result; `without` leaves options out."""
+    deciding = configs.as_dict(config, only_deciding=True, without=without)
     # an input decides by its content; one whose value is a literal, by that
     digests = {name: given[name].digest if name in given else value for name, value in _input_values(step, config)}
     machine = manifest.machine()["cpu"] if step.measures else None

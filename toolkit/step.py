@@ -69,6 +69,7 @@ class Step:
     judge: Callable[[Any, dict[str, Any]], list[Gate]] | None = None
     version: int = 1
     resumable: bool = False
+    adjustable: tuple[str, ...] = ()  # options that may differ when a run that was no longer finite is gone on with
     measures: bool = False  # its figures are of this machine: the processor is in the stamp
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
     kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
@@ -195,7 +196,7 @@ def _take_part(step: Step, values: dict[str, Any], folder: Path, stamp: str) -> 
     given = stamps.resolve(step, config)
     if stamps.stamp(step, config, given) != stamp:
         raise ToolkitError("its options or inputs are not those of rank 0", "give all machines the same")
-    if staging.left_stamp(folder) != stamp:
+    if staging.left_stamp(folder).get("stamp") != stamp:
         raise ToolkitError(f"{folder} is not that of rank 0", "give --out on a disk that all machines share")
     step.run(Job(step, config, given, folder=folder, work=folder / staging.WORK))
 
@@ -224,7 +225,10 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
     plan = step.plan(job)
     if dry_run:
         return Result(out, step.makes(config), "planned", time.monotonic() - started, plan)
-    with staging.stage(out, stamp, resumable=step.resumable, force=force, replace=replace) as place:
+    base = stamps.stamp(step, config, given, without=step.adjustable)
+    with staging.stage(out, stamp, base=base, resumable=step.resumable, force=force, replace=replace) as place:
+        if place.adjusted:
+            job.warn("goes on from the last checkpoint of a run with other options that was no longer finite")
         if not place.finished:
             job.folder, job.work = place.folder, place.work
             ranks.begin({"folder": str(place.folder.resolve()), "stamp": stamp})

@@ -196,8 +196,8 @@ def theirs(given: argparse.Namespace, best: bool) -> dict[str, Any]:
     flags: dict[str, Any] = {"per_device_train_batch_size": SMALL_BATCH}
     if best:
         flags = {
-            "per_device_train_batch_size": BATCH, "bf16": precision.has_bf16(device), "optim": "adamw_torch_fused",
-            "train_sampling_strategy": "group_by_length", "logging_nan_inf_filter": False,
+            "per_device_train_batch_size": BATCH, "bf16": bool(precision.bf16_unit(device)),
+            "optim": "adamw_torch_fused", "train_sampling_strategy": "group_by_length", "logging_nan_inf_filter": False,
         }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(

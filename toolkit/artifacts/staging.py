@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from toolkit import console
 from toolkit.artifacts import manifest
@@ -23,6 +24,7 @@ from toolkit.errors import ToolkitError
 RESUMABLE = ("checkpoints/*/complete", "study.db", "worker")
 WORK = "work"  # what the engine keeps while it runs (checkpoints, caches); never published
 STAMP = "stamp.json"
+STOPPED = "stopped.json"  # in `WORK`: a training that was no longer finite, and may go on with gentler options
 LOCK = ".lock"
 UNPUBLISHED = (f"{WORK}/", STAMP, LOCK)  # what stands in a work folder and is no part of the artifact
 NO_SPACE = 1 << 20  # bytes free on a disk that counts as full
@@ -86,10 +88,12 @@ def _unlock(handle: int | None) -> None:
 class Staging:
     """The work folder of one run. `resumed` says whether an earlier run's work is in it."""
 
-    def __init__(self, out: Path, stamp: str, *, resumable: bool, force: bool, replace: bool) -> None:
-        self.out, self.stamp, self.resumable, self.force, self.replace = out, stamp, resumable, force, replace
+    def __init__(self, out: Path, stamp: str, *, base: str = "", resumable: bool, force: bool, replace: bool) -> None:
+        self.out, self.stamp, self.base = out, stamp, base
+        self.resumable, self.force, self.replace = resumable, force, replace
         self.folder = partial_of(out)
         self.resumed = False
+        self.adjusted = False  # what was resumed had stopped under other options
         self.finished = False  # an earlier run wrote everything and died before the rename
         self._made: list[Path] = []
         self._lock: int | None = None
@@ -117,7 +121,7 @@ class Staging:
                 return
             self._settle_leftovers()
             self.work.mkdir(exist_ok=True)
-            manifest.write_json(self.folder / STAMP, {"stamp": self.stamp, "started": time.time()})
+            manifest.write_json(self.folder / STAMP, self._stamp())
         except BaseException:
             self._undo_open(ours)
             raise
@@ -135,10 +139,11 @@ class Staging:
         left = [p for p in self.folder.iterdir() if p.name != LOCK]
         if not left:
             return
-        same = left_stamp(self.folder) == self.stamp
-        has_work = self._has_work()
-        if same and self.resumable and has_work:
-            self.resumed = True
+        before, has_work = left_stamp(self.folder), self._has_work()
+        same = before.get("stamp") == self.stamp
+        stopped = before.get("base") == self.base and (self.work / STOPPED).is_file() and not self.force
+        if (same or stopped) and self.resumable and has_work:
+            self.resumed, self.adjusted = True, not same or before.get("adjusted", False)
             left = [p for p in left if p not in (self.work, self.folder / STAMP)]
         elif has_work and not self.force:
             raise ToolkitError(
@@ -153,6 +158,9 @@ class Staging:
     def _has_work(self) -> bool:
         """Whether something is there that a later call can go on from; logs alone are not."""
         return any(next(self.work.glob(pattern), None) is not None for pattern in RESUMABLE)
+
+    def _stamp(self) -> dict[str, Any]:
+        return {"stamp": self.stamp, "base": self.base, "adjusted": self.adjusted, "started": time.time()}
 
     def _release(self) -> None:
         _unlock(self._lock)
@@ -204,12 +212,12 @@ class Staging:
         return keep
 
 
-def left_stamp(folder: Path) -> str | None:
-    """The stamp of the step that works, or worked, in a work folder."""
+def left_stamp(folder: Path) -> dict[str, Any]:
+    """What the step that works, or worked, in a work folder noted of itself."""
     try:
-        return str(json.loads((folder / STAMP).read_text())["stamp"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return dict(json.loads((folder / STAMP).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def is_taken(path: Path) -> bool:
@@ -255,14 +263,15 @@ def _is_full(folder: Path, e: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def stage(out: Path, stamp: str, *, resumable: bool, force: bool, replace: bool) -> Iterator[Staging]:
+def stage(out: Path, stamp: str, *, base: str = "", resumable: bool, force: bool, replace: bool) -> Iterator[Staging]:
     """Open a staging folder, and publish it unless the body fails.
 
     Args:
+        base: the stamp without what may differ when a run that had stopped as not finite is gone on with.
         force: discard what a run with another stamp left unfinished.
         replace: something is at `out` and may be replaced.
     """
-    staging = Staging(out, stamp, resumable=resumable, force=force, replace=replace)
+    staging = Staging(out, stamp, base=base, resumable=resumable, force=force, replace=replace)
     staging.open()
     try:
         yield staging

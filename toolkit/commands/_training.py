@@ -213,7 +213,10 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
 
 
 def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
-    """Write the model artifact's files: weights, figures, state, logs, card; fill the job's summary."""
+    """Write the model artifact's files: weights, figures, state, logs, report, card; fill the job's summary."""
+    from toolkit.artifacts import report
+    from toolkit.commands import _training_report
+
     if not ranks.leads():
         return
     reader = task.reader
@@ -224,6 +227,8 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
     models.save(job.folder, model, reader.processor)
     figures["model"]["size_bytes"] = models.inference_bytes(job.folder)
     manifest.write_json(job.folder / "metrics.json", figures)
+    logged = _training_report.lines(job.work / "logs")
+    report.write(job.folder, _training_report.page(job, title, figures, logged))
     if (job.work / "logs").is_dir():
         shutil.move(job.work / "logs", job.folder / "logs")
     states = sorted((job.work / "checkpoints").glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
@@ -239,7 +244,7 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
         then = "finetune DATA --model DIR"
     auto = f"AutoModel{models.HEADS[made_for]}"
     lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
-    lines += _curve_of_rates(job)
+    lines += _curve_of_rates(job) + _training_report.pictures(job.folder)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
     told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}
     job.metrics |= told | figures["model"]

@@ -12,7 +12,7 @@ from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import TrainConfig
+from toolkit.training.config import ADJUSTABLE, TrainConfig
 
 LAYERS = re.compile(r"layers:(\d+)\Z")
 
@@ -94,10 +94,20 @@ def distill(job: Job) -> None:
         seed=config.seed,
         scratch=scratch,
         loss=distilling.loss(task, config.temperature, config.alpha, config.train.regularise.label_smoothing),
+        ids=data["train"]["id"],
     )
     agreement = float((logits.argmax(1).numpy() == data["train"].with_format("numpy")["label"]).mean())
     figures["teacher"] = {"train_accuracy": agreement, "parameters": sum(p.numel() for p in teacher.parameters())}
     _training.publish(job, student, task, figures, f"{config.student} distilled from {given.given}")
 
 
-STEP = Step(name="distill", kind="model", config=DistillConfig, run=distill, plan=plan, resumable=True, alone=None)
+STEP = Step(
+    name="distill",
+    kind="model",
+    config=DistillConfig,
+    run=distill,
+    plan=plan,
+    resumable=True,
+    alone=None,
+    adjustable=ADJUSTABLE,
+)

@@ -11,7 +11,7 @@ from toolkit import ranks
 from toolkit.config import Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
-from toolkit.training.config import Learn, ModelOption, TrainConfig
+from toolkit.training.config import ADJUSTABLE, Learn, ModelOption, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ def finetune(job: Job) -> None:
     given, seed, config = job.inputs["model"], job.config.seed, job.config.train
     model, task, data = _tasks.load(job, *_tasks.splits(job))
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
-    figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=given.path is None)
+    scratch = given.path is None
+    ids = data["train"]["id"] if "labels" in rows[0] else None  # masked-lm cuts texts into rows of its own
+    figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)
     _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")
 
 
@@ -62,5 +64,6 @@ STEP = Step(
     plan=plan,
     resumable=True,
     alone=None,
+    adjustable=ADJUSTABLE,
     takes=("text", "image"),
 )

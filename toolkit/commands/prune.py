@@ -12,7 +12,7 @@ from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
-from toolkit.training.config import TrainConfig
+from toolkit.training.config import ADJUSTABLE, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,7 @@ def prune(job: Job) -> None:
             job.work,
             seed=config.seed,
             loss=distill.loss(task, config.temperature, config.alpha, config.train.regularise.label_smoothing),
+            ids=data["train"]["id"],
         )
     else:
         figures = {"validation": trainer.validate(model, task, validation)}
@@ -102,4 +103,13 @@ def prune(job: Job) -> None:
         manifest.write_json(job.folder / "pruning.json", cut)
 
 
-STEP = Step(name="prune", kind="model", config=PruneConfig, run=prune, plan=plan, resumable=True, alone=None)
+STEP = Step(
+    name="prune",
+    kind="model",
+    config=PruneConfig,
+    run=prune,
+    plan=plan,
+    resumable=True,
+    alone=None,
+    adjustable=ADJUSTABLE,
+)

@@ -22,17 +22,23 @@ def line(
     xlabel: str,
     ylabel: str,
     log_x: bool = False,
+    log_y: bool = False,
+    band: tuple[float, float] | None = None,
+    band_name: str = "",
 ) -> Figure:
     """Lines over a common x.
 
     Args:
         x: n places. On a logarithmic axis those that are not above zero are left out.
         series: name -> n values in one unit; the line passes over NaN (a loss that is measured now and then).
+        band: the values that are as they should be, shaded, under the name `band_name`.
     """
     places = [finite(v) for v in x]
     if log_x:
         places = [v if v > 0 else math.nan for v in places]
     drawn = {name: [finite(v) for v in values] for name, values in series.items()}
+    if log_y:
+        drawn = {name: [v if v > 0 else math.nan for v in values] for name, values in drawn.items()}
     known = [p for values in drawn.values() for p, v in zip(places, values, strict=True) if not math.isnan(p + v)]
     if not known:
         return canvas.empty()
@@ -43,6 +49,14 @@ def line(
         axes.plot([place for place, _ in there], [value for _, value in there], **style, clip_on=False)
     _number_axes(axes, known, log_x)
     legend = [{"name": name} | style for name, style in zip(drawn, styles, strict=True)] if len(drawn) > 1 else []
+    if band:
+        shade = {"color": canvas.color(7), "alpha": 0.16, "linewidth": 0}
+        axes.axhspan(*band, **shade)
+        legend.append({"name": band_name, "marker": "s", "markersize": 8, "markeredgewidth": 0} | shade)
+    if log_y:
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        canvas.values_axis(axes.yaxis, log=True, low=low, high=high)
     canvas.finish(figure, axes, xlabel=xlabel, ylabel=ylabel, legend=legend)
     return figure
 

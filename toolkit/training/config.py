@@ -33,6 +33,12 @@ ModelOption = Annotated[
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME]
 
+# What may differ when a training that stopped because it was not finite goes on from its last checkpoint.
+ADJUSTABLE = (
+    "lr", "weight_decay", "momentum", "beta1", "beta2", "max_grad_norm", "warmup", "scheduler", "floor",
+    "dropout", "label_smoothing", "precision", "attention", "compile", "tf32",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class Learn:
@@ -174,9 +180,14 @@ class TrainConfig:
             show_default="accuracy; masked-lm: loss",
         ),
     ] = None
-    precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto: bf16 where the processor has it.")] = (
-        "auto"
-    )
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], Option(help="Number format; auto: bf16 where it is native.")
+    ] = "auto"
+    attention: Annotated[
+        Literal["auto", "sdpa", "eager", "flash"], Option(help="How attention is computed; auto: sdpa where it can.")
+    ] = "auto"
+    compile: Annotated[bool, Option(help="Compile the model with torch.compile.")] = False
+    tf32: bool | None = None  # where a GPU has it
     checkpoint_activations: Annotated[
         bool, Option(help="Compute activations twice rather than keep them: less memory.")
     ] = False

@@ -113,7 +113,7 @@ def _zero(given: str) -> dict[str, Any]:
     asked = read_mapping(Path(given), f"--deepspeed {given}")
     ours: dict[str, Any] = dict.fromkeys(BATCH_OF_DEEPSPEED, "auto")
     zero = {"stage3_gather_16bit_weights_on_model_save": True} | asked.get("zero_optimization", {})
-    return ours | {"bf16": {"enabled": "auto"}} | asked | {"zero_optimization": zero}
+    return ours | {"bf16": {"enabled": "auto"}, "fp16": {"enabled": "auto"}} | asked | {"zero_optimization": zero}
 
 
 def sharded(config: TrainConfig) -> bool:
@@ -138,7 +138,7 @@ def check_device(config: TrainConfig, device: str) -> None:
         raise ToolkitError(f"--fsdp on {device}: each process would hold a whole model all the same", "leave it out")
 
 
-def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
+def placed(config: TrainConfig, device: str, number_format: str) -> dict[str, Any]:
     """What `TrainingArguments` is told of the processes; waits for all of them."""
     if device == "cuda":
         import torch
@@ -147,10 +147,8 @@ def placed(config: TrainConfig, device: str, bf16: bool) -> dict[str, Any]:
         if ranks.count() == 1 and torch.cuda.device_count() > 1:
             console.note(f"one GPU of {torch.cuda.device_count()} is used; all of them: {LAUNCH}")
     told = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if told not in ("no", "bf16" if bf16 else "no"):
-        console.warn(
-            f"accelerate's config says {told}: --precision decides, which is {'bf16' if bf16 else 'fp32'} here"
-        )
+    if told not in ("no", number_format):
+        console.warn(f"accelerate's config says {told}: --precision decides, which is {number_format} here")
     os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # the arguments say it
     ranks.together()
     out: dict[str, Any] = {}

@@ -24,15 +24,20 @@ class Stage(NamedTuple):
     rates: list[float]
 
 
+def layer_list(model: Any) -> torch.nn.ModuleList | None:
+    """The layers, the lowest first: the largest list of modules in the base, as in every encoder of transformers."""
+    base = getattr(model, model.base_model_prefix, model)
+    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
+    return max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
+
+
 def layers(model: Any) -> list[torch.nn.Module]:
-    """The layers, the lowest first: the largest list of modules in the base, as in every encoder of transformers.
+    """The same.
 
     Raises:
         ToolkitError: it has no such list.
     """
-    base = getattr(model, model.base_model_prefix, model)
-    lists = [m for m in base.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    found = max(lists, key=lambda found: sum(p.numel() for p in found.parameters()), default=None)
+    found = layer_list(model)
     if found is None:
         hint = "leave --stages, --layer-decay and --layer-drop out"
         raise ToolkitError(f"{type(model).__name__} has no list of layers", hint)

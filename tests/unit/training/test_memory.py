@@ -39,7 +39,7 @@ def options(**changes):
     return TrainConfig(
         **{
             "epochs": 2.0, "batch_size": 8, "precision": "fp32", "device": "cpu", "metric": "loss",
-            "regularise": plain, "save_every": 2, "schedule": Schedule(warmup=0.0),
+            "regularise": plain, "save_every": 1, "schedule": Schedule(warmup=0.0),
             "optim": Optim(optimizer="sgd", lr=0.05, accumulate=2),
         } | changes
     )  # fmt: skip

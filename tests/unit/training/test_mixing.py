@@ -5,7 +5,7 @@ from unit.image_models import tiny
 
 from toolkit.reading.image import ImageReader
 from toolkit.training import trainer
-from toolkit.training.config import Images, Optim, TrainConfig
+from toolkit.training.config import Images, Optim, Regularise, TrainConfig
 from toolkit.training.mixing import vary
 from toolkit.training.tasks import bind
 
@@ -113,7 +113,7 @@ VARIED = Images(mixup=0.5, cutmix=0.5, flip=True, crop=0.6)
 
 def config(**changes):
     base = {"epochs": 2.0, "batch_size": 16, "precision": "fp32", "optim": Optim(lr=1e-3), "device": "cpu"}
-    return TrainConfig(**base | {"patience": 0, "metric": "loss"} | changes)
+    return TrainConfig(**base | {"regularise": Regularise(patience=0), "metric": "loss"} | changes)
 
 
 def weights(model):

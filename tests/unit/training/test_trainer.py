@@ -106,15 +106,6 @@ def test_training_by_rows_ends_where_dense_training_does(model, tmp_path, monkey
         assert torch.allclose(value, ends[1][name], atol=2e-5), name
 
 
-def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path):
-    for step, complete in ((5, True), (10, False)):
-        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
-        folder.mkdir(parents=True)
-        if complete:
-            (folder / trainer.COMPLETE).touch()
-    assert trainer.last_checkpoint(tmp_path).name == "checkpoint-5"
-
-
 def test_keeps_only_the_newest_checkpoints(model, tmp_path):
     made, task = model
     trainer.train(made, task, rows(96), rows(32, 1), config(epochs=2.0, save_every=2, keep=1), tmp_path, seed=0)
@@ -147,7 +138,7 @@ def test_a_run_that_had_stopped_early_does_not_go_on_when_called_again(model, tm
 def test_a_diverged_run_stops_and_says_so(model, tmp_path):
     made, task = model
     wild = config(optim=Optim(lr=1e30, max_grad_norm=0.0), log_every=1)
-    with pytest.raises(ToolkitError, match=r"(loss|grad_norm) is (nan|inf)"):
+    with pytest.raises(ToolkitError, match=r"the (loss|gradient's norm) is (nan|inf) in step \d+, which was not taken"):
         trainer.train(made, task, rows(128), rows(32, 1), wild, tmp_path, seed=0)
 
 
@@ -156,7 +147,7 @@ def test_a_rate_of_ten_stops_the_training_and_says_so(model, tmp_path, optimizer
     """The loss stays a number all the while."""
     made, task = model
     wild = config(epochs=9.0, optim=Optim(lr=10.0, optimizer=optimizer), log_every=5)
-    with pytest.raises(ToolkitError, match=r"training has diverged: the loss is .* at step .*use a smaller --lr"):
+    with pytest.raises(ToolkitError, match=r"diverged: the loss rose from .* after step .*use a smaller --lr"):
         trainer.train(made, task, rows(256), rows(32, 1), wild, tmp_path, seed=0)
 
 

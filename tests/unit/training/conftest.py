@@ -1,0 +1,65 @@
+"""A tiny model, rows to learn from and a config, for all tests of the engine."""
+
+import pytest
+import torch
+
+from toolkit.reading.text import TextReader
+from toolkit.training import builtin
+from toolkit.training.config import Optim, TrainConfig
+from toolkit.training.tasks import bind
+
+LABELS = ["long", "short"]
+
+
+def make_rows(count, seed=0):
+    """Rows whose class is told by one token."""
+    generator = torch.Generator().manual_seed(seed)
+    out = []
+    for i in range(count):
+        n = int(torch.randint(4, 12, (1,), generator=generator))
+        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
+        ids[0] = 10 + i % 2
+        out.append({"input_ids": ids, "labels": i % 2})
+    return out
+
+
+def make_config(**changes):
+    return TrainConfig(
+        **({"epochs": 3.0, "batch_size": 16, "precision": "fp32", "optim": Optim(lr=1e-3), "device": "cpu"} | changes)
+    )
+
+
+@pytest.fixture(scope="session")
+def rows():
+    return make_rows
+
+
+@pytest.fixture(scope="session")
+def config():
+    return make_config
+
+
+def make_bert():
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    made = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=128, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+            max_position_embeddings=32, num_labels=2,
+        )
+    )  # fmt: skip
+    tokenizer = builtin.train_tokenizer(["word and more of it"] * 8)
+    return made, bind("text-classification", TextReader(tokenizer, 32))
+
+
+@pytest.fixture
+def bert():
+    """A BERT of two layers of 16, and the task of telling two classes."""
+    return make_bert()
+
+
+@pytest.fixture(scope="session")
+def one_bert():
+    """The same for all tests: they train copies of it."""
+    return make_bert()
