@@ -61,8 +61,8 @@ class Engine(Trainer):
         if machine.format == "fp16":
             self.accelerator.native_amp = True  # which accelerate leaves out on a processor
             self.accelerator.scaler = precision.scaler(machine.device)
-        self.sparse: SparseAdamW | None = None
         self.guard = guard.Guard(machine.device, self.accelerator.scaler)
+        self.sparse: SparseAdamW | None = None
         self.best_digest = ""
         self.watch: Watch
         self.model_accepts_loss_kwargs = False  # a loss is the mean of its batch, and accumulated ones are averaged
@@ -100,12 +100,17 @@ class Engine(Trainer):
         if layers.layer_decay != 1 or layers.stages not in (None, "none"):
             self.parts = stages.parts(model)
             self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
-        alone = self.args.device.type == "cpu" and self.args.world_size == 1
-        alone &= self.config.optim.clip == "norm" and self.args.max_grad_norm > 0  # else dense gradients are asked for
-        tables = sparse_adamw.tables(model) if alone else []
+        # else dense gradients are asked for
+        sparse = self.machine.quick and ranks.count() == 1 and 0 < self.args.max_grad_norm < math.inf
+        tables = sparse_adamw.tables(model) if sparse else []
         self.optimizer = optimization.optimizer(self.parts, self.config.optim, lr, tables)
         self.sparse = self.optimizer if isinstance(self.optimizer, SparseAdamW) else None
         return self.optimizer
+
+    def close(self) -> None:
+        """Leave the model without what its optimizer hung onto it."""
+        if self.sparse is not None:
+            self.sparse.close()
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         optimizer = optimizer or self.optimizer
@@ -166,6 +171,12 @@ class Engine(Trainer):
         norm = super()._get_grad_norm(model, grad_norm)
         self.guard.judge(norm, getattr(self.optimizer, "optimizer", self.optimizer))
         return norm
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        if self.sparse is not None:
+            self.sparse.settle()
+        figures: dict[str, float] = super().evaluate(*args, **kwargs)
+        return figures
 
     def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
         inputs = self._prepare_inputs(inputs)

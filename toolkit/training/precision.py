@@ -28,6 +28,11 @@ class Precision(NamedTuple):
     attention: str  # as transformers names it, "" where the model has none
     compile: bool
 
+    @property
+    def quick(self) -> bool:
+        """Whether a processor's own ways of training apply (`processor`, `sparse_adamw`)."""
+        return self.device == "cpu" and self.format != "fp16" and not self.compile
+
     def __str__(self) -> str:
         unit = f" ({self.unit})" if self.unit and self.format == "bf16" else ""
         others = ["tf32"] * self.tf32 + [f"{self.attention} attention"] * bool(self.attention)

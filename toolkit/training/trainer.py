@@ -110,8 +110,8 @@ def train(
             engine.recall(checkpoint)
         if config.optim.find_lr:
             engine.args.learning_rate = find_lr.settle(engine, work)
-        if machine.device == "cpu":
-            inside.enter_context(processor.quick(model, logits_only=loss is None))
+        if machine.quick:
+            inside.enter_context(processor.quick(engine.model, logits_only=loss is None))
         if ranks.leads():
             watch.forget_after(engine.state.global_step)
             engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))

@@ -171,6 +171,7 @@ def test_a_compiled_model_is_saved_as_the_plain_one(bert, rows, config, tmp_path
         made, task = copy.deepcopy(bert)
         with monkeypatch.context() as patch:
             patch.setattr(torch, "compile", compiler)
+            patch.setattr(precision.Precision, "quick", False)  # a compiled model is not given a processor's ways
             options = config(compile=wanted, log_every=4, regularise=Regularise(dropout=0.2), epochs=1.0)
             trainer.train(made, task, rows(96), rows(16, 1), options, tmp_path / str(wanted), seed=0)
         assert made._compiled_call_impl is None
