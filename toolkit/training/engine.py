@@ -183,18 +183,6 @@ class Engine(Trainer):
         with torch.no_grad(), self.compute_loss_context_manager():
             return None, *self.task.answers(model, inputs)
 
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        if self.sparse is not None:
-            self.sparse.settle()
-        figures: dict[str, float] = super().evaluate(*args, **kwargs)
-        return figures
-
-    def close(self) -> None:
-        """Leave the model without what training hung onto it."""
-        if self.sparse is not None:
-            self.sparse.close()
-            self.sparse = None
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """JSON has no infinity: the norm of an fp16 step that overflowed is left out."""
         super().log({k: v for k, v in logs.items() if k != "grad_norm" or math.isfinite(v)}, start_time)
