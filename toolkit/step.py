@@ -111,6 +111,7 @@ class Job:
     previous: Path | None = None  # the finished artifact that this run goes on from
     metrics: dict[str, Any] = field(default_factory=dict)  # the summary
     warnings: list[str] = field(default_factory=list)
+    kept: dict[Any, Any] = field(default_factory=dict)  # what `plan` found and `run` takes up
     _read: dict[tuple[bool, bool], DatasetDict] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:

@@ -315,6 +315,8 @@ def test_images_of_several_classes_are_not_mixed(tmp_path, monkeypatch):
         toolkit.augment(source, out=tmp_path / "out", method=["mixup"], dry_run=True)
     monkeypatch.undo()
     with pytest.raises(ToolkitError, match="--model is for texts"):
+        toolkit.augment(source, out=tmp_path / "out", model="builtin", dry_run=True)
+    with pytest.raises(ToolkitError, match="builtin:text-tiny does not read this data"):
         toolkit.augment(source, out=tmp_path / "out", model="builtin:text-tiny", check=True, dry_run=True)
 
 

@@ -208,7 +208,7 @@ def test_a_deepspeed_config_leaves_to_the_options_what_they_say(
     config = TrainConfig(deepspeed=str(tmp_path / "zero.json"), device="cpu")
     (tmp_path / "zero.json").write_text(json.dumps({"zero_optimization": {"stage": 3}, "gradient_clipping": "auto"}))
     distributed.check(config)
-    handed = distributed.placed(config, "cpu", bf16=True)["deepspeed"]
+    handed = distributed.placed(config, "cpu", "bf16")["deepspeed"]
     assert handed["zero_optimization"] == {"stage": 3, "stage3_gather_16bit_weights_on_model_save": True}
     assert handed["train_batch_size"] == handed["bf16"]["enabled"] == "auto"
     (tmp_path / "zero.json").write_text(json.dumps(asked))

@@ -191,7 +191,7 @@ TRAINER = "toolkit.training.trainer"
         (at_call(TRAINER, "Engine._save_checkpoint", 4), 11),
         (at_rename("checkpoint-12", before=True), 11),
         (at_rename("old-checkpoint-4", before=False), 11),
-        (at_call("toolkit.training.checkpoints", "sync", 30), 8),
+        (at_call("toolkit.training.checkpoints", "sync", 26), 8),
         (at_call("toolkit.artifacts.model", "save"), 22),
         (at_rename("artifact.json", before=True, function="os.replace"), 22),
         (at_rename("/m", before=True), None),

@@ -24,7 +24,7 @@ def test_a_model_comes_with_its_curves(call: Call, split: Path, tmp_path: Path, 
     options = (*TRAIN[:-4], "--max-length", 48, "--precision", precision, "--log-every", 2, "--layer-decay", 0.9)
     called = call("finetune", split, "--out", out, *options)
     assert called.code == 0, called.err
-    assert f"training on cpu, {precision}, eager attention; watch it: tensorboard --logdir" in called.err
+    assert f"training on cpu, {precision}, eager attention, effective batch " in called.err
     lines = [json.loads(line) for line in (out / "logs" / "metrics.jsonl").read_text().splitlines()]
     validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
     assert [error.message for line in lines for error in validator.iter_errors(line)] == []

@@ -110,7 +110,7 @@ def demand_model_use(job: Job, drawn: list[Draw]) -> None:
     if check and is_multi(features):
         raise ToolkitError("--check trains --model on rows of one class each", "leave one of the two out")
     if check:
-        _training.check_model(model, job.dataset)
+        _training.checked_model(model, job.dataset)
         return
     if model.path and models.fills_masks(model.path):
         if not {draw.name for draw in drawn} & set(RANKED):

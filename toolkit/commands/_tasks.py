@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toolkit.training.tasks import Task
 
 
+@_training.once
 def splits(job: Job) -> tuple[str, DatasetDict]:
     """The task that is asked for, or else the one that fits the data; and train and validation, checked with the model.
 
@@ -26,11 +27,11 @@ def splits(job: Job) -> tuple[str, DatasetDict]:
     """
     from toolkit.training import tasks
 
-    learn, given = job.config.learn, job.inputs["model"]
+    learn = job.config.learn
     name, data = _chosen(job)
     if learn.next_sentence and name != tasks.MASKED_LM:
         raise ToolkitError(f"--next-sentence is of --task {tasks.MASKED_LM}", f"leave it out: this is {name}")
-    _training.check_model(given, data)
+    given = job.inputs["model"] = _training.checked_model(job.inputs["model"], data)
     if given.path is not None and name == tasks.MASKED_LM:
         language_model.demand_mask_head(given.path, learn.next_sentence)
     elif learn.next_sentence:

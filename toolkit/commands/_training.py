@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit import console, ranks
 from toolkit.artifacts import manifest
@@ -20,8 +23,23 @@ if TYPE_CHECKING:
     from toolkit.training.tasks import Task
 
 VALIDATION_SHARE = 0.1
+Found = TypeVar("Found")
 
 
+def once(find: Callable[[Job], Found]) -> Callable[[Job], Found]:
+    """What `plan` found and told, `run` takes up without finding and telling it again."""
+
+    @wraps(find)
+    def found(job: Job) -> Found:
+        if find not in job.kept:
+            job.kept[find] = find(job)
+        kept: Found = job.kept[find]
+        return kept
+
+    return found
+
+
+@once
 def splits(job: Job) -> DatasetDict:
     """Train and validation (a stratified tenth of train where there is none), labels and parents checked.
 
@@ -38,6 +56,7 @@ def splits(job: Job) -> DatasetDict:
     return _checked(job, data, name, tasks.find(tasks.OF_KIND[kind(data)], labels.is_multi(data["train"].features)))
 
 
+@once
 def texts(job: Job) -> DatasetDict:
     """The same of texts alone: their labels, where they have some, are left out.
 
@@ -101,8 +120,8 @@ def kind(data: DatasetDict) -> str:
     return roles.kind_of(next(iter(data.values())).column_names)
 
 
-def check_model(given: Given, data: DatasetDict) -> None:
-    """What can be told of a model without loading it.
+def checked_model(given: Given, data: DatasetDict) -> Given:
+    """A model after what can be told of it without loading it; the built-in default under its own name.
 
     Raises:
         ToolkitError: no weights, weights that cannot be trained, or a model that reads other contents.
@@ -110,11 +129,11 @@ def check_model(given: Given, data: DatasetDict) -> None:
     from toolkit.training import builtin
 
     if given.path is None:
-        builtin.resolve(given.given, kind(data))
-        return
+        return replace(given, given=builtin.resolve(given.given, kind(data)))
     if models.backend(given.path) != "torch":
         raise ToolkitError(f"{given.given} is quantized and cannot be trained", "train first, quantize last")
     models.demand_kind(given.path, kind(data))
+    return given
 
 
 def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:

@@ -51,7 +51,7 @@ def plan(job: Job) -> dict[str, Any]:
                 "ask for 1 to that many",
             )
     else:
-        _training.check_model(job.inputs["student"], data)
+        job.inputs["student"] = _training.checked_model(job.inputs["student"], data)
     return {"rows": {s: len(r) for s, r in data.items()}, "student": job.config.student, "classes": len(names)}
 
 

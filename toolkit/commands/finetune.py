@@ -35,7 +35,7 @@ def plan(job: Job) -> dict[str, Any]:
         "rows": {split: len(rows) for split, rows in data.items()},
         **({"classes": len(classes)} if classes else {}),
         "steps_per_epoch": steps,
-        "model": job.config.model,
+        "model": job.inputs["model"].given,
     }
 
 
@@ -53,7 +53,7 @@ def finetune(job: Job) -> None:
     scratch = given.path is None
     ids = data["train"]["id"] if "labels" in rows[0] else None  # masked-lm cuts texts into rows of its own
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)
-    _training.publish(job, model, task, figures, f"{job.config.model}, fine-tuned")
+    _training.publish(job, model, task, figures, f"{given.given}, fine-tuned")
 
 
 STEP = Step(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -247,8 +249,10 @@ class Engine(Trainer):
             self.accelerator.wait_for_everyone()
             if ranks.leads():
                 self._seal(aside)
-        except BaseException:
+        except BaseException as e:
             shutil.rmtree(aside, ignore_errors=True)  # a full disk needs the room
+            if "inline_container" in str(e):  # how torch.save tells of a write that failed
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from e
             raise
 
     def _seal(self, aside: Path) -> None:

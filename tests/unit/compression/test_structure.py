@@ -16,7 +16,9 @@ from transformers import (
 
 from toolkit.compression import importance, structure
 from toolkit.errors import ToolkitError
+from toolkit.training.tasks import bind
 
+TASK = bind("text-classification", None)
 SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48}
 MODELS = {
     "bert": lambda: BertForSequenceClassification(BertConfig(**SMALL)),
@@ -60,7 +62,7 @@ def test_importance_finds_the_dead_neurons(model):
     dead = [3, 17, 40]
     for layer in structure.layers(model):
         structure.ffn(model, layer)[1].weight.data[:, dead] = 0
-    scores = importance.ffn_importance(model, [BATCH | {"labels": torch.tensor([0, 1] * 3)}])
+    scores = importance.ffn_importance(model, TASK, [BATCH | {"labels": torch.tensor([0, 1] * 3)}])
     assert all(sorted(score.argsort()[:3].tolist()) == dead for score in scores)
 
 
@@ -74,7 +76,7 @@ def test_the_layers_found_are_those_whose_removal_costs_least_and_the_model_stay
             return cut(**batch).loss.item()
 
     before = list(structure.layers(model))
-    (first, first_loss), (second, second_loss) = importance.least_important_layers(model, [batch], 2)
+    (first, first_loss), (second, second_loss) = importance.least_important_layers(model, TASK, [batch], 2)
     assert first_loss == pytest.approx(min(loss_without({n}) for n in range(4)))
     assert first_loss == pytest.approx(loss_without({first}))
     assert second_loss == pytest.approx(min(loss_without({first, n}) for n in range(4) if n != first))
