@@ -100,42 +100,53 @@ def train(
         )
         if not ranks.leads():
             transformers.set_seed(seed + ranks.rank())  # each rank drops out other neurons
-        engine.watch = watch = Watch(engine, config, report)
-        engine.add_callback(watch)
+        engine.watch = Watch(engine, config, report)
+        engine.add_callback(engine.watch)
         inside.enter_context(memory.checkpointed(engine.model, config.checkpoint_activations))
         inside.enter_context(layer_drop.applied(engine.model, config.regularise, engine.ask))
-        checkpoint = distributed.agreed(last_checkpoint(work))
-        if checkpoint:
-            console.note(f"resuming from step {checkpoints.step_of(checkpoint)}")
-            engine.recall(checkpoint)
-        if config.optim.find_lr:
-            engine.args.learning_rate = find_lr.settle(engine, work)
+        checkpoint = _begin(engine, work)
         if machine.quick:
             inside.enter_context(processor.quick(engine.model, logits_only=loss is None))
-        if ranks.leads():
-            watch.forget_after(engine.state.global_step)
-            engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
-            (work / stopped.NAME).unlink(missing_ok=True)
-        where = f"{machine}, {ranks.count()} processes" if ranks.count() > 1 else str(machine)
-        console.note(
-            f"training on {where}, {memory.effective_batch(engine.args)}; "
-            f"watch it: tensorboard --logdir {work / 'logs'}"
-        )
-        try:
-            if not watch.is_over():
-                inside.enter_context(precision.compiled(engine.model, machine.compile))
-                engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        except guard.Unsound as e:
-            raise stopped.told_of(engine, e) from e
-        except (RuntimeError, MemoryError) as e:
-            if memory.is_out(e):
-                raise ToolkitError("no memory left", memory.HINT) from e
-            raise
-        finally:
-            watch.close()
-            engine.close()
-    watch.restore_best()
-    return watch.figures()
+        if not engine.watch.is_over():
+            inside.enter_context(precision.compiled(engine.model, machine.compile))
+        _run(engine, checkpoint)
+    engine.watch.restore_best()
+    return engine.watch.figures()
+
+
+def _begin(engine: Engine, work: Path) -> Path | None:
+    """Take up what is there of an interrupted run, say what comes; gives the checkpoint to go on from."""
+    checkpoint = distributed.agreed(last_checkpoint(work))
+    if checkpoint:
+        console.note(f"resuming from step {checkpoints.step_of(checkpoint)}")
+        engine.recall(checkpoint)
+    if engine.config.optim.find_lr:
+        engine.args.learning_rate = find_lr.settle(engine, work)
+    if ranks.leads():
+        engine.watch.forget_after(engine.state.global_step)
+        engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
+        (work / stopped.NAME).unlink(missing_ok=True)
+    where = f"{engine.machine}, {ranks.count()} processes" if ranks.count() > 1 else str(engine.machine)
+    console.note(
+        f"training on {where}, {memory.effective_batch(engine.args)}; watch it: tensorboard --logdir {work / 'logs'}"
+    )
+    return checkpoint
+
+
+def _run(engine: Engine, checkpoint: Path | None) -> None:
+    """Train to the end, or to where it cannot go on."""
+    try:
+        if not engine.watch.is_over():
+            engine.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except guard.Unsound as e:
+        raise stopped.told_of(engine, e) from e
+    except (RuntimeError, MemoryError) as e:
+        if memory.is_out(e):
+            raise ToolkitError("no memory left", memory.HINT) from e
+        raise
+    finally:
+        engine.watch.close()
+        engine.close()
 
 
 def validate(model: Any, task: Task, validation: Encoded) -> dict[str, Any]:
