@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 THINGS = {
     "billing": ("invoice refund charge payment receipt fee", "发票 退款 扣款 付款 收据 费用"),
@@ -116,3 +117,17 @@ def pictures(folder: Path) -> Path:
             squares = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((8, 8, 1))).astype(np.uint8)
             Image.fromarray(squares).save(folder / label / f"{i}.png")
     return folder
+
+
+def token_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Encoded rows of different lengths, of two classes told by their first token."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    out = []
+    for i in range(count):
+        n = int(torch.randint(4, 12, (1,), generator=generator))
+        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
+        ids[0] = 10 + i % 2
+        out.append({"input_ids": ids, "labels": i % 2})
+    return out

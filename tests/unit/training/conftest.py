@@ -2,25 +2,12 @@
 
 import pytest
 import torch
+from helpers import token_rows
 
 from toolkit.reading.text import TextReader
 from toolkit.training import builtin
 from toolkit.training.config import Optim, TrainConfig
 from toolkit.training.tasks import bind
-
-LABELS = ["long", "short"]
-
-
-def make_rows(count, seed=0):
-    """Rows whose class is told by one token."""
-    generator = torch.Generator().manual_seed(seed)
-    out = []
-    for i in range(count):
-        n = int(torch.randint(4, 12, (1,), generator=generator))
-        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
-        ids[0] = 10 + i % 2
-        out.append({"input_ids": ids, "labels": i % 2})
-    return out
 
 
 def make_config(**changes):
@@ -31,7 +18,7 @@ def make_config(**changes):
 
 @pytest.fixture(scope="session")
 def rows():
-    return make_rows
+    return token_rows
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
+from helpers import token_rows as rows
 from helpers import torchrun
 from safetensors.torch import load_file, save_file
 
@@ -27,18 +27,6 @@ def model_and_task():
 def start_from(model, path):
     """The same weights in every process: the new rows of a grown embedding are drawn."""
     model.load_state_dict(load_file(path))
-
-
-def rows(count, seed=0):
-    """Rows of different lengths whose class is told by one token."""
-    generator = torch.Generator().manual_seed(seed)
-    out = []
-    for i in range(count):
-        n = int(torch.randint(4, 12, (1,), generator=generator))
-        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
-        ids[0] = 10 + i % 2
-        out.append({"input_ids": ids, "labels": i % 2})
-    return out
 
 
 def config(**changes):

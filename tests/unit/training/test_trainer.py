@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from helpers import token_rows as rows
 
 from toolkit import console
 from toolkit.errors import ToolkitError
@@ -12,18 +13,6 @@ from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
 LABELS = ["long", "short"]
-
-
-def rows(count, seed=0):
-    """Rows whose class is told by one token."""
-    generator = torch.Generator().manual_seed(seed)
-    out = []
-    for i in range(count):
-        n = int(torch.randint(4, 12, (1,), generator=generator))
-        ids = torch.randint(20, 100, (n,), generator=generator).tolist()
-        ids[0] = 10 + i % 2
-        out.append({"input_ids": ids, "labels": i % 2})
-    return out
 
 
 @pytest.fixture
