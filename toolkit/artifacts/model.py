@@ -12,6 +12,8 @@ from toolkit import quiet
 from toolkit.errors import ToolkitError
 
 OPENVINO = "openvino_model.xml"
+ONNX = "model.onnx"
+ONNX_BYTES = 1_900_000_000  # of a graph in one file: protobuf's limit is 2 GiB
 PROCESSOR = "preprocessor_config.json"  # what reads images
 HELPERS = ("tokenizer", "vocab", "special_tokens", "merges", "added_tokens", "preprocessor")
 # What an architecture's name ends in, by the task that its head is for.
@@ -112,7 +114,10 @@ def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] =
             f"{folder} tells a number, not a class", f"run 'toolkit finetune' on it before 'toolkit {command}'"
         )
     if backend(folder) not in backends:
-        raise ToolkitError(f"{folder} is quantized already", f"run 'toolkit {command}' before 'toolkit quantize'")
+        hint = f"run 'toolkit {command}' before 'toolkit quantize'"
+        raise ToolkitError(
+            f"{folder} is quantized already", "give the model it was made from" if command == "quantize" else hint
+        )
     return names
 
 
@@ -253,13 +258,6 @@ def load_for_inference(folder: Path) -> tuple[Any, Any]:
         raise ToolkitError(f"the OpenVINO model in {folder} does not load ({what})", "make it again") from e
 
 
-def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None:
-    """An `openvino.Model` with the config and tokenizer of the model that it came from."""
-    quiet.openvino().save_model(model, folder / OPENVINO, compress_to_fp16=False)
-    config.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
 def save(folder: Path, model: Any, processor: Any) -> None:
     """Weights as safetensors, config and processor."""
     quiet.transformers()
@@ -304,3 +302,32 @@ def parameters(folder: Path) -> int | None:
         with safe_open(path, framework="np") as f:
             total += sum(math.prod(f.get_slice(key).get_shape()) for key in f.keys())  # noqa: SIM118
     return total
+
+
+def save_openvino(folder: Path, graph: Any, config: Any, processor: Any, *, half: bool = False) -> None:
+    """An `openvino.Model` with the config and processor of the model that it came from; `half`: floats in 16 bits."""
+    quiet.openvino().save_model(graph, folder / OPENVINO, compress_to_fp16=half)
+    config.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def save_onnx(folder: Path, graph: Any, config: Any, processor: Any) -> None:
+    """An `onnx.ModelProto` likewise; what is too large for one file has its weights in `model.onnx.data`."""
+    import onnx
+
+    large = graph.ByteSize() > ONNX_BYTES
+    location = f"{ONNX}.data"
+    onnx.save_model(graph, str(folder / ONNX), save_as_external_data=large, location=location if large else None)
+    config.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def save_int8(folder: Path, state: dict[str, Any], config: Any, processor: Any, scheme: dict[str, str]) -> None:
+    """Weights in INT8 as safetensors; the config says by which scheme (`quantization_config`)."""
+    from safetensors.torch import save_file
+
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    config.save_pretrained(folder)
+    written = read_config(folder) | {"quantization_config": scheme}
+    (folder / "config.json").write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    processor.save_pretrained(folder)

@@ -1,17 +1,24 @@
-"""`toolkit quantize`: INT8, measured against the input model on this machine."""
+"""`toolkit quantize`: fewer bits, measured against the input model on this machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from typer import Argument, Option
 
 from toolkit import console
-from toolkit.config import GATE, Config, Input
+from toolkit.commands import _training
+from toolkit.config import GATE, Bounds, Config, Input
 from toolkit.data.options import ColumnOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Gate, Job, Step
+from toolkit.training.config import ADJUSTABLE, TrainConfig
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from toolkit.training.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +30,48 @@ class QuantizeConfig(Config):
         Input("dataset"),
     ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
+    method: Annotated[
+        Literal["static", "dynamic", "qat", "weights", "fp16", "bf16"] | None,
+        Option(
+            help="INT8 with calibrated ranges, with ranges found at run time, or learned; or weights alone.",
+            show_default="static; dynamic: onnx of texts, torch",
+        ),
+    ] = None
+    backend: Annotated[Literal["openvino", "onnx", "torch"], Option(help="The runtime.")] = "openvino"
+    bits: Annotated[
+        int | None, Option(help="Of a weight; 4: --method weights.", min=4, max=16, show_default="8")
+    ] = None
     calibration_rows: Annotated[int, Option(help="Rows that show the activations' ranges.", min=1)] = 300
-    batch_size: Annotated[int, Option(help="Rows a batch when timing.", min=1)] = 32
-    max_drop: Annotated[float | None, Option(help="Gate: accuracy that may be lost, e.g. 0.005.", min=0.0), GATE] = None
+    max_drop: Annotated[
+        float | None,
+        Option(
+            help="Gate: accuracy that may be lost, e.g. 0.005; static of openvino leaves layers in float for it.",
+            min=0.0,
+        ),
+    ] = None
     min_speedup: Annotated[
         float | None, Option(help="Gate: times the input model's samples a second.", min=0.0), GATE
     ] = None
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        Option(help="Where the input model is measured; auto: as INT8, on the CPU."),
-    ] = "auto"
+    smooth_quant: Annotated[float | None, Bounds(-1, 1)] = None  # static, qat: SmoothQuant's alpha (0.95); -1: none
+    temperature: Annotated[float, Option(help="qat: softens both sides' probabilities.", min=0.1, max=100.0)] = 2.0
+    alpha: Annotated[
+        float, Option(help="qat: weight of the input model as teacher; the labels have the rest.", min=0.0, max=1.0)
+    ] = 0.9
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+class Found(NamedTuple):
+    """What a call comes to. measured: the split whose rows are `choose` (None: nothing is chosen by them) and
+    `report`, with labels in the model's order."""
+
+    names: list[str]
+    kind: str
+    method: str
+    bits: int
+    train: Dataset
+    measured: str
+    choose: Dataset | None
+    report: Dataset
 
 
 def judge(config: QuantizeConfig, figures: dict[str, Any]) -> list[Gate]:
@@ -54,15 +93,46 @@ def judge(config: QuantizeConfig, figures: dict[str, Any]) -> list[Gate]:
 
 
 def plan(job: Job) -> dict[str, Any]:
+    found, config = resolved(job), job.config
+    rows = {"calibrate": min(config.calibration_rows, len(found.train)), "report": len(found.report)}
+    rows |= {"choose": len(found.choose)} if found.choose else {}
+    told = {"backend": config.backend, "method": found.method, "bits": found.bits, "measures_on": found.measured}
+    return told | {"rows": rows}
+
+
+@_training.once
+def resolved(job: Job) -> Found:
+    """The method and the rows of a call.
+
+    Where something is chosen by rows (layers that stay in float, the best weights of a training), they are one half of
+    the split that measures, and the other half reports.
+
+    Raises:
+        ToolkitError: a model, data or a method that do not go together; ONNX Runtime is asked for and not there.
+    """
     from toolkit.commands import _models
+    from toolkit.compression import quantize as quantizing
+    from toolkit.compression.quantize import calibration
     from toolkit.data import split
 
-    names = _models.check(job.inputs["source"], "quantize", job.dataset, backends=("torch",))
-    split.check_children(job.dataset, job.config.data)
-    calibration, measured = chosen_splits(job)
-    _models.labels_in_order(job.dataset[measured], names, job.config.data)
-    rows = {name: len(part) for name, part in job.dataset.items()}
-    return {"rows": rows, "calibrates_on": calibration, "measures_on": measured}
+    config, data = job.config, job.dataset
+    names = _models.check(job.inputs["source"], "quantize", data, backends=("torch",))
+    kind = _training.kind(data)
+    method, bits = quantizing.resolve(config.backend, config.method, kind, config.bits)
+    if config.backend == "onnx":
+        from toolkit.compression.quantize import onnx
+
+        onnx.demand()
+    split.check_children(data, config.data)
+    calibrates, measured = chosen_splits(job)
+    data = _training.relabelled(type(data)({s: data[s] for s in (calibrates, measured)}), names, config.data)
+    train, rows = data[calibrates], data[measured]
+    if method in quantizing.CALIBRATED and len(train) < config.calibration_rows:
+        job.warn(f"{calibrates} has {len(train)} rows, fewer than --calibration-rows: all of them calibrate")
+    if method != "qat" and (method, config.backend, config.max_drop is None) != ("static", "openvino", False):
+        return Found(names, kind, method, bits, train, measured, None, rows)
+    choose, report = (rows.select(half) for half in calibration.halves(rows["label"], config.seed))
+    return Found(names, kind, method, bits, train, measured, choose, report)
 
 
 def chosen_splits(job: Job) -> tuple[str, str]:
@@ -82,54 +152,33 @@ def chosen_splits(job: Job) -> tuple[str, str]:
 
 
 def quantize(job: Job) -> None:
-    """INT8 by NNCF calibration for OpenVINO, timed against the input model on this machine.
+    """INT8 (or INT4, FP16, BF16) for OpenVINO, ONNX Runtime or torch, timed against the input model on this machine.
 
     --max-drop and --min-speedup are gates: exit code 3 where one is not met (the model is written all the same).
     """
-    from toolkit import reading
     from toolkit.artifacts import manifest, report
     from toolkit.artifacts import model as models
-    from toolkit.commands import _models
-    from toolkit.compression import measure
-    from toolkit.compression import quantize as quantizing
-    from toolkit.inference import predictor as predictors
-    from toolkit.training.precision import resolve_device
+    from toolkit.commands import _quantize_report
+    from toolkit.compression.quantize import calibration
 
-    given, config = job.inputs["source"], job.config
+    config, found, given = job.config, resolved(job), job.inputs["source"]
     assert given.path is not None
-    names = _models.check(given, "quantize", backends=("torch",))
-    calibration, measured = chosen_splits(job)
-    train, rows = job.dataset[calibration], job.dataset[measured]
-    labels = _models.labels_in_order(rows, names, config.data)
     model, processor = models.load(given.path)
-    reader = reading.of("text", processor, model.config)
-    sample = train.select(quantizing.stratified(train["label"], min(config.calibration_rows, len(train)), config.seed))
-    batches = [reader.batch([row]) for row in reader.encode(reader.contents(sample))]
-    quantized = quantizing.int8(quantizing.to_openvino(model, list(batches[0])), batches)
-    models.save_openvino(job.folder, quantized, model.config, processor)
-
-    pair = {
-        "input": predictors.build(
-            "torch", model, reader, names, resolve_device("cpu" if config.device == "auto" else config.device)
-        ),
-        "quantized": predictors.build("openvino", models.load_for_inference(job.folder)[0], reader, names, "cpu"),
-    }
-    figures = measure.compare(pair, reader.contents(rows), labels, config.batch_size, config.seed)
-    parameters = sum(p.numel() for p in model.parameters())
-    sizes = {"input": models.inference_bytes(given.path), "quantized": models.inference_bytes(job.folder)}
-    for name, size in sizes.items():
-        figures[name]["size_bytes"] = size
-    figures["comparison"]["size_ratio"] = sizes["quantized"] / sizes["input"]
-    figures["model"] = {"parameters": parameters, "size_bytes": sizes["quantized"]}
-    figures["measured_on"] = {"split": measured, "rows": len(rows)}
-    manifest.write_json(job.folder / "metrics.json", figures)
-    tell(job, figures)
-    flat = {f"{g}.{k}": v for g in ("comparison", "model") for k, v in figures[g].items()}
-    lines = ["Run it with `toolkit predict DIR --data …`, OpenVINO or optimum-intel."]
-    (job.folder / "README.md").write_text(
-        models.card(f"{given.given}, INT8", "text-classification", names, flat, lines), encoding="utf-8"
+    task = _training.bind(found.kind, model, processor, config.train.max_length)
+    labels = found.train["label"]
+    sample = found.train.select(
+        calibration.stratified(labels, min(config.calibration_rows, len(labels)), config.seed)
     )
-    report.write(job.folder, page(job, figures))
+    batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(sample)))
+    made = RUNTIMES[config.backend](job, found, model, task, batches)
+    figures = measured(job, found, model, task)
+    figures["quantization"] = {
+        "backend": config.backend, "method": found.method, "bits": found.bits, "calibration_rows": len(batches)
+    } | made  # fmt: skip
+    manifest.write_json(job.folder / "metrics.json", figures)
+    _quantize_report.tell(job, figures)
+    (job.folder / "README.md").write_text(_quantize_report.card(given.given, found, figures), encoding="utf-8")
+    report.write(job.folder, _quantize_report.page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
     job.metrics |= {
         "accuracy": figures["quantized"]["accuracy"],
@@ -138,58 +187,133 @@ def quantize(job: Job) -> None:
     job.metrics |= figures["model"]
 
 
-def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
-    """The comparison as a table's rows: figure, input, quantized."""
-    a, b = figures["input"], figures["quantized"]
-    return [
-        ["accuracy", f"{a['accuracy']:.4f}", f"{b['accuracy']:.4f}"],
-        ["samples a second", f"{a['samples_per_second']:,.0f}", f"{b['samples_per_second']:,.0f}"],
-        ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
-        ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
-        ["bytes", f"{a['size_bytes']:,}", f"{b['size_bytes']:,}"],
-    ]
+def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the OpenVINO model; gives what metrics.json says of its making."""
+    from toolkit.artifacts import model as models
+    from toolkit.compression.quantize import openvino
+
+    config, told = job.config, {}
+    if found.method == "qat":
+        graph, told = learned(job, found, model, task, batches)
+    elif found.method == "weights":
+        graph = openvino.weights(model, batches, found.bits)
+    elif found.method == "fp16":
+        graph = openvino.convert(model, batches[0])
+    elif found.choose is None:
+        graph = openvino.static(model, batches, config.smooth_quant)
+    else:
+        rows = task.encode(found.choose)
+        chosen = [
+            (task.reader.batch([row], task.reader.bucket(task.reader.size(row))), [row["labels"]]) for row in rows
+        ]
+        graph = openvino.static_within(model, batches, chosen, config.max_drop, config.smooth_quant)
+        told = {"float_layers": openvino.float_layers(graph)}
+        console.note(f"layers left in float: {', '.join(told['float_layers']) or 'none'}")
+    models.save_openvino(job.folder, graph, model.config, task.reader.processor, half=found.method == "fp16")
+    return told
 
 
-def tell(job: Job, figures: dict[str, Any]) -> None:
-    from toolkit.compression import measure
+def to_onnx(job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the ONNX model."""
+    from toolkit.artifacts import model as models
+    from toolkit.compression.quantize import onnx
 
-    comparison = figures["comparison"]
-    drop = comparison["accuracy_drop"]
-    title = (
-        f"{comparison['speedup']:.2f} times the samples a second, accuracy lost {drop['value']:.4f} "
-        f"(95% interval {drop['low']:.4f} to {drop['high']:.4f})"
-    )
-    console.table(title, ("figure", "input", "quantized"), rows_of(figures))
-    if comparison["speedup"] < 1:
-        job.warn(
-            f"INT8 is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}"
+    graph = {"dynamic": onnx.dynamic, "static": onnx.static}[found.method](model, batches, job.work)
+    models.save_onnx(job.folder, graph, model.config, task.reader.processor)
+    return {}
+
+
+def to_torch(job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write the weights as safetensors, in INT8 or in 16 bits."""
+    import copy
+
+    from toolkit.artifacts import model as models
+    from toolkit.compression.quantize import torch as of_torch
+
+    if found.method == "dynamic":
+        state = of_torch.dynamic(model)
+        models.save_int8(job.folder, state, model.config, task.reader.processor, of_torch.CONFIG)
+    else:
+        half = copy.deepcopy(model).to(of_torch.FLOATS[found.method])
+        models.save(job.folder, half, task.reader.processor)
+    return {}
+
+
+RUNTIMES = {"openvino": to_openvino, "onnx": to_onnx, "torch": to_torch}
+
+
+def learned(
+    job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]
+) -> tuple[Any, dict[str, Any]]:
+    """Quantization-aware training, the input model as teacher: an OpenVINO graph, and the training's figures."""
+    import copy
+    import shutil
+
+    from toolkit.compression import distill
+    from toolkit.compression.quantize import qat
+    from toolkit.training import trainer
+    from toolkit.training.precision import resolve_device
+
+    config, train = job.config, qat.settled(job.config.train)
+    rows = task.encode(found.train)
+    logits = distill.teacher_logits(model, task, rows, resolve_device(train.device))
+    student = qat.prepare(copy.deepcopy(model), batches, config.smooth_quant)
+    with qat.rotation(student):
+        figures = trainer.train(
+            student,
+            task,
+            distill.with_teacher(rows, logits),
+            task.encode(found.choose),
+            train,
+            job.work,
+            seed=config.seed,
+            loss=distill.loss(task, config.temperature, config.alpha, train.regularise.label_smoothing),
+            ids=found.train["id"],
+            hooked=True,
         )
+    graph = qat.finish(student, batches[0])
+    shutil.move(job.work / "logs", job.folder / "logs")
+    return graph, {"train": figures["train"]}
 
 
-def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
-    """The report: input against quantized."""
-    comparison = figures["comparison"]
-    drop = comparison["accuracy_drop"]
-    return {
-        "title": "Quantization report",
-        "kicker": "toolkit quantize",
-        "lead": f"{comparison['speedup']:.2f} times the samples a second, {comparison['size_ratio']:.0%} of the size, "
-        f"accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
-        "lang": "en",
-        "cards": [
-            {"label": "speed-up", "value": f"{comparison['speedup']:.2f}×", "note": f"batch {job.config.batch_size}"},
-            {"label": "size", "value": f"{comparison['size_ratio']:.0%}", "note": "of the input model"},
-            {"label": "predictions flipped", "value": f"{comparison['flipped']:.2%}", "note": ""},
-        ],
-        "sections": [
-            {
-                "title": "Side by side",
-                "text": "Timed in turns in one process; the median round counts.",
-                "table": {"columns": ["figure", "input", "quantized"], "rows": rows_of(figures)},
-            }
-        ],
-        "footer": job.footer(),
+def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
+    """The finished artifact beside the input model on the rows that report."""
+    from toolkit.artifacts import model as models
+    from toolkit.compression import measure
+    from toolkit.inference import predictor as predictors
+
+    path, reader = job.inputs["source"].path, task.reader
+    assert path is not None
+    quantized = models.load_for_inference(job.folder)[0]
+    pair = {
+        "input": predictors.build("torch", model, reader, found.names, "cpu"),
+        "quantized": predictors.build(models.backend(job.folder), quantized, reader, found.names, "cpu"),
     }
+    contents, labels = reader.contents(found.report), list(found.report["label"])
+    figures = measure.compare(pair, contents, labels, BATCH_SIZE, job.config.seed)
+    sizes = {"input": models.inference_bytes(path), "quantized": models.inference_bytes(job.folder)}
+    for name, size in sizes.items():
+        figures[name]["size_bytes"] = size
+    figures["comparison"]["size_ratio"] = sizes["quantized"] / sizes["input"]
+    parameters = sum(p.numel() for p in model.parameters())
+    figures["model"] = {"parameters": parameters, "size_bytes": sizes["quantized"]}
+    figures["measured_on"] = {"split": found.measured, "rows": len(found.report)}
+    if found.choose is not None:
+        figures["measured_on"]["chosen_on"] = len(found.choose)
+    return figures
 
 
-STEP = Step(name="quantize", kind="model", config=QuantizeConfig, run=quantize, plan=plan, judge=judge, measures=True)
+BATCH_SIZE = 32  # at which samples a second are counted
+
+STEP = Step(
+    name="quantize",
+    kind="model",
+    config=QuantizeConfig,
+    run=quantize,
+    plan=plan,
+    judge=judge,
+    measures=True,
+    resumable=True,
+    adjustable=ADJUSTABLE,
+    takes=("text", "image"),
+)

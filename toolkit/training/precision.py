@@ -27,11 +27,12 @@ class Precision(NamedTuple):
     tf32: bool
     attention: str  # as transformers names it, "" where the model has none
     compile: bool
+    hooked: bool = False  # something hangs on the model's operations
 
     @property
     def quick(self) -> bool:
         """Whether a processor's own ways of training apply (`processor`, `sparse_adamw`)."""
-        return self.device == "cpu" and self.format != "fp16" and not self.compile
+        return self.device == "cpu" and self.format != "fp16" and not self.compile and not self.hooked
 
     def __str__(self) -> str:
         unit = f" ({self.unit})" if self.unit and self.format == "bf16" else ""
@@ -39,7 +40,7 @@ class Precision(NamedTuple):
         return ", ".join([self.device, self.format + unit, *others, *["compiled"] * self.compile])
 
 
-def resolve(model: Any, config: TrainConfig) -> Precision:
+def resolve(model: Any, config: TrainConfig, hooked: bool = False) -> Precision:
     """What a training of `model` computes with on this machine; the attention is set in the model.
 
     Raises:
@@ -53,7 +54,7 @@ def resolve(model: Any, config: TrainConfig) -> Precision:
     attention = _set_attention(model, config.attention, device, chosen)
     if config.compile:
         _demand_compiler(device)
-    return Precision(device, chosen, unit, tf32, attention, config.compile)
+    return Precision(device, chosen, unit, tf32, attention, config.compile, hooked)
 
 
 def resolve_device(wanted: str) -> str:

@@ -54,6 +54,7 @@ def train(
     loss: Loss | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
     ids: Sequence[Any] | None = None,
+    hooked: bool = False,
 ) -> dict[str, Any]:
     """Train `model` in place and leave the weights in it that were best on validation.
 
@@ -65,6 +66,7 @@ def train(
         loss: takes the place of the task's own loss (distillation).
         report: called with the validation figures after each epoch (a search that prunes raises from it).
         ids: of the rows, by which errors name them.
+        hooked: something hangs on the model's operations, so that a processor must not compute them in its own ways.
 
     Returns:
         `{"validation": {...}, "train": {"samples_per_second", "seconds", "epochs", ...}}`
@@ -78,7 +80,7 @@ def train(
         config = for_images(config, started)
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
-    machine = precision.resolve(model, config)
+    machine = precision.resolve(model, config, hooked)
     layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, machine.device, scratch)
     config = replace(config, layers=layers)
     with ExitStack() as inside:

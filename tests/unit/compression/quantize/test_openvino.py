@@ -1,0 +1,80 @@
+import io
+import sys
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import IMAGE, SMALL, TEXT, alone, batch, make
+from transformers import BertConfig, BertForSequenceClassification
+
+from toolkit.compression.quantize import openvino
+from toolkit.errors import ToolkitError
+from toolkit.inference.backends import BACKENDS
+
+
+def answers(graph, rows):
+    return BACKENDS["openvino"](graph, "cpu")(rows)
+
+
+@pytest.mark.parametrize("kind", TEXT | IMAGE)
+def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
+    model, rows = make(kind), batch(kind)
+    expected = BACKENDS["torch"](model, "cpu")(rows)
+    assert np.allclose(answers(openvino.convert(model, rows), rows), expected, atol=1e-3)
+    graph = openvino.static(model, alone(rows))
+    assert np.abs(answers(graph, rows) - expected).mean() < 0.1 * np.abs(expected).mean()
+    assert openvino.float_layers(graph) == []
+    assert capsys.readouterr().out == ""  # stdout carries the result alone
+    assert not isinstance(sys.stdout, io.StringIO)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_weights_alone_take_as_many_bits(bits, tmp_path):
+    model, rows = make("bert"), batch("bert")
+    graph = openvino.weights(model, alone(rows), bits)
+    expected = BACKENDS["torch"](model, "cpu")(rows)
+    assert np.abs(answers(graph, rows) - expected).mean() < (0.02 if bits == 8 else 0.3) * np.abs(expected).mean()
+    sizes = {node.get_element_type().bitwidth for node in graph.get_ops() if len(node.get_output_shape(0)) > 1
+             and node.get_type_name() == "Constant" and node.get_output_element_type(0).is_integral()
+             and np.prod(node.get_output_shape(0)) >= 64 * 64}  # fmt: skip
+    assert sizes == {bits}
+
+
+def test_layers_stay_in_float_where_they_cost_accuracy():
+    """One row's weights of the head are a thousand times the others': INT8 activations cannot carry that."""
+    model, rows = make("bert"), batch("bert")
+    labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
+    chosen = [(row, labels[i : i + 1]) for i, row in enumerate(alone(rows))]
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.dense.weight.data[0] *= 300
+    labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
+    chosen = [(row, labels[i : i + 1]) for i, row in enumerate(alone(rows))]
+    lost = (answers(openvino.static(model, alone(rows), -1), rows).argmax(1) != labels).mean()
+    graph = openvino.static_within(model, alone(rows), chosen, 0.0, -1)
+    assert lost > 0
+    assert openvino.float_layers(graph)
+    assert (answers(graph, rows).argmax(1) == labels).all()
+
+
+def test_openvino_takes_the_types_of_pairs():
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(**SMALL)).eval()
+    model.bert.embeddings.token_type_embeddings.weight.data *= 50
+    model.classifier.weight.data *= 20
+    ids = np.random.default_rng(0).integers(5, 80, (4, 12))
+    types = (np.arange(12) > 5).astype(np.int64)[None].repeat(4, 0)
+    rows = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+    converted = BACKENDS["openvino"](openvino.convert(model, rows), "cpu")
+    expected = BACKENDS["torch"](model, "cpu")(rows)
+    assert np.allclose(converted(rows), expected, atol=1e-3)
+    assert not np.allclose(converted(rows | {"token_type_ids": 0 * types}), expected, atol=1e-2)
+    with pytest.raises(ToolkitError, match="quantized on pairs of texts, the data holds single texts"):
+        converted({name: rows[name] for name in ("input_ids", "attention_mask")})
+
+
+def test_an_operator_that_cannot_be_converted_is_named(monkeypatch):
+    model, rows = make("bert"), batch("bert")
+    head = model.classifier.forward
+    monkeypatch.setattr(model.classifier, "forward", lambda x: head(x) + torch.linalg.svdvals(x @ x.T).sum())
+    with pytest.raises(ToolkitError, match=r"operator aten::linalg_svdvals.*use --backend torch"):
+        openvino.convert(model, rows)

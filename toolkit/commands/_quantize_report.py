@@ -1,0 +1,94 @@
+"""What `quantize` tells: a table, a report and a card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolkit import console
+from toolkit.artifacts import model as models
+from toolkit.step import Job
+
+if TYPE_CHECKING:
+    from toolkit.commands.quantize import Found
+
+RUN = {
+    "openvino": "Run it with `toolkit predict DIR --data …`, OpenVINO or optimum-intel.",
+    "onnx": "Run it with `toolkit predict DIR --data …` or ONNX Runtime.",
+    "torch": "Run it with `toolkit predict DIR --data …`.",
+}
+
+
+def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
+    """The comparison as a table's rows: figure, input, quantized."""
+    a, b = figures["input"], figures["quantized"]
+    return [
+        ["accuracy", f"{a['accuracy']:.4f}", f"{b['accuracy']:.4f}"],
+        ["samples a second", f"{a['samples_per_second']:,.0f}", f"{b['samples_per_second']:,.0f}"],
+        ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
+        ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
+        ["bytes", f"{a['size_bytes']:,}", f"{b['size_bytes']:,}"],
+    ]
+
+
+def measured_on(figures: dict[str, Any]) -> str:
+    """Which rows the figures are of."""
+    on = figures["measured_on"]
+    chosen = f"; {on['chosen_on']} other rows of it were chosen by" if "chosen_on" in on else ""
+    return f"{on['rows']} rows of {on['split']}{chosen}"
+
+
+def tell(job: Job, figures: dict[str, Any]) -> None:
+    """The table, and why it is slower where it is."""
+    from toolkit.compression import measure
+
+    comparison = figures["comparison"]
+    drop = comparison["accuracy_drop"]
+    title = (
+        f"{comparison['speedup']:.2f} times the samples a second, accuracy lost {drop['value']:.4f} "
+        f"(95% interval {drop['low']:.4f} to {drop['high']:.4f}) on {measured_on(figures)}"
+    )
+    console.table(title, ("figure", "input", "quantized"), rows_of(figures))
+    if comparison["speedup"] < 1:
+        job.warn(
+            f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}"
+        )
+
+
+def card(given: str, found: Found, figures: dict[str, Any]) -> str:
+    """The model card."""
+    made = figures["quantization"]
+    flat = {f"{g}.{k}": v for g in ("quantization", "comparison", "model") for k, v in figures[g].items()}
+    title = f"{given}, {found.method} {found.bits} bits"
+    return models.card(title, f"{found.kind}-classification", found.names, flat, [RUN[made["backend"]]])
+
+
+def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
+    """The report: input against quantized, and how it was made."""
+    comparison, made = figures["comparison"], figures["quantization"]
+    drop = comparison["accuracy_drop"]
+    kept = made.get("float_layers")
+    return {
+        "title": "Quantization report",
+        "kicker": "toolkit quantize",
+        "lead": f"{comparison['speedup']:.2f} times the samples a second, {comparison['size_ratio']:.0%} of the size, "
+        f"accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
+        "lang": "en",
+        "cards": [
+            {"label": "speed-up", "value": f"{comparison['speedup']:.2f}×", "note": "batch 32"},
+            {"label": "size", "value": f"{comparison['size_ratio']:.0%}", "note": "of the input model"},
+            {"label": "predictions flipped", "value": f"{comparison['flipped']:.2%}", "note": ""},
+        ],
+        "sections": [
+            {
+                "title": "Side by side",
+                "text": f"On {measured_on(figures)}. Timed in turns in one process; the median round counts.",
+                "table": {"columns": ["figure", "input", "quantized"], "rows": rows_of(figures)},
+            },
+            {
+                "title": "How it was made",
+                "text": f"{made['method']}, {made['bits']} bits, for {made['backend']}."
+                + (f" Layers left in float: {', '.join(kept) or 'none'}." if kept is not None else ""),
+            },
+        ],
+        "footer": job.footer(),
+    }

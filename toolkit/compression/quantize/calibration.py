@@ -1,0 +1,34 @@
+"""Rows that show the ranges of a model's activations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.reading import Encoded, Reader
+
+
+def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
+    """Row numbers of a sample in which every class has its share."""
+    rng = np.random.default_rng(seed)
+    array = np.asarray(labels)
+    order = rng.permutation(len(array))
+    # the k-th row of a class of n is at (k + 1/2) / n: sorting by it interleaves the classes by their shares
+    rank = np.zeros(len(array))
+    for label in np.unique(array):
+        rows = order[array[order] == label]
+        rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return [int(i) for i in np.argsort(rank, kind="stable")[:count]]
+
+
+def halves(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
+    """Row numbers of two halves with equal shares of the classes: what is chosen on one is reported on the other."""
+    first = stratified(labels, len(labels) // 2, seed)
+    return sorted(first), sorted({*range(len(labels))}.difference(first))
+
+
+def batches(reader: Reader, rows: Encoded) -> list[dict[str, Any]]:
+    """Each row as a batch of its own, padded as inference pads it: few shapes, for which a runtime compiles anew."""
+    return [reader.batch([row], reader.bucket(reader.size(row))) for row in rows]

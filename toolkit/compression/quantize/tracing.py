@@ -1,0 +1,81 @@
+"""What converters trace: a transformers model as a function of a batch's arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from toolkit.errors import ToolkitError
+
+OPERATOR = re.compile(r"(?:aten|prim|onnx|torchvision)::\w+")
+DYNAMIC = {"pixel_values": (0,)}  # axes of a model's inputs that vary; of texts the rows and their length
+TEXT_AXES = (0, 1)
+
+
+class Logits(torch.nn.Module):
+    """A classifier that takes its inputs by position and gives its logits alone."""
+
+    def __init__(self, model: Any, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *values: Any) -> Any:
+        return self.model(**dict(zip(self.names, values, strict=True))).logits
+
+
+def example(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Inputs to trace a model with: like the batch, but of two rows, nothing masked, texts of 16 tokens."""
+    texts = {"input_ids": torch.ones, "attention_mask": torch.ones, "token_type_ids": torch.zeros}
+    return {
+        name: texts[name](2, 16, dtype=torch.int64) if name in texts else torch.zeros(2, *values.shape[1:])
+        for name, values in batch.items()
+    }
+
+
+@contextlib.contextmanager
+def traceable(model: Any, runtime: str) -> Iterator[None]:
+    """Inside, a model is traced: no gradients, no remarks on shapes, RoFormer's rotation as one gather.
+
+    Raises:
+        ToolkitError: the runtime has no form for one of the model's operators, which is named.
+    """
+    rotation = gathered_rotation() if model.config.model_type == "roformer" else contextlib.nullcontext()
+    try:
+        with torch.no_grad(), rotation, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as e:
+        named = sorted(set(OPERATOR.findall(str(e))))
+        what = f"operator {', '.join(named)}" if named else f"{type(e).__name__}: {' '.join(str(e).split())[:120]}"
+        raise ToolkitError(
+            f"{type(model).__name__} cannot be converted for {runtime} ({what})", "use --backend torch"
+        ) from e
+
+
+@contextlib.contextmanager
+def gathered_rotation() -> Iterator[None]:
+    """Say RoFormer's rotation of value pairs as one gather while a model is traced.
+
+    The strided slices that transformers writes have reference kernels only in OpenVINO, which took half of the time.
+    """
+    from transformers.models.roformer.modeling_roformer import RoFormerSelfAttention as Attention
+
+    def rotate(positions: Any, query: Any, key: Any, value: Any = None) -> tuple[Any, ...]:
+        sine, cosine = (half.repeat_interleave(2, -1) for half in positions.chunk(2, -1))
+        width = query.shape[-1]
+        partner = torch.arange(width) ^ 1
+        sign = torch.tensor([-1.0, 1.0]).repeat(width // 2)
+        turned = [query, key] if value is None else [query, key, value]
+        return tuple(x * cosine + x.index_select(-1, partner) * sign * sine for x in turned)
+
+    stock = Attention.apply_rotary_position_embeddings
+    Attention.apply_rotary_position_embeddings = staticmethod(rotate)
+    try:
+        yield
+    finally:
+        Attention.apply_rotary_position_embeddings = staticmethod(stock)
