@@ -16,7 +16,7 @@ import pandas as pd
 
 from toolkit import console, quiet, reading
 from toolkit.artifacts import model as models
-from toolkit.compression import quantize
+from toolkit.compression.quantize import calibration, openvino, tracing
 from toolkit.inference import predictor, timing
 
 ROWS = 300
@@ -24,17 +24,17 @@ ROWS = 300
 
 def main(folder: Path, data: Path) -> None:
     rows = pd.read_parquet(data / "data" / "test.parquet")
-    calibration = pd.read_parquet(data / "data" / "train.parquet")[:ROWS]
+    shown = pd.read_parquet(data / "data" / "train.parquet")[:ROWS]
     model, processor = models.load(folder)
     names, reader = models.labels(folder) or [], reading.of("text", processor, model.config)
-    batches = [reader.batch([row]) for row in reader.encode(list(calibration["text"]))]
+    batches = calibration.batches(reader, reader.encode(list(shown["text"])))
 
     def build(backend: str, graph: Any) -> predictor.Predictor:
         return predictor.build(backend, graph, reader, names, "cpu")
 
-    as_it_is = quantize.int8(quantize.to_openvino(model), batches)
-    with mock.patch.object(quantize, "_gathered_rotation", contextlib.nullcontext):
-        sliced = quantize.int8(quantize.to_openvino(model), batches)
+    as_it_is = openvino.static(model, batches)
+    with mock.patch.object(tracing, "_gathered_rotation", contextlib.nullcontext):
+        sliced = openvino.static(model, batches)
     compared = {
         "float, PyTorch": build("torch", model),
         "INT8": build("openvino", as_it_is),

@@ -250,7 +250,7 @@ def learned(
     import shutil
 
     from toolkit.compression import distill
-    from toolkit.compression.quantize import qat
+    from toolkit.compression.quantize import qat, tracing
     from toolkit.training import trainer
     from toolkit.training.precision import resolve_device
 
@@ -258,7 +258,7 @@ def learned(
     rows = task.encode(found.train)
     logits = distill.teacher_logits(model, task, rows, resolve_device(train.device))
     student = qat.prepare(copy.deepcopy(model), batches, config.smooth_quant)
-    with qat.rotation(student):
+    with tracing.in_fast_forms(student):
         figures = trainer.train(
             student,
             task,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,13 @@ def _files(work: Path) -> tuple[Path, Path]:
     return work / "float.onnx", work / "quantized.onnx"
 
 
-@contextmanager
+@contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """No remarks of exporters and quantizers, which advise on other ways to call them."""
+    """No remarks of exporters and quantizers: advice on other ways to call them, and graphs that failed, on stdout."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logging.disable(before)

@@ -17,7 +17,7 @@ import torch
 
 from toolkit import console, quiet
 from toolkit.compression.quantize import openvino
-from toolkit.compression.quantize.tracing import gathered_rotation
+from toolkit.compression.quantize.tracing import in_fast_forms
 from toolkit.training.config import TrainConfig
 
 EPOCHS, LR = 1.0, 1e-5  # enough for ranges and weights to settle: the model is trained already
@@ -38,7 +38,8 @@ def settled(config: TrainConfig) -> TrainConfig:
 
 
 def prepare(model: Any, batches: list[dict[str, Any]], smooth_quant: float | None = None) -> Any:
-    """The model with its roundings, calibrated on `batches`; a copy.
+    """The model with its roundings, calibrated on `batches`; a copy. They are tied to operations by name: train it
+    `in_fast_forms`.
 
     Embedding tables are left out and do not learn: they are rounded a row at a time at the end, which costs nothing,
     and a step need not pass over a whole vocabulary.
@@ -47,7 +48,7 @@ def prepare(model: Any, batches: list[dict[str, Any]], smooth_quant: float | Non
     use_own_kernels()
     console.note(f"calibrating on {len(batches)} rows")
     rows = [{name: torch.from_numpy(values) for name, values in batch.items()} for batch in batches]
-    with rotation(model), contextlib.redirect_stdout(io.StringIO()):
+    with in_fast_forms(model), contextlib.redirect_stdout(io.StringIO()):
         out = nncf.quantize(
             model.eval(),
             nncf.Dataset(rows),
@@ -59,11 +60,6 @@ def prepare(model: Any, batches: list[dict[str, Any]], smooth_quant: float | Non
         if isinstance(module, torch.nn.Embedding):
             module.weight.requires_grad_(False)
     return out
-
-
-def rotation(model: Any) -> contextlib.AbstractContextManager[None]:
-    """Roundings are found by the names of operations: a RoFormer computes as it was traced."""
-    return gathered_rotation() if model.config.model_type == "roformer" else contextlib.nullcontext()
 
 
 def finish(model: Any, batch: dict[str, Any]) -> Any:

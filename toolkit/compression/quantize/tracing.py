@@ -39,14 +39,13 @@ def example(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 @contextlib.contextmanager
 def traceable(model: Any, runtime: str) -> Iterator[None]:
-    """Inside, a model is traced: no gradients, no remarks on shapes, RoFormer's rotation as one gather.
+    """Inside, a model is traced: no gradients, no remarks on shapes, operations in the forms that runtimes are fast at.
 
     Raises:
         ToolkitError: the runtime has no form for one of the model's operators, which is named.
     """
-    rotation = gathered_rotation() if model.config.model_type == "roformer" else contextlib.nullcontext()
     try:
-        with torch.no_grad(), rotation, warnings.catch_warnings():
+        with torch.no_grad(), in_fast_forms(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except Exception as e:
@@ -57,8 +56,13 @@ def traceable(model: Any, runtime: str) -> Iterator[None]:
         ) from e
 
 
+def in_fast_forms(model: Any) -> contextlib.AbstractContextManager[None]:
+    """Inside, a model computes by the operations that it is traced with."""
+    return _gathered_rotation() if model.config.model_type == "roformer" else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
-def gathered_rotation() -> Iterator[None]:
+def _gathered_rotation() -> Iterator[None]:
     """Say RoFormer's rotation of value pairs as one gather while a model is traced.
 
     The strided slices that transformers writes have reference kernels only in OpenVINO, which took half of the time.
@@ -66,12 +70,13 @@ def gathered_rotation() -> Iterator[None]:
     from transformers.models.roformer.modeling_roformer import RoFormerSelfAttention as Attention
 
     def rotate(positions: Any, query: Any, key: Any, value: Any = None) -> tuple[Any, ...]:
-        sine, cosine = (half.repeat_interleave(2, -1) for half in positions.chunk(2, -1))
-        width = query.shape[-1]
-        partner = torch.arange(width) ^ 1
-        sign = torch.tensor([-1.0, 1.0]).repeat(width // 2)
+        # dimensions by number: ONNX's tracer makes a 3 of a -1 here, and of all constants that are -1 with it
+        sine, cosine = (half.repeat_interleave(2, 3) for half in positions.chunk(2, 3))
+        width = int(query.shape[3])
+        partner = torch.tensor([i ^ 1 for i in range(width)])
+        sign = torch.tensor([-1.0, 1.0] * (width // 2))
         turned = [query, key] if value is None else [query, key, value]
-        return tuple(x * cosine + x.index_select(-1, partner) * sign * sine for x in turned)
+        return tuple(x * cosine + x.index_select(3, partner) * sign * sine for x in turned)
 
     stock = Attention.apply_rotary_position_embeddings
     Attention.apply_rotary_position_embeddings = staticmethod(rotate)

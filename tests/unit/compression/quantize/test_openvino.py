@@ -29,22 +29,19 @@ def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
 
 
 @pytest.mark.parametrize("bits", [8, 4])
-def test_weights_alone_take_as_many_bits(bits, tmp_path):
+def test_weights_alone_take_as_many_bits(bits):
     model, rows = make("bert"), batch("bert")
     graph = openvino.weights(model, alone(rows), bits)
     expected = BACKENDS["torch"](model, "cpu")(rows)
     assert np.abs(answers(graph, rows) - expected).mean() < (0.02 if bits == 8 else 0.3) * np.abs(expected).mean()
-    sizes = {node.get_element_type().bitwidth for node in graph.get_ops() if len(node.get_output_shape(0)) > 1
-             and node.get_type_name() == "Constant" and node.get_output_element_type(0).is_integral()
-             and np.prod(node.get_output_shape(0)) >= 64 * 64}  # fmt: skip
-    assert sizes == {bits}
+    constants = [node for node in graph.get_ops() if node.get_type_name() == "Constant"]
+    large = [node for node in constants if np.prod(node.get_output_shape(0)) >= 64 * 64]
+    assert {node.get_element_type().bitwidth for node in large} == {bits}
 
 
 def test_layers_stay_in_float_where_they_cost_accuracy():
-    """One row's weights of the head are a thousand times the others': INT8 activations cannot carry that."""
+    """One neuron's activations are hundreds of times the others', which one range cannot carry."""
     model, rows = make("bert"), batch("bert")
-    labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
-    chosen = [(row, labels[i : i + 1]) for i, row in enumerate(alone(rows))]
     for layer in model.bert.encoder.layer:
         layer.intermediate.dense.weight.data[0] *= 300
     labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
