@@ -59,7 +59,18 @@ def prepare(model: Any, batches: list[dict[str, Any]], smooth_quant: float | Non
     for module in out.modules():
         if isinstance(module, torch.nn.Embedding):
             module.weight.requires_grad_(False)
+    _keep_fixed(out.get_submodule("__nncf_hooks"))
     return out
+
+
+def _keep_fixed(hooks: torch.nn.Module) -> None:
+    """Of NNCF's numbers the ranges alone learn; its switches (whole numbers) and SmoothQuant's scales, which several
+    layers share, are calibrated anew when a training resumes, so that no checkpoint need hold them."""
+    for module in hooks.modules():
+        for name, value in [*module.named_parameters(recurse=False)]:
+            if name == "_scale_value" or not value.is_floating_point():
+                delattr(module, name)
+                module.register_buffer(name, value.detach(), persistent=False)
 
 
 def finish(model: Any, batch: dict[str, Any]) -> Any:
