@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
 from typing import Any
+
+from toolkit.errors import ToolkitError
 
 
 def openvino() -> Any:
@@ -23,6 +26,18 @@ def nncf() -> Any:
 
     nncf.set_log_level(logging.ERROR)
     return nncf
+
+
+def onnxruntime() -> Any:
+    """The `onnxruntime` package.
+
+    Raises:
+        ToolkitError: it is not installed.
+    """
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as e:
+        raise ToolkitError("ONNX Runtime is not installed", 'pip install "model-toolkit[onnx]"') from e
 
 
 def albumentations() -> Any:

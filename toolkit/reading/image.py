@@ -121,7 +121,10 @@ class ImageReader:
     def size(self, row: dict[str, Any]) -> int:
         return 1
 
-    def bucket(self, size: int) -> int:
+    def guess(self, content: Any) -> int:
+        return 1
+
+    def bucket(self, size: int, multiple: int) -> int:
         return size
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
