@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
 from typing import Any
-
-from toolkit.errors import ToolkitError
 
 
 def openvino() -> Any:
@@ -29,15 +26,11 @@ def nncf() -> Any:
 
 
 def onnxruntime() -> Any:
-    """The `onnxruntime` package.
+    """The `onnxruntime` package (an ImportError where it is not installed: it is an extra)."""
+    import onnxruntime
 
-    Raises:
-        ToolkitError: it is not installed.
-    """
-    try:
-        return importlib.import_module("onnxruntime")
-    except ImportError as e:
-        raise ToolkitError("ONNX Runtime is not installed", 'pip install "model-toolkit[onnx]"') from e
+    onnxruntime.disable_telemetry_events()  # of its builds for Windows
+    return onnxruntime
 
 
 def albumentations() -> Any:

@@ -114,7 +114,10 @@ class Onnx:
     multiples = 2, 2
 
     def __init__(self, model: Path, device: str) -> None:
-        onnxruntime = quiet.onnxruntime()
+        try:
+            onnxruntime = quiet.onnxruntime()
+        except ImportError as e:
+            raise ToolkitError("ONNX Runtime is not installed", 'pip install "model-toolkit[onnx]"') from e
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
@@ -150,4 +153,4 @@ def demand(names: set[str], batch: Iterable[str]) -> None:
     )
 
 
-BACKENDS: dict[str, Callable[[Any, str], Backend]] = {"torch": Torch, "openvino": OpenVino, "onnx": Onnx}
+BACKENDS: dict[str, Callable[[Any, str], Backend]] = {"torch": Torch, "openvino": OpenVino, "onnx": Onnx, "int8": Torch}
