@@ -17,4 +17,6 @@ def test_figure_names_its_models_and_leaves_out_what_has_no_speed():
             {"small": (100.0, (0.8, 0.7, 0.9)), "模型": (10.0, (0.9, 0.8, 1.0)), "absent": (0.0, (1, 1, 1))}, xlabel="x"
         )
     )
-    assert "small" in drawn and "模型" in drawn and "absent" not in drawn
+    assert "small" in drawn
+    assert "模型" in drawn
+    assert "absent" not in drawn
