@@ -190,7 +190,7 @@ def quantize(job: Job) -> None:
 def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]) -> dict[str, Any]:
     """Write the OpenVINO model; gives what metrics.json says of its making."""
     from toolkit.artifacts import model as models
-    from toolkit.compression.quantize import openvino
+    from toolkit.compression.quantize import calibration, openvino
 
     config, told = job.config, {}
     if found.method == "qat":
@@ -203,9 +203,7 @@ def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[di
         graph = openvino.static(model, batches, config.smooth_quant)
     else:
         rows = task.encode(found.choose)
-        chosen = [
-            (task.reader.batch([row], task.reader.bucket(task.reader.size(row))), [row["labels"]]) for row in rows
-        ]
+        chosen = [*zip(calibration.batches(task.reader, rows), ([row["labels"]] for row in rows), strict=True)]
         graph = openvino.static_within(model, batches, chosen, config.max_drop, config.smooth_quant)
         told = {"float_layers": openvino.float_layers(graph)}
         console.note(f"layers left in float: {', '.join(told['float_layers']) or 'none'}")

@@ -9,6 +9,8 @@ import numpy as np
 
 from toolkit.reading import Encoded, Reader
 
+MULTIPLE = 16  # of tokens, that texts are padded to
+
 
 def stratified(labels: Sequence[int], count: int, seed: int) -> list[int]:
     """Row numbers of a sample in which every class has its share."""
@@ -31,4 +33,4 @@ def halves(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
 
 def batches(reader: Reader, rows: Encoded) -> list[dict[str, Any]]:
     """Each row as a batch of its own, padded as inference pads it: few shapes, for which a runtime compiles anew."""
-    return [reader.batch([row], reader.bucket(reader.size(row))) for row in rows]
+    return [reader.batch([row], reader.bucket(reader.size(row), MULTIPLE)) for row in rows]
