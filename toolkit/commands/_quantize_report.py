@@ -49,9 +49,7 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     )
     console.table(title, ("figure", "input", "quantized"), rows_of(figures))
     if comparison["speedup"] < 1:
-        job.warn(
-            f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}"
-        )
+        job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}")
 
 
 def card(given: str, found: Found, figures: dict[str, Any]) -> str:

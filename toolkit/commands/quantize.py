@@ -38,9 +38,9 @@ class QuantizeConfig(Config):
         ),
     ] = None
     backend: Annotated[Literal["openvino", "onnx", "torch"], Option(help="The runtime.")] = "openvino"
-    bits: Annotated[
-        int | None, Option(help="Of a weight; 4: --method weights.", min=4, max=16, show_default="8")
-    ] = None
+    bits: Annotated[int | None, Option(help="Of a weight; 4: --method weights.", min=4, max=16, show_default="8")] = (
+        None
+    )
     calibration_rows: Annotated[int, Option(help="Rows that show the activations' ranges.", min=1)] = 300
     max_drop: Annotated[
         float | None,
@@ -166,9 +166,7 @@ def quantize(job: Job) -> None:
     model, processor = models.load(given.path)
     task = _training.bind(found.kind, model, processor, config.train.max_length)
     labels = found.train["label"]
-    sample = found.train.select(
-        calibration.stratified(labels, min(config.calibration_rows, len(labels)), config.seed)
-    )
+    sample = found.train.select(calibration.stratified(labels, min(config.calibration_rows, len(labels)), config.seed))
     batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(sample)))
     made = RUNTIMES[config.backend](job, found, model, task, batches)
     figures = measured(job, found, model, task)
@@ -192,7 +190,7 @@ def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[di
     from toolkit.artifacts import model as models
     from toolkit.compression.quantize import calibration, openvino
 
-    config, told = job.config, {}
+    config, told = job.config, dict[str, Any]()
     if found.method == "qat":
         graph, told = learned(job, found, model, task, batches)
     elif found.method == "weights":

@@ -9,10 +9,10 @@ from toolkit.errors import ToolkitError
 
 # By runtime and kind of content; the first is the default.
 METHODS: dict[str, dict[str, tuple[str, ...]]] = {
-    "openvino": {kind: ("static", "qat", "weights", "fp16") for kind in ("text", "image")},
-    # dynamic convolutions have slow kernels; static ranges cost an encoder of texts more than they bring
+    "openvino": dict.fromkeys(("text", "image"), ("static", "qat", "weights", "fp16")),
+    # as ONNX Runtime's guide to quantization recommends for transformers and for convolutions
     "onnx": {"text": ("dynamic",), "image": ("static",)},
-    "torch": {kind: ("dynamic", "fp16", "bf16") for kind in ("text", "image")},
+    "torch": dict.fromkeys(("text", "image"), ("dynamic", "fp16", "bf16")),
 }
 CALIBRATED = ("static", "qat")
 BITS = {"static": (8,), "dynamic": (8,), "qat": (8,), "weights": (8, 4), "fp16": (16,), "bf16": (16,)}

@@ -118,13 +118,16 @@ def float_layers(graph: Any) -> list[str]:
     return sorted(
         node.get_friendly_name()
         for node in graph.get_ops()
-        if node.get_type_name() in LAYERS and any(_is_float(port.get_source_output().get_node()) for port in node.inputs())
+        if node.get_type_name() in LAYERS
+        and any(_is_float(port.get_source_output().get_node()) for port in node.inputs())
     )
 
 
 def _is_float(node: Any) -> bool:
     """Whether a layer's input is a matrix of float constants."""
-    return node.get_type_name() == "Constant" and node.get_element_type().is_real() and len(node.get_output_shape(0)) > 1
+    return (
+        node.get_type_name() == "Constant" and node.get_element_type().is_real() and len(node.get_output_shape(0)) > 1
+    )
 
 
 def settings(model: Any, batches: list[dict[str, Any]]) -> dict[str, Any]:

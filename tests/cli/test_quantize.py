@@ -1,0 +1,121 @@
+"""`toolkit quantize`: its methods and runtimes, what it refuses, what it says of itself."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import Called, pictures, raw_rows, refused, write_csv
+
+import toolkit
+from toolkit.errors import ToolkitError
+from toolkit.training import engine
+
+Call = Callable[..., Called]
+
+
+def metrics(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "ratio"),
+    [
+        ({"method": "weights"}, "openvino_model.bin", 0.5),
+        ({"method": "weights", "bits": 4}, "openvino_model.bin", 0.45),
+        ({"method": "fp16"}, "openvino_model.bin", 0.7),
+        ({"backend": "onnx"}, "model.onnx", 0.6),
+        ({"backend": "torch"}, "model.safetensors", 0.45),
+        ({"backend": "torch", "method": "bf16"}, "model.safetensors", 0.6),
+    ],
+)
+def test_what_is_written_is_smaller_runs_and_answers_alike(model, split, tmp_path, options, files, ratio):
+    made = toolkit.quantize(model, data=str(split), calibration_rows=8, out=tmp_path / "q", **options)
+    assert (made.artifact / files).is_file()
+    figures = metrics(made.artifact)
+    assert figures["comparison"]["size_ratio"] < ratio
+    assert figures["comparison"]["flipped"] < 0.2
+    assert figures["quantization"].items() >= options.items()
+    if options.get("method") != "bf16":  # a stock model still
+        with pytest.raises(ToolkitError, match=r"quantized already.*give the model it was made from"):
+            toolkit.quantize(made.artifact, data=str(split), out=tmp_path / "again")
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """An image model and its data."""
+    folder = tmp_path_factory.mktemp("seen")
+    data = toolkit.split(pictures(folder / "in"), out=folder / "split", validation=0.25, test=0.25).artifact
+    model = toolkit.finetune(data, out=folder / "model", epochs=1, batch_size=4, precision="fp32").artifact
+    return model, data
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx", "torch"])
+def test_images(seen, tmp_path, backend):
+    model, data = seen
+    made = toolkit.quantize(model, data=str(data), backend=backend, out=tmp_path / "q", calibration_rows=6)
+    figures = metrics(made.artifact)
+    assert figures["quantization"]["method"] == {"torch": "dynamic"}.get(backend, "static")
+    assert figures["comparison"]["size_ratio"] < 0.6
+
+
+def test_layers_are_chosen_on_other_rows_than_are_reported(model, split, tmp_path, call):
+    made = toolkit.quantize(model, data=str(split), out=tmp_path / "q", calibration_rows=8, max_drop=0.5)
+    figures = metrics(made.artifact)
+    rows = figures["measured_on"]
+    assert rows == {"split": "validation", "rows": 18, "chosen_on": 18}
+    assert figures["quantization"]["float_layers"] == []
+    assert made.gates[0]["passed"]
+    again = call("quantize", model, "--data", split, "--out", made.artifact, "--calibration-rows", 8)
+    assert "max_drop" in again.err  # it decides the result: another bound is another model
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_ends_as_an_undisturbed_one(model, split, tmp_path, monkeypatch):
+    options = {"method": "qat", "calibration_rows": 8, "epochs": 1, "save_every": 2, "data": str(split)}
+    whole = toolkit.quantize(model, out=tmp_path / "a", **options)
+    step = engine.Engine.training_step
+
+    def dies(self, *given, **named):
+        if self.state.global_step == 4:
+            raise KeyboardInterrupt
+        return step(self, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.Engine, "training_step", dies)
+        with pytest.raises(KeyboardInterrupt):
+            toolkit.quantize(model, out=tmp_path / "b", **options)
+    resumed = toolkit.quantize(model, out=tmp_path / "b", **options)
+    first, second = ((made.artifact / "openvino_model.bin").read_bytes() for made in (whole, resumed))
+    assert first == second
+    figures = metrics(resumed.artifact)
+    assert figures["measured_on"]["chosen_on"] == 18  # the best weights were picked by these
+    assert figures["comparison"]["flipped"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--method", "dynamic"), ("not done by openvino", "--backend onnx")),
+        (("--backend", "onnx", "--method", "static"), ("not done by onnx", "--backend openvino")),
+        (("--bits", 4), ("--bits 4", "use --method weights")),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call: Call, model: Path, split: Path, tmp_path: Path, options, says) -> None:
+    refused(call, tmp_path, "quantize", model, "--data", split, *options, says=says)
+
+
+def test_calibration_data_of_another_kind_or_task(call: Call, model: Path, tmp_path: Path) -> None:
+    images = toolkit.split(pictures(tmp_path / "in"), out=tmp_path / "s", validation=0.25, test=0.25).artifact
+    says = ("reads texts, the data holds images", "give a model for this data")
+    refused(call, tmp_path, "quantize", model, "--data", images, says=says)
+    rows = [row | {"label": row["label"].replace("billing", "money")} for row in raw_rows(60)]
+    other = toolkit.split(write_csv(tmp_path / "x.csv", rows), out=tmp_path / "o", validation=0.2, test=0.2).artifact
+    refused(call, tmp_path, "quantize", model, "--data", other, says=("does not know (money)", "it knows billing"))
+
+
+def test_fewer_rows_than_asked_for_calibrate_and_this_is_told(call: Call, model: Path, split: Path, tmp_path) -> None:
+    argv = ("quantize", model, "--data", split, "--out", tmp_path / "q", "--calibration-rows", 5000, "--dry-run")
+    called = call(*argv, "--json")
+    assert "fewer than --calibration-rows" in called.err
+    assert json.loads(called.out)["metrics"]["rows"]["calibrate"] < 5000
