@@ -10,7 +10,7 @@ from typer import Argument, Option
 from toolkit import console
 from toolkit.commands import _training
 from toolkit.config import GATE, Bounds, Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Gate, Job, Step
 from toolkit.training.config import ADJUSTABLE, TrainConfig
@@ -29,7 +29,7 @@ class QuantizeConfig(Config):
         Option(help="Rows: train calibrates, validation (else test) measures.", show_default=False),
         Input("dataset"),
     ]
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    columns: ContentOptions = field(default_factory=ContentOptions)
     method: Annotated[
         Literal["static", "dynamic", "qat", "weights", "fp16", "bf16"] | None,
         Option(

@@ -110,6 +110,9 @@ def weights(model: Any, batches: list[dict[str, Any]], bits: int) -> Any:
             dataset=nncf.Dataset(batches),
             scale_estimation=True,
             subset_size=len(batches),
+            advanced_parameters=nncf.AdvancedCompressionParameters(
+                group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST  # of widths that GROUP does not divide
+            ),
         )
 
 
