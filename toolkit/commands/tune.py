@@ -103,15 +103,15 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     from toolkit.commands import _training
     from toolkit.training import space, tasks
 
-    base, given = job.config.train, job.inputs["model"]
+    base, given, kind = job.config.train, job.inputs["model"], _training.kind(data)
     if "space" in job.inputs:
         path = Path(job.config.space)
-        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base)
+        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base, kind)
     width = None
     if given.path is not None:
         told = models.read_config(given.path)
         width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
-    found = space.default(_training.kind(data), width, base)
+    found = space.default(kind, width, base)
     if name == tasks.MASKED_LM:  # has no labels to smooth
         found.pop("label_smoothing", None)
     return found
