@@ -143,9 +143,11 @@ class Watch(TrainerCallback):
         if "loss" in logs:
             logs |= self._rates() | self._speed() | self.statistics.take()
             logs |= hardware.memory(self.engine.machine.device) | self.meter.take()
-        words = {"loss": "loss", "learning_rate": "rate", "grad_norm": "gradient", "samples_per_second": "rows/s"}
-        words |= {f"eval_{self.config.metric}": str(self.config.metric)}
-        self.shown |= {word: f"{logs[key]:.3g}" for key, word in words.items() if key in logs}
+        metric = str(self.config.metric)
+        words = {"loss": "loss", f"eval_{metric}": metric.replace("loss", "validation loss")}  # first: what fits always
+        words |= {"learning_rate": "rate", "grad_norm": "gradient", "samples_per_second": "rows/s"}
+        known = self.shown | {word: f"{logs[key]:.3g}" for key, word in words.items() if key in logs}
+        self.shown = {word: known[word] for word in words.values() if word in known}
         if ranks.leads():
             with (self.work / "logs" / METRICS).open("a") as f:
                 f.write(json.dumps({"step": state.global_step, **logs}) + "\n")

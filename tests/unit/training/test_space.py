@@ -42,7 +42,9 @@ def test_the_default_rates_follow_the_optimizer():
 
 def test_every_default_can_be_written_as_a_file():
     found = space.default("text", 768, BASE)
-    assert space.read(found, "s.json", BASE, "text") == {n: {"log": False, **r} if "low" in r else r for n, r in found.items()}
+    assert space.read(found, "s.json", BASE, "text") == {
+        n: {"log": False, **r} if "low" in r else r for n, r in found.items()
+    }
 
 
 def test_a_file_names_any_option_nested_or_not():
