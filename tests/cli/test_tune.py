@@ -6,7 +6,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from helpers import command, pictures
+from helpers import command, pictures, refused
 
 import toolkit
 from toolkit import config as configs
@@ -117,6 +117,12 @@ def test_images_are_searched_too(tmp_path):
     assert done.metrics["trials"] == 1
     planned = toolkit.tune(source, out=tmp_path / "u", dry_run=True).metrics
     assert planned["space"]["lr"]["high"] == 3e-3
+
+
+def test_an_image_that_cannot_be_read_is_no_trials_fault(call, tmp_path):
+    source = pictures(tmp_path / "squares")
+    (source / "cat" / "3.png").write_bytes((source / "cat" / "3.png").read_bytes()[:300])
+    refused(call, tmp_path, "tune", source, "--quiet", says=("the image cat/3.png cannot be read", "toolkit clean"))
 
 
 @pytest.mark.parametrize("name", ["shared.db", "shared.log"])

@@ -144,22 +144,22 @@ def tune(job: Job) -> None:
     that are given the same --storage share a study, each with its own --out.
     """
     from toolkit.commands import _tasks
-    from toolkit.training import search, storage, tasks
+    from toolkit.training import search, storage, studies, tasks
     from toolkit.training import space as spaces
 
     config = job.config
     name, data = _tasks.splits(job)
     space, metric = _space(job, name, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
+    settings = _settings(job, name, data, space, metric)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
     study = storage.study(place, _study_name(job, space), direction, _made(job, space))
     with storage.guarded(place):
-        settings = _settings(job, name, data, space, metric)
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")
         search.run(settings, study, total=config.total_trials, seconds=config.timeout)
-        if search.best(study) is None:
+        if studies.best(study) is None:
             raise ToolkitError("no trial is complete", "raise --timeout, or take --pruner none")
         _write(job, settings, study)
         if config.keep_model:
@@ -185,7 +185,7 @@ def _put(path: Path, text: str) -> None:
 
 
 def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], metric: str) -> Search:
-    """What all trials share; the model is loaded, and the rows are encoded when a trial asks for them."""
+    """What all trials share; model and rows are loaded, since what cannot be read is no trial's fault."""
     import functools
     import uuid
 
@@ -200,6 +200,8 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
         bound = _tasks.bound_again(job, name, model, task, max_length)
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
+    with console.without_notes():
+        prepare(config.train.max_length)
     if not (job.work / WORKER).exists():
         _put(job.work / WORKER, uuid.uuid4().hex[:12])
     return search.Search(
@@ -222,11 +224,11 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     """The study's files and figures."""
     from toolkit.artifacts import manifest, report
     from toolkit.commands import _tune_report
-    from toolkit.training import search, storage
+    from toolkit.training import search, storage, studies
     from toolkit.training import space as spaces
 
-    metric, found, best = settings.base.metric, search.finished(study), study.best_trial
-    told = {"trials": len(found), "failed": len(search.failed(study))}
+    metric, found, best = settings.base.metric, studies.finished(study), study.best_trial
+    told = {"trials": len(found), "failed": len(studies.failed(study))}
     manifest.write_json(
         job.folder / "best.json",
         {
@@ -248,7 +250,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     (job.folder / "README.md").write_text(_tune_report.readme(study, job.config.keep_model), encoding="utf-8")
     job.metrics |= {**told, "best": best.value, "metric": metric, **best.params}
     job.metrics |= {
-        "seconds": round(search.spent(study, settings.worker), 1),
+        "seconds": round(studies.spent(study, settings.worker), 1),
         "exhausted": search.exhausted(settings, study),
         "has_model": job.config.keep_model,
     }
