@@ -39,13 +39,10 @@ def test_the_best_feeds_finetune_and_is_what_finetune_reaches(study, split, tmp_
     best, trials = read(study / "best.json"), pd.read_csv(study / "trials.csv")
     assert list(trials["state"]) == ["COMPLETE"] * 3
     assert best["value"] == trials["value"].max()
-    assert best["config"]["train"]["optim"]["lr"] == trials.loc[best["trial"], "params_lr"]
+    assert best["searched"] == {name: trials.loc[best["trial"], f"params_{name}"] for name in SPACE}
     taken = configs.load(FinetuneConfig, str(study))
-    assert taken == {
-        "lr": trials.loc[best["trial"], "params_lr"],
-        "dropout": trials.loc[best["trial"], "params_dropout"],
-    }
-    again = toolkit.finetune(split, out=tmp_path / "m", **QUICK | taken)
+    assert taken.items() >= (best["searched"] | QUICK).items()
+    again = toolkit.finetune(split, out=tmp_path / "m", **taken)
     kept = (study / "model" / "model.safetensors").read_bytes()
     assert (again.artifact / "model.safetensors").read_bytes() == kept
     assert again.metrics["accuracy"] == best["value"]

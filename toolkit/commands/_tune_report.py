@@ -36,8 +36,8 @@ def readme(study: Any, has_model: bool) -> str:
     """The card of the artifact."""
     lines = [
         "# Study",
-        f"The best is trial {study.best_trial.number}. `toolkit finetune DATASET --model MODEL --config DIR` trains "
-        "with its options; what was not searched (`--epochs`, `--max-length` …) is to be given again.",
+        f"The best is trial {study.best_trial.number}. `toolkit finetune DATASET --config DIR` trains as it did; what "
+        "is given beside it (`--epochs`, `--model` …) goes before.",
         "`optuna-dashboard sqlite:///study.db` opens the study; `trials.csv` lists all trials, those that failed "
         "with the reason.",
     ]

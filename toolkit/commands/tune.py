@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from toolkit.training.search import Search
 
 STUDY, WORKER, MODEL = "study.db", "worker", "model"
+OF_A_SEARCH = (  # which a training does not have
+    "space", "sampler", "pruner", "total_trials", "timeout", "storage", "study_name", "keep_model", "grace",
+)  # fmt: skip
 OF_A_WORKER = ("storage", "study_name", "sampler", "pruner")  # in which the workers of one study may differ
 
 
@@ -228,11 +231,13 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     from toolkit.training import space as spaces
 
     metric, found, best = settings.base.metric, studies.finished(study), study.best_trial
+    trained = replace(job.config, train=spaces.applied(job.config.train, best.params))
     told = {"trials": len(found), "failed": len(studies.failed(study))}
     manifest.write_json(
         job.folder / "best.json",
         {
-            "config": {"train": spaces.as_config(best.params)},
+            "config": configs.as_dict(trained, without=OF_A_SEARCH),
+            "searched": best.params,
             "value": best.value,
             "metric": metric,
             "trial": best.number,

@@ -160,17 +160,6 @@ def applied(base: TrainConfig, params: Mapping[str, Any]) -> TrainConfig:
     return config
 
 
-def as_config(params: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's options as the nested config that `finetune --config` takes."""
-    out: dict[str, Any] = {}
-    for name, value in params.items():
-        group = out
-        for part in LEAVES[name].path[:-1]:
-            group = group.setdefault(part, {})
-        group[name] = value
-    return out
-
-
 def most_epochs(space: Space, base: TrainConfig, scratch: bool) -> int:
     """How many epochs the longest trial has."""
     given = EPOCHS["scratch" if scratch else "pretrained"] if base.epochs is None else base.epochs

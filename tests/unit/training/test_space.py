@@ -1,6 +1,5 @@
 import pytest
 
-from toolkit import config as configs
 from toolkit.errors import ToolkitError
 from toolkit.training import space
 from toolkit.training.config import Optim, TrainConfig
@@ -111,20 +110,12 @@ def test_an_option_is_searched_or_given():
         space.read({"epochs": {"choices": [1, 2]}}, "s.json", TrainConfig(epochs=1.0), "text")
 
 
-def test_a_trial_becomes_a_config_and_a_config_file():
+def test_a_trial_becomes_a_config():
     params = {"lr": 1e-3, "batch_size": 8, "stages": "gradual", "warmup": 0.2}
     base = TrainConfig(epochs=2.0, optim=Optim(momentum=0.5))
     made = space.applied(base, params)
     assert (made.optim.lr, made.batch_size, made.layers.stages, made.schedule.warmup) == (1e-3, 8, "gradual", 0.2)
     assert (made.epochs, made.optim.momentum) == (2.0, 0.5)
-    nested = space.as_config(params)
-    assert nested == {
-        "optim": {"lr": 1e-3},
-        "batch_size": 8,
-        "layers": {"stages": "gradual"},
-        "schedule": {"warmup": 0.2},
-    }
-    assert configs.flatten(TrainConfig, nested, "best.json") == params
 
 
 def test_the_cells_of_a_grid():
