@@ -88,9 +88,10 @@ def run(search: Search, study: Any, *, total: int, seconds: float | None = None)
             if shown >= total or (seconds is not None and studies.spent(study, search.worker) >= seconds):
                 return
             others = alive(study, search.worker, seen, search.grace)
+            started = time.monotonic()
             trial = _taken_up(search, study) or _begun(search, study, total)
             if trial is not None:
-                _run(search, study, trial, epochs)
+                _run(search, study, trial, epochs, started)
                 _clear(search, study)
                 _stop_if_all_fail(study)
             elif others:
@@ -164,9 +165,8 @@ def _folder(search: Search, number: int) -> Path:
     return search.work / f"trial-{number}"
 
 
-def _run(search: Search, study: Any, trial: Any, epochs: int) -> None:
-    """Train a trial and tell the study how it ended."""
-    started = time.monotonic()
+def _run(search: Search, study: Any, trial: Any, epochs: int, started: float) -> None:
+    """Train a trial and tell the study how it ended, and how long it took since it was `started` to be drawn."""
 
     def end(state: TrialState, value: float | None = None) -> None:
         trial.set_user_attr(SECONDS, round(time.monotonic() - started, 3))

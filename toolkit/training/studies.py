@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from toolkit.training.workers import WORKER
 
 FAILED = "failed"  # a trial's attribute: why it failed
-SECONDS = "seconds"  # how long it took
+SECONDS = "seconds"  # how long it took, its draw counted
 
 
 def finished(study: Any) -> list[Any]:

@@ -197,6 +197,19 @@ def test_the_time_is_of_all_calls(train, tmp_path):
     assert studies.spent(study) == studies.spent(study, "w") >= more
 
 
+def test_the_time_of_a_draw_counts(train, tmp_path, monkeypatch):
+    drawn = draw.params
+
+    def slow(*args):
+        time.sleep(0.2)
+        return drawn(*args)
+
+    monkeypatch.setattr(draw, "params", slow)
+    study = new_study()
+    search.run(settings(tmp_path), study, total=1)
+    assert studies.spent(study) >= 0.2
+
+
 def test_the_pruner_stops_trials_and_they_count(train, tmp_path):
     study = new_study()
     search.run(settings(tmp_path, pruner="median"), study, total=12)
