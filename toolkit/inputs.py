@@ -38,6 +38,12 @@ class Given:
     manifest: dict[str, Any] | None = None
     files: dict[str, list[Path]] = field(default_factory=dict)  # raw data: split -> files
 
+    @property
+    def title(self) -> str:
+        """What a card or report calls it: a path's last part, the whole name of what lies nowhere here."""
+        path = Path(self.given)
+        return path.resolve().name if path.exists() else self.given
+
     def record(self) -> dict[str, Any]:
         """The input as `artifact.json` keeps it."""
         out = {"name": self.name, "path": self.given, "kind": self.kind, "digest": self.digest}

@@ -277,7 +277,7 @@ def _write_model(job: Job, settings: Search, study: Any) -> None:
     model, task, figures = search.best_model(settings, study)
     (job.folder / MODEL).mkdir()
     inside = replace(job, folder=job.folder / MODEL, work=job.work / "again", metrics={})
-    _training.publish(inside, model, task, figures, f"{job.inputs['model'].given}, trial {best.number} of a search")
+    _training.publish(inside, model, task, figures, f"{job.inputs['model'].title}, trial {best.number} of a search")
 
 
 STEP = Step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import optuna
@@ -38,6 +39,8 @@ def spent(study: Any, worker: str | None = None) -> float:
 def importance(study: Any) -> dict[str, float]:
     """Importance of each option; empty while too few trials are complete."""
     try:
-        return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that few trials tell little is said beside the figure
+            return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
     except (ValueError, RuntimeError):
         return {}
