@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from toolkit import console, ranks
+from toolkit import console, digest, ranks
 from toolkit.errors import ToolkitError
 from toolkit.training import checkpoints, distributed, divergence, hardware, precision, stages
 from toolkit.training.config import TrainConfig
@@ -197,7 +197,7 @@ class Watch(TrainerCallback):
             aside = self.work / "best.new"
             save_model(model, str(aside))
             checkpoints.sync(aside)
-            self.engine.best_digest = checkpoints.digest(aside)
+            self.engine.best_digest = digest.of_file(aside)
             aside.rename(self.best_weights)
         self.engine.accelerator.wait_for_everyone()
 
@@ -209,7 +209,7 @@ class Watch(TrainerCallback):
         """
         from safetensors.torch import load_model
 
-        if ranks.leads() and checkpoints.digest(self.best_weights) != self.engine.best_digest:
+        if ranks.leads() and digest.of_file(self.best_weights) != self.engine.best_digest:
             raise ToolkitError(
                 f"{self.best_weights} is damaged", "the same call goes on from the last checkpoint that is whole"
             )
