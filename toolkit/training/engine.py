@@ -204,6 +204,8 @@ class Engine(Trainer):
         """The state is the checkpoint's; what was asked for now (rate, decay …) stays where it differs."""
         asked = self._asked()
         super()._load_optimizer_and_scheduler(checkpoint)
+        if self.sparse is None:
+            sparse_adamw.settle_for_dense(self.optimizer)
         if checkpoint and checkpoints.known(Path(checkpoint))["optim"] != asked:
             for group, own in zip(self.optimizer.param_groups, asked["groups"], strict=True):
                 group |= own

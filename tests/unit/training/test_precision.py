@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from toolkit.errors import ToolkitError
-from toolkit.training import precision, trainer
+from toolkit.training import precision, sparse_adamw, trainer
 from toolkit.training.config import Regularise
 from toolkit.training.watch import Watch
 
@@ -180,3 +180,22 @@ def test_a_compiled_model_is_saved_as_the_plain_one(bert, rows, config, tmp_path
     assert list(found[True][0]) == list(found[False][0])
     assert all(torch.equal(weights, found[False][0][name]) for name, weights in found[True][0].items())
     assert found[True][1][0].keys() == found[False][1][0].keys()
+
+
+@pytest.mark.parametrize("formats", [("fp16", "fp32"), ("fp32", "fp16")], ids="-".join)
+def test_a_run_goes_on_at_another_precision(bert, rows, config, tmp_path, monkeypatch, formats):
+    """It is what the message of a run that fp16 cannot hold says to do; the vocabulary's optimizer is another then."""
+    monkeypatch.setattr(sparse_adamw, "LARGE", 1)
+
+    def stop(figures):
+        raise Killed
+
+    def run(precision, folder, report=None):
+        made, task = copy.deepcopy(bert)
+        options = config(precision=precision, save_every=3, regularise=Regularise(dropout=0.0))
+        trainer.train(made, task, rows(64), rows(16, 1), options, folder, seed=0, report=report)
+        return made.bert.embeddings.word_embeddings.weight
+
+    with pytest.raises(Killed):
+        run(formats[0], tmp_path / "on", stop)
+    assert torch.allclose(run(formats[1], tmp_path / "on"), run("fp32", tmp_path / "whole"), atol=2e-3)
