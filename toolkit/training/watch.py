@@ -35,7 +35,6 @@ class Watch(TrainerCallback):
         self.shown: dict[str, str] = {}  # beside the progress bar
         self.stage: stages.Stage | None = None
         self.bar = ExitStack()
-        self.statistics = Statistics(engine.model)
         self.measured = False  # whether the step in progress is one that is logged
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -62,6 +61,7 @@ class Watch(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.advance = self.bar.enter_context(console.progress("training", state.max_steps))
         self.advance(state.global_step)
+        self.statistics = Statistics(self.engine.model)  # not before: sharding gives a model other weights
         self.meter = hardware.Meter(self.engine.machine.device)
         self.bar.callback(self.meter.close)
         self.logged = dict(self.engine.spent)

@@ -90,6 +90,14 @@ def test_one_rank_writes(pair):
     assert [entry["step"] for entry in logged if "eval_loss" in entry] == [4, 8]
 
 
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_health_is_that_of_the_weights_in_training(pair, name):
+    first = json.loads((pair / f"{name}.work" / "logs" / "metrics.jsonl").read_text().splitlines()[0])
+    for group in ("embeddings", "layer.0", "head"):
+        assert first[f"grad_norm/{group}"] > 0
+        assert first[f"update_ratio/{group}"] > 0
+
+
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_shares_are_the_batches_of_one_process(count):
     lengths = [3 + i * 7 % 11 for i in range(45)]
