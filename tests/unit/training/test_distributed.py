@@ -98,6 +98,12 @@ def test_health_is_that_of_the_weights_in_training(pair, name):
         assert first[f"update_ratio/{group}"] > 0
 
 
+def test_all_ranks_take_the_stages_that_rank_0_chooses(pair):
+    """The others have no memory left, and would freeze layers."""
+    told = [json.loads((pair / f"auto.{rank}.json").read_text())["seen"]["stages"] for rank in range(2)]
+    assert told == ["none", "none"]
+
+
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_shares_are_the_batches_of_one_process(count):
     lengths = [3 + i * 7 % 11 for i in range(45)]
