@@ -21,7 +21,8 @@ ASPECT = 4 / 3  # of a crop, at most, either way
 def vary(batch: dict[str, Any], config: Images, classes: int) -> dict[str, Any]:
     """The batch with its images cropped, flipped and mixed as `config` says.
 
-    Mixtures have `label_weights`, in which each parent counts by its share and its weight in the loss; where rows have any number of classes, their `labels` are shares.
+    Mixtures have `label_weights`, in which each parent counts by its share and its weight in the loss; where rows have
+    any number of classes, their `labels` are shares.
 
     Args:
         batch: `pixel_values` (images, channels, height, width) and `labels`; any other where nothing is asked for.

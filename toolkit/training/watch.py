@@ -88,8 +88,13 @@ class Watch(TrainerCallback):
         """Compiled code calls no hooks: there the activations are those of one more forward pass."""
         if self.statistics.hooks and self.engine.machine.compile:
             model = self.engine.model
-            with precision.plainly(model.eval()), torch.no_grad(), self.engine.compute_loss_context_manager():
-                self.engine.compute_loss(model, self.engine._prepare_inputs(inputs))
+            with ExitStack() as inside:
+                inside.enter_context(torch.random.fork_rng())  # how often is logged must not decide what is drawn
+                inside.enter_context(precision.plainly(model.eval()))
+                inside.enter_context(torch.no_grad())
+                inside.enter_context(self.engine.compute_loss_context_manager())
+                for piece, _ in self.engine.pieces.cut(self.engine._prepare_inputs(inputs)):
+                    self.engine.loss_of(model, piece)
             self.statistics.unhook()
 
     def after_gradients(self) -> None:
