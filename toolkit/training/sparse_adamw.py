@@ -32,11 +32,15 @@ TINY = 1e-40
 DECAY, SHIFT, FIRST, SECOND, EPS = range(5)  # columns of `since`: what a row last stepped then has missed up to now
 
 
-def tables(model: torch.nn.Module) -> list[torch.nn.Embedding]:
-    """The embeddings that are worth it: large, and of no other use (an output layer tied to them reads every row)."""
+def tables(model: Any) -> list[torch.nn.Embedding]:
+    """The vocabulary's table, where it is worth it: large, and of no other use (an output layer tied to it reads all).
+
+    Others are left alone: DeBERTa reads its table of distances as a matrix, where no hook would see which rows.
+    """
+    table = getattr(model, "get_input_embeddings", lambda: None)()
     uses = Counter(id(p) for _, p in model.named_parameters(remove_duplicate=False))
-    embeddings = [module for module in model.modules() if type(module) is torch.nn.Embedding]
-    return [e for e in embeddings if e.num_embeddings >= LARGE and uses[id(e.weight)] == 1]
+    worth = type(table) is torch.nn.Embedding and table.num_embeddings >= LARGE and uses[id(table.weight)] == 1
+    return [table] if worth else []
 
 
 class SparseAdamW(torch.optim.AdamW):

@@ -22,6 +22,9 @@ class Tiny(torch.nn.Module):
         self.table = torch.nn.Embedding(ROWS, 8, padding_idx=0)
         self.head = torch.nn.Linear(8, 2)
 
+    def get_input_embeddings(self):
+        return self.table
+
     def forward(self, ids):
         return self.head(self.table(ids).mean(1))
 
@@ -137,6 +140,7 @@ def test_leaves_the_embedding_as_it_was():
 def test_takes_large_tables_of_one_use(monkeypatch):
     monkeypatch.setattr(sparse_adamw, "LARGE", ROWS)
     model = Tiny()
+    model.distances = torch.nn.Embedding(ROWS, 8)  # which a model may read as a matrix
     assert sparse_adamw.tables(model) == [model.table]
     model.out = torch.nn.Linear(8, ROWS)
     model.out.weight = model.table.weight
