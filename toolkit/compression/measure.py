@@ -49,5 +49,5 @@ def slow_reason(parameters: int | None = None, tokens: float | None = None) -> s
             f"the model is small ({parameters:,} parameters): what is around its matrix products takes most of the time"
         )
     if tokens is not None and tokens > LONG:
-        return f"the texts are long ({tokens:.0f} tokens on average): attention, which stays in float, takes most of the time"
+        return f"the texts are long ({tokens:.0f} tokens on average): attention takes most of the time"
     return "what is around the matrix products (attention, normalisation, copies) takes most of the time: profile it"

@@ -54,6 +54,7 @@ class Logits(torch.nn.Module):
 def save(folder: Path, kind: str, model: Any, processor: Any, batch: dict[str, Any]) -> Path:
     """A model folder of that runtime."""
     folder.mkdir()
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     processor.save_pretrained(folder)
     names, wrapped = list(batch), Logits(model, list(batch)).eval()
