@@ -1,15 +1,18 @@
 """Tiny classifiers converted for other runtimes, saved as `quantize` saves them."""
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification
 from unit.image_models import MODELS, PROCESSORS
 
 from toolkit import quiet
+from toolkit.artifacts import model as models
 from toolkit.training import builtin
 
 TEXTS = [" ".join(["late", "parcel", "nobody", "where"][: 1 + i % 4]) * (1 + i % 5) for i in range(24)]
@@ -51,6 +54,7 @@ class Logits(torch.nn.Module):
 def save(folder: Path, kind: str, model: Any, processor: Any, batch: dict[str, Any]) -> Path:
     """A model folder of that runtime."""
     folder.mkdir()
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
     processor.save_pretrained(folder)
     names, wrapped = list(batch), Logits(model, list(batch)).eval()
@@ -71,4 +75,18 @@ def save(folder: Path, kind: str, model: Any, processor: Any, batch: dict[str, A
     graph.outputs[0].get_tensor().set_names({"logits"})
     graph.validate_nodes_and_infer_types()
     quiet.openvino().save_model(graph, folder / "openvino_model.xml", compress_to_fp16=False)
+    return folder
+
+
+def as_int8(folder: Path, model: Any, processor: Any) -> Path:
+    """Saved as `quantize --backend torch` does."""
+    models.save(folder, model, processor)
+    state = load_file(folder / "model.safetensors")
+    for name in [n for n, values in state.items() if values.ndim > 1]:
+        scale = state[name].abs().amax(dim=tuple(range(1, state[name].ndim)), keepdim=True) / 127
+        state[name], state[f"{name}_scale"] = (state[name] / scale).round().to(torch.int8), scale
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "int8_per_channel", "weights": "int8"}
+    (folder / "config.json").write_text(json.dumps(config))
     return folder

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import onnx
 import pytest
@@ -18,23 +16,9 @@ def predictor(folder, reader):
     return predictors.build(models.backend(folder), model, reader, converted.NAMES, "cpu")
 
 
-def as_int8(folder, model, processor):
-    """Saved as `quantize --backend torch` does."""
-    models.save(folder, model, processor)
-    state = load_file(folder / "model.safetensors")
-    for name in [n for n, values in state.items() if values.ndim > 1]:
-        scale = state[name].abs().amax(dim=tuple(range(1, state[name].ndim)), keepdim=True) / 127
-        state[name], state[f"{name}_scale"] = (state[name] / scale).round().to(torch.int8), scale
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((folder / "config.json").read_text())
-    config["quantization_config"] = {"quant_method": "int8_per_channel", "weights": "int8"}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
 def test_int8_weights_answer_nearly_as_their_floats(tmp_path):
     model, tokenizer = converted.text()
-    folder = as_int8(tmp_path / "m", model, tokenizer)
+    folder = converted.as_int8(tmp_path / "m", model, tokenizer)
     reader = reading.of("text", tokenizer, model.config)
     found = predictor(folder, reader).probabilities(converted.TEXTS)
     expected = predictors.build("torch", model, reader, converted.NAMES, "cpu").probabilities(converted.TEXTS)
@@ -52,7 +36,7 @@ def test_int8_weights_answer_nearly_as_their_floats(tmp_path):
 
 def test_int8_images(tmp_path):
     model, processor = converted.image("convnext", "resnet")
-    folder = as_int8(tmp_path / "m", model, processor)
+    folder = converted.as_int8(tmp_path / "m", model, processor)
     loaded, _ = models.load_for_inference(folder)
     pixels = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -61,14 +45,14 @@ def test_int8_images(tmp_path):
 
 
 def test_what_is_quantized_is_so_for_every_command(tmp_path):
-    folder = as_int8(tmp_path / "m", *converted.text())
+    folder = converted.as_int8(tmp_path / "m", *converted.text())
     with pytest.raises(ToolkitError, match="quantized already: run 'toolkit prune' before"):
         models.demand_classifier(folder, "prune")
 
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "cut"])
 def test_damaged_int8_weights_are_told(tmp_path, damage):
-    folder = as_int8(tmp_path / "m", *converted.text())
+    folder = converted.as_int8(tmp_path / "m", *converted.text())
     state = load_file(folder / "model.safetensors")
     name = "bert.encoder.layer.0.intermediate.dense.weight"
     if damage == "cut":
