@@ -24,7 +24,7 @@ def metrics(folder: Path) -> dict:
         ({"method": "weights"}, "openvino_model.bin", 0.5),
         ({"method": "weights", "bits": 4}, "openvino_model.bin", 0.45),
         ({"method": "fp16"}, "openvino_model.bin", 0.7),
-        ({"backend": "onnx"}, "model.onnx", 0.6),
+        ({"backend": "onnx", "export": "onnx"}, "model.onnx", 0.6),
         ({"backend": "torch"}, "model.safetensors", 0.45),
         ({"backend": "torch", "method": "bf16"}, "model.safetensors", 0.6),
     ],
@@ -35,7 +35,9 @@ def test_what_is_written_is_smaller_runs_and_answers_alike(model, split, tmp_pat
     figures = metrics(made.artifact)
     assert figures["comparison"]["size_ratio"] < ratio
     assert figures["comparison"]["flipped"] < 0.2
-    assert figures["quantization"].items() >= options.items()
+    assert figures["quantization"].items() >= {k: v for k, v in options.items() if k != "export"}.items()
+    assert min(figures[name]["peak_memory_bytes"] for name in ("input", "quantized")) > 1e7
+    assert (made.artifact / "run.py").is_file() == ("export" in options)
     if options.get("method") != "bf16":  # a stock model still
         with pytest.raises(ToolkitError, match=r"quantized already.*give the model it was made from"):
             toolkit.quantize(made.artifact, data=str(split), out=tmp_path / "again")
@@ -99,6 +101,7 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(model, split, tmp
         (("--method", "dynamic"), ("not done by openvino", "--backend onnx")),
         (("--backend", "onnx", "--method", "static"), ("not done by onnx", "--backend openvino")),
         (("--bits", 4), ("--bits 4", "use --method weights")),
+        (("--export", "onnx"), ("the runtime is openvino", "add --backend onnx")),
     ],
 )
 def test_what_makes_no_sense_is_refused(call: Call, model: Path, split: Path, tmp_path: Path, options, says) -> None:

@@ -27,6 +27,7 @@ def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
         ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
         ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
         ["bytes", f"{a['size_bytes']:,}", f"{b['size_bytes']:,}"],
+        ["peak memory, MB", *(f"{figures[m]['peak_memory_bytes'] / 1e6:,.0f}" for m in ("input", "quantized"))],
     ]
 
 
@@ -49,15 +50,17 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     )
     console.table(title, ("figure", "input", "quantized"), rows_of(figures))
     if comparison["speedup"] < 1:
-        job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason()}")
+        job.warn(
+            f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason(figures['model']['parameters'])}"
+        )
 
 
-def card(given: str, found: Found, figures: dict[str, Any]) -> str:
-    """The model card."""
+def card(given: str, found: Found, figures: dict[str, Any], lines: list[str]) -> str:
+    """The model card, `lines` at its end."""
     made = figures["quantization"]
     flat = {f"{g}.{k}": v for g in ("quantization", "comparison", "model") for k, v in figures[g].items()}
     title = f"{given}, {found.method} {found.bits} bits"
-    return models.card(title, f"{found.kind}-classification", found.names, flat, [RUN[made["backend"]]])
+    return models.card(title, f"{found.kind}-classification", found.names, flat, [RUN[made["backend"]], *lines])
 
 
 def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class QuantizeConfig(Config):
     min_speedup: Annotated[
         float | None, Option(help="Gate: times the input model's samples a second.", min=0.0), GATE
     ] = None
+    export: Annotated[
+        Literal["openvino", "onnx"] | None,
+        Option(help="Add what runs the model without this project.", show_default="none"),
+    ] = None
     smooth_quant: Annotated[float | None, Bounds(-1, 1)] = None  # static, qat: SmoothQuant's alpha (0.95); -1: none
     temperature: Annotated[float, Option(help="qat: softens both sides' probabilities.", min=0.1, max=100.0)] = 2.0
     alpha: Annotated[
@@ -119,6 +123,10 @@ def resolved(job: Job) -> Found:
     names = _models.check(job.inputs["source"], "quantize", data, backends=("torch",))
     kind = _training.kind(data)
     method, bits = quantizing.resolve(config.backend, config.method, kind, config.bits)
+    if config.export not in (None, config.backend):
+        raise ToolkitError(
+            f"--export {config.export}: the runtime is {config.backend}", f"add --backend {config.export}"
+        )
     if config.backend == "onnx":
         from toolkit.compression.quantize import onnx
 
@@ -156,7 +164,7 @@ def quantize(job: Job) -> None:
 
     --max-drop and --min-speedup are gates: exit code 3 where one is not met (the model is written all the same).
     """
-    from toolkit.artifacts import manifest, report
+    from toolkit.artifacts import export, manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _quantize_report
     from toolkit.compression.quantize import calibration
@@ -175,7 +183,8 @@ def quantize(job: Job) -> None:
     } | made  # fmt: skip
     manifest.write_json(job.folder / "metrics.json", figures)
     _quantize_report.tell(job, figures)
-    (job.folder / "README.md").write_text(_quantize_report.card(given.given, found, figures), encoding="utf-8")
+    lines = export.export(job.folder, config.export, task.reader, found.names) if config.export else []
+    (job.folder / "README.md").write_text(_quantize_report.card(given.given, found, figures, lines), encoding="utf-8")
     report.write(job.folder, _quantize_report.page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
     job.metrics |= {
@@ -275,6 +284,7 @@ def learned(
 def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     """The finished artifact beside the input model on the rows that report."""
     from toolkit.artifacts import model as models
+    from toolkit.commands import _memory
     from toolkit.compression import measure
     from toolkit.inference import predictor as predictors
 
@@ -288,8 +298,9 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     contents, labels = reader.contents(found.report), list(found.report["label"])
     figures = measure.compare(pair, contents, labels, BATCH_SIZE, job.config.seed)
     sizes = {"input": models.inference_bytes(path), "quantized": models.inference_bytes(job.folder)}
-    for name, size in sizes.items():
-        figures[name]["size_bytes"] = size
+    for name, folder in (("input", path), ("quantized", job.folder)):
+        figures[name]["size_bytes"] = sizes[name]
+        figures[name]["peak_memory_bytes"] = _memory.peak(folder, contents)
     figures["comparison"]["size_ratio"] = sizes["quantized"] / sizes["input"]
     parameters = sum(p.numel() for p in model.parameters())
     figures["model"] = {"parameters": parameters, "size_bytes": sizes["quantized"]}
