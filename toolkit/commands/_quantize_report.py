@@ -50,9 +50,8 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     )
     console.table(title, ("figure", "input", "quantized"), rows_of(figures))
     if comparison["speedup"] < 1:
-        job.warn(
-            f"it is slower than the input model here ({comparison['speedup']:.2f} times): {measure.slow_reason(figures['model']['parameters'])}"
-        )
+        reason = measure.slow_reason(figures["model"]["parameters"])
+        job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {reason}")
 
 
 def card(given: str, found: Found, figures: dict[str, Any], lines: list[str]) -> str:
