@@ -79,7 +79,9 @@ def _norms(group: Group, modules: list[Any], outputs: bool) -> Scores:
     total: Any = 0.0
     for module in modules:
         axis = int(outputs == isinstance(module, torch.nn.Embedding))
-        weight = module.weight.detach().movedim(axis, 0).flatten(1) if module.weight.dim() > 1 else module.weight[:, None]
+        weight = (
+            module.weight.detach().movedim(axis, 0).flatten(1) if module.weight.dim() > 1 else module.weight[:, None]
+        )
         norms = weight.detach().unflatten(0, (-1, group.size)).flatten(1).norm(dim=1)
         total = total + norms / norms.mean().clamp_min(1e-12)
     return total.float().cpu()  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ MULTIPLE = 8  # of FFN width and free hidden size: matrix kernels like it
 
 
 class Cut(TypedDict):
-    """What stays of each part, by number; None: all of it. Neurons, heads and dimensions are those of the layers kept."""
+    """What stays of each part, by number (neurons and heads of each layer that stays); None: all of it."""
 
     layers: list[int]
     layers_removed: list[dict[str, Any]]
@@ -48,8 +48,7 @@ def wanted(config: Any, *, layers: int | None, ffn: float, heads: float, hidden:
     if heads and not free:
         kept = max(1, round(whole.heads * (1 - heads))) * size
         raise ToolkitError(
-            f"--heads: a {config.model_type} derives the size of a head from hidden size / heads, so heads alone do not "
-            "go",
+            f"--heads: in a {config.model_type} the size of a head is hidden size / heads, so heads do not go alone",
             f"cut both: --hidden {kept} leaves {kept // size} of {whole.heads}",
         )
     left = whole.heads if not heads else max(1, round(whole.heads * (1 - heads)))
@@ -91,10 +90,22 @@ def between(whole: Shape, to: Shape, share: float, config: Any) -> Shape:
     return found._replace(hidden=found.heads * structure.head_size(config))
 
 
-def choose(model: Any, task: Task, batches: list[dict[str, Any]], to: Shape, measure: str) -> Cut:
-    """What of the model stays when it is cut to these sizes: layers by the loss without them, the rest by `measure`."""
+def choose(
+    model: Any,
+    task: Task,
+    batches: list[dict[str, Any]],
+    to: Shape,
+    measure: str,
+    order: list[tuple[int, float]] | None = None,
+) -> Cut:
+    """What of the model stays when it is cut to these sizes: layers by the loss without them, the rest by `measure`.
+
+    Args:
+        order: the layers as `importance.least_important_layers` has found them already.
+    """
     whole = structure.shape(model.config)
-    removed = importance.least_important_layers(model, task, batches, whole.layers - to.layers)
+    count = whole.layers - to.layers
+    removed = (order or importance.least_important_layers(model, task, batches, count))[:count]
     kept = sorted(set(range(whole.layers)) - {number for number, _ in removed})
     cut: Cut = {
         "layers": kept,
@@ -133,3 +144,8 @@ def apply(model: Any, cut: Cut) -> None:
 def _best(scores: Any, count: int) -> list[int]:
     found: list[int] = scores.argsort(descending=True, stable=True)[:count].tolist()
     return sorted(found)
+
+
+def told(to: Shape) -> str:
+    """Sizes in words."""
+    return f"{to.layers} layers of {to.ffn} neurons and {to.heads} heads, hidden size {to.hidden}"

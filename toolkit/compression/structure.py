@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Family(NamedTuple):
-    """Names of the parts: modules under the base model, modules in a layer, modules of the model, keys of the config."""
+    """Names: of modules under the base model, in a layer, and in the model; of the keys of the config."""
 
     layers: str
     projections: tuple[str, str, str]  # query, key, value
@@ -140,14 +140,14 @@ def resize(config: Any, to: Shape) -> None:
             setattr(config, key, to.hidden)
 
 
-def parameters(model: Any, to: Shape) -> int:
-    """How many numbers a model of these sizes has."""
+def parameters(kind: type, config: Any, to: Shape) -> int:
+    """How many numbers a model of this class has, when it is of these sizes."""
     import torch
 
-    config = copy.deepcopy(model.config)
+    config = copy.deepcopy(config)
     resize(config, to)
     with torch.device("meta"):
-        return int(type(model)(config).num_parameters())
+        return int(kind(config).num_parameters())
 
 
 def layers(model: Any) -> Any:
