@@ -6,6 +6,7 @@ import copy
 from typing import Any, TypedDict
 
 from toolkit.compression import importance, structure
+from toolkit.compression.importance import Importance
 from toolkit.compression.structure import Shape
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
@@ -97,11 +98,13 @@ def choose(
     to: Shape,
     measure: str,
     order: list[tuple[int, float]] | None = None,
+    scores: Importance | None = None,
 ) -> Cut:
     """What of the model stays when it is cut to these sizes: layers by the loss without them, the rest by `measure`.
 
     Args:
         order: the layers as `importance.least_important_layers` has found them already.
+        scores: of the units of the whole model, where they are known.
     """
     whole = structure.shape(model.config)
     count = whole.layers - to.layers
@@ -117,9 +120,10 @@ def choose(
     }
     if to[1:] == whole[1:]:
         return cut
-    left = copy.deepcopy(model)
-    structure.keep_layers(left, kept)
-    scores = importance.measured(left, task, batches, measure)
+    if scores is None or removed:
+        left = copy.deepcopy(model)
+        structure.keep_layers(left, kept)
+        scores = importance.measured(left, task, batches, measure)
     if to.ffn < whole.ffn:
         cut["ffn"] = [_best(s, to.ffn) for s in scores.ffn]
     if to.heads < whole.heads:

@@ -13,24 +13,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 from toolkit import console, ranks
 from toolkit.compression import importance, prune, structure
+from toolkit.compression.importance import Importance
 from toolkit.compression.structure import Group, Shape
 from toolkit.inference import predictor as predictors
-from toolkit.inference import timing
 from toolkit.reading import Encoded
 from toolkit.training import trainer
 from toolkit.training.tasks import Task
 
 AMOUNTS = (0.25, 0.5, 0.75)  # shares that go
 MOST_ROWS = 512  # that quality is measured on
-TIMED_ROWS = 256
+TIMED_ROWS, BATCH_SIZE, ROUNDS = 128, 32, 3
 
 Found = dict[str, Any]
 
@@ -66,12 +67,22 @@ class Bench:
             for name, model in every.items()
         }
         contents = self.contents[:: -(-len(self.contents) // TIMED_ROWS)]
-        rates = timing.measure(run, contents)
+        contents = contents * -(-TIMED_ROWS // len(contents))  # whole batches
+        rates: dict[str, list[float]] = {name: [] for name in every}
+        for number in console.track(range(ROUNDS + 1), "timing"):  # the first warms up
+            for name, predictor in run.items():
+                rate = predictor.throughput(contents, BATCH_SIZE)
+                rates[name] += [rate] * (number > 0)
         for model in models.values():
             model.to("cpu")
-        base = rates[""]["samples_per_second"]
-        return {name: round(rates[name]["samples_per_second"] / base, 3) for name in models}
+        return {name: round(median(rates[name]) / median(rates[""]), 3) for name in models}
 
+    @cached_property
+    def scores(self) -> Importance:
+        """Of the units of the whole model."""
+        return importance.measured(self.model, self.task, self.batches, self.importance)
+
+    @cached_property
     def order(self) -> list[tuple[int, float]]:
         """The layers in the order in which they are best removed, each with the loss after it; one stays."""
         count = structure.shape(self.model.config).layers - 1
@@ -84,7 +95,8 @@ class Bench:
     def cut(self, to: Shape) -> Any:
         """A copy of the model, cut to these sizes and not trained."""
         out = copy.deepcopy(self.model)
-        prune.apply(out, prune.choose(out, self.task, self.batches, to, self.importance, self.order()))
+        cut = prune.choose(out, self.task, self.batches, to, self.importance, self.order, self.scores)
+        prune.apply(out, cut)
         return out
 
 
@@ -112,13 +124,6 @@ def measure(bench: Bench) -> Found:
 
 def _by_layer(bench: Bench) -> list[Found]:
     """Quality with a share of one layer's units silenced, or the whole layer left out."""
-    scores: list[Any] = []
-
-    def units() -> Any:
-        if not scores:
-            scores.append(importance.measured(bench.model, bench.task, bench.batches, bench.importance))
-        return scores[0]
-
     groups = {"ffn": structure.ffn_groups(bench.model)}
     if structure.family(bench.model.config).free_heads:
         groups["heads"] = structure.head_groups(bench.model)
@@ -130,7 +135,7 @@ def _by_layer(bench: Bench) -> list[Found]:
             with _without(bench.model, layer):
                 return bench.quality(bench.model)
         group = groups[part][layer]
-        order = getattr(units(), part)[layer].argsort(stable=True)
+        order = getattr(bench.scores, part)[layer].argsort(stable=True)
         with _silenced(group, order[: round(len(order) * amount)]):
             return bench.quality(bench.model)
 

@@ -49,6 +49,11 @@ def guesses(model: Any, measured: Found) -> list[Guess]:
     return out
 
 
+def _mildest(guess: Guess) -> tuple[float, float]:
+    """The least loss; of several the slowest."""
+    return guess.loss, guess.speedup
+
+
 def _counter(model: Any) -> Callable[[Shape], int]:
     """The number of parameters by sizes; each layer has as many as the next."""
 
@@ -60,10 +65,10 @@ def _counter(model: Any) -> Callable[[Shape], int]:
 
 
 def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[float]]:
-    """Of a part the amounts, what each adds to the loss, and its time over the original's."""
+    """Of a part the amounts, what each adds to the loss (no less than a smaller one), and its time over the original's."""
     found = sorted((m for m in measured["whole"] if m["part"] == part), key=lambda m: m["amount"])
-    losses = [m["loss"] - measured["base"]["loss"] for m in found]
-    return [0.0, *(m["amount"] for m in found)], [0.0, *losses], [1.0, *(1 / m["speedup"] for m in found)]
+    losses = np.maximum.accumulate([0.0, *(m["loss"] - measured["base"]["loss"] for m in found)]).tolist()
+    return [0.0, *(m["amount"] for m in found)], losses, [1.0, *(1 / m["speedup"] for m in found)]
 
 
 def _grid(config: Any) -> list[Shape]:
@@ -98,7 +103,7 @@ def search(bench: Bench, measured: Found, *, speedup: float | None, params: floa
     for number in console.track(range(min(TRIES, len(left))), "trying sizes"):
         enough = [g for g in left if lacking(g.speedup * off, g.params) <= 0]
         nearest = min(left, key=lambda g: lacking(g.speedup * off, g.params))
-        guess = min(enough, key=lambda g: g.loss) if enough else nearest
+        guess = min(enough, key=_mildest) if enough else nearest
         found = sensitivity.kept(bench.work / f"try-{number}.json", _trial(bench, guess))
         off = found["speedup"] / guess.speedup
         tried.append(found | {"lacking": lacking(found["speedup"], guess.params)})
@@ -123,7 +128,7 @@ def ladder(model: Any, measured: Found) -> list[Shape]:
     """Sizes of less and less time, each those of the least loss expected at its speed."""
     found = guesses(model, measured)
     fast = [[guess for guess in found if guess.speedup >= rung] for rung in RUNGS]
-    chosen = [min(some, key=lambda g: g.loss).to for some in (*fast, found) if some]
+    chosen = [min(some, key=_mildest).to for some in (*fast, found) if some]
     return list(dict.fromkeys(chosen[:-1] or chosen))
 
 
