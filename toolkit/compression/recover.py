@@ -70,9 +70,7 @@ class Recovery:
         if self.config is None:
             return {"validation": trainer.validate(model, bench.task, self.validation)}
         epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        trained = copy.deepcopy(
-            model
-        )  # which keeps what the Trainer does to it: it computes in its precision from now on
+        trained = copy.deepcopy(model)  # the Trainer leaves its autocast on what it trains
         figures = trainer.train(
             trained,
             bench.task,
