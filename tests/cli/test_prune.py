@@ -185,7 +185,7 @@ def test_all_of_a_part_cannot_go(call: Call, model: Path, split: Path, tmp_path:
     called = call("prune", model, "--data", split, "--ffn", 1, "--out", tmp_path / "p")
     assert called.code == 2
     assert "less than or equal to 0.95" in called.err
-    with pytest.raises(toolkit.ToolkitError, match="ffn is 1.0"):
+    with pytest.raises(toolkit.ToolkitError, match="ffn is"):
         toolkit.prune(model, data=str(split), ffn=1.0, out=tmp_path / "p")
 
 
