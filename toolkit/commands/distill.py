@@ -98,7 +98,7 @@ def distill(job: Job) -> None:
     )
     agreement = float((logits.argmax(1).numpy() == data["train"].with_format("numpy")["label"]).mean())
     figures["teacher"] = {"train_accuracy": agreement, "parameters": sum(p.numel() for p in teacher.parameters())}
-    _training.publish(job, student, task, figures, f"{config.student} distilled from {given.given}")
+    _training.publish(job, student, task, figures, f"{config.student} distilled from {given.title}")
 
 
 STEP = Step(

@@ -121,7 +121,7 @@ def prune(job: Job) -> None:
     from toolkit.commands import _prune_bench, _prune_plan, _prune_report, _training
     from toolkit.compression import sensitivity, structure, targets
 
-    config, given = job.config, job.inputs["source"].given
+    config, given = job.config, job.inputs["source"].title
     bench, recovery = _prune_bench.begin(job)
     measured = sensitivity.measure(bench) if config.sensitivity else None
     tried: list[Found] = []

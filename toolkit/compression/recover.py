@@ -70,9 +70,8 @@ class Recovery:
         if self.config is None:
             return {"validation": trainer.validate(model, bench.task, self.validation)}
         epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        trained = copy.deepcopy(model)  # the Trainer leaves its autocast on what it trains
-        figures = trainer.train(
-            trained,
+        return trainer.train(
+            model,
             bench.task,
             self.rows,
             self.validation,
@@ -82,8 +81,6 @@ class Recovery:
             loss=self.loss,
             ids=self.ids,
         )
-        model.load_state_dict(trained.state_dict())
-        return figures
 
     def furthest(self, bench: Bench, measured: Found, most: float, work: Path) -> tuple[Smaller, list[Found]]:
         """The fastest model that, trained back, loses at most so much accuracy on validation; and all that were tried.
