@@ -32,7 +32,7 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
         model=model,
         task=task,
         batches=pruning.calibration(task, rows, config.calibration_rows),
-        rows=sorted(validation[:: -(-len(validation) // sensitivity.MOST_ROWS)], key=task.reader.size),
+        rows=sorted(sensitivity.spread(validation, sensitivity.MOST_ROWS), key=task.reader.size),
         contents=task.reader.contents(data["validation"]),
         names=names,
         importance=config.importance,

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit import console
 
 PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
+QUALITY = ("accuracy", "loss", "divergence")
 
 
 def tell(figures: dict[str, Any]) -> None:
@@ -68,7 +69,8 @@ def _tried(story: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes that the search measured on its way."""
     if not story["tried"]:
         return []
-    keys = [key for key in ("accuracy", "accuracy_drop", "loss", "speedup", "parameters") if key in story["tried"][0]]
+    known = ("accuracy", "accuracy_drop", "loss", "divergence", "speedup", "parameters")
+    keys = [key for key in known if key in story["tried"][0]]
     rows = [[*found["sizes"], *(_short(found[key]) for key in keys)] for found in story["tried"]]
     return [
         {
@@ -87,15 +89,9 @@ def _sensitivity(measured: dict[str, Any]) -> list[dict[str, Any]]:
     from toolkit.reports import pruning
 
     whole, base = measured["whole"], measured["base"]
-    columns = ["part", "gone", "left", "accuracy", "loss", "speed-up"]
+    columns = ["part", "gone", "left", *QUALITY, "speed-up"]
     table = [
-        [
-            PARTS[m["part"]],
-            f"{m['amount']:.0%}",
-            m["left"],
-            *map(_short, (m["accuracy"], m["loss"])),
-            f"{m['speedup']:.2f}",
-        ]
+        [PARTS[m["part"]], f"{m['amount']:.0%}", m["left"], *(_short(m[key]) for key in QUALITY), f"{m['speedup']:.2f}"]
         for m in whole
     ]
     figures = [
@@ -106,25 +102,26 @@ def _sensitivity(measured: dict[str, Any]) -> list[dict[str, Any]]:
         },
         {
             "name": "sensitivity_by_layer",
-            "caption": "Loss with a share of one layer's units silenced, or the layer left out",
-            "figure": pruning.by_layer(measured["layers"], base["loss"], PARTS),
+            "caption": "Accuracy with a share of one layer's units silenced, or the layer left out",
+            "figure": pruning.by_layer(measured["layers"], base["accuracy"], PARTS),
         },
     ]
     by_layer = [
-        [PARTS[m["part"]], m["layer"], f"{m['amount']:.0%}", _short(m["accuracy"]), _short(m["loss"])]
+        [PARTS[m["part"]], m["layer"], f"{m['amount']:.0%}", *(_short(m[key]) for key in QUALITY)]
         for m in measured["layers"]
     ]
     return [
         {
             "title": "Sensitivity",
             "text": f"What each part costs before any training, on {measured['rows']} rows of validation. "
-            f"The model given has accuracy {base['accuracy']:.4f} and loss {base['loss']:.4f} there.",
+            f"The model given has accuracy {base['accuracy']:.4f} and loss {base['loss']:.4f} there; "
+            "the divergence is that of the answers from its own (KL, nats).",
             "figures": figures,
             "table": {"columns": columns, "rows": table},
         },
         {
             "title": "Sensitivity by layer",
             "text": "One layer at a time. No stock class holds layers of different sizes, so these have no speed.",
-            "table": {"columns": ["part", "layer", "gone", "accuracy", "loss"], "rows": by_layer},
+            "table": {"columns": ["part", "layer", "gone", *QUALITY], "rows": by_layer},
         },
     ]

@@ -55,9 +55,15 @@ class Bench:
     work: Path
 
     def quality(self, model: Any) -> Found:
-        """Accuracy and loss on validation."""
-        figures = trainer.validate(model, self.task, self.rows)
-        return {name: figures[name] for name in ("accuracy", "loss")}
+        """Accuracy and loss on validation, and how far the answers are from the whole model's (KL divergence, nats).
+
+        The search goes by the last: a model that is too sure of itself has less loss when it is cut, and more errors.
+        """
+        said, right = trainer.answers(model, self.task, self.rows)
+        figures = self.task.figures(said, right)
+        now, whole = (torch.from_numpy(logits).double().log_softmax(-1) for logits in (said, self.answers))
+        far = torch.nn.functional.kl_div(now, whole, log_target=True, reduction="batchmean")
+        return {name: figures[name] for name in ("accuracy", "loss")} | {"divergence": max(0.0, float(far))}
 
     def speedups(self, models: dict[str, Any]) -> dict[str, float]:
         """How many times as many samples a second as the original, timed in turns with it."""
@@ -66,7 +72,7 @@ class Bench:
             name: predictors.build("torch", model, self.task.reader, self.names, self.device)
             for name, model in every.items()
         }
-        contents = self.contents[:: -(-len(self.contents) // TIMED_ROWS)]
+        contents = spread(self.contents, TIMED_ROWS)
         contents = contents * -(-TIMED_ROWS // len(contents))  # whole batches
         rates: dict[str, list[float]] = {name: [] for name in every}
         for number in console.track(range(ROUNDS + 1), "timing"):  # the first warms up
@@ -76,6 +82,11 @@ class Bench:
         for model in models.values():
             model.to("cpu")
         return {name: round(median(rates[name]) / median(rates[""]), 3) for name in models}
+
+    @cached_property
+    def answers(self) -> Any:
+        """Of the whole model."""
+        return trainer.answers(self.model, self.task, self.rows)[0]
 
     @cached_property
     def scores(self) -> Importance:
@@ -100,6 +111,12 @@ class Bench:
         return out
 
 
+def spread(items: list[Any], most: int) -> list[Any]:
+    """At most so many of them, evenly spaced."""
+    count = min(most, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
 def kept(path: Path, make: Callable[[], Any]) -> Any:
     """What `make` gives, as JSON: rank 0 asks it once and keeps it in a file, from which all go on."""
     while not path.is_file():
@@ -118,7 +135,7 @@ def measure(bench: Bench) -> Found:
 
     `layers` tells of one layer cut alone, which no stock class holds, so without a speed; `whole` of all of them.
     """
-    base = kept(bench.work / "base.json", lambda: bench.quality(bench.model))
+    base = bench.quality(bench.model)
     return {"rows": len(bench.rows), "base": base, "layers": _by_layer(bench), "whole": _whole(bench)}
 
 

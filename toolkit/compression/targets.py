@@ -20,11 +20,11 @@ RUNGS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)  # speed-ups between whic
 
 
 class Guess(NamedTuple):
-    """A model of these sizes: the loss untrained and the speed against the original that are expected of it, and its
-    share of the parameters."""
+    """A model of these sizes: how far from the original's its answers are expected to be when nothing is trained, how
+    many times as fast it is expected to be, and its share of the parameters."""
 
     to: Shape
-    loss: float
+    divergence: float
     speedup: float
     params: float
 
@@ -32,26 +32,26 @@ class Guess(NamedTuple):
 def guesses(model: Any, measured: Found) -> list[Guess]:
     """Every combination of sizes that lies within what was measured.
 
-    Losses of the parts add up, times multiply; both are interpolated between the amounts that were measured.
+    Divergences of the parts add up, times multiply; both are interpolated between the amounts that were measured.
     """
     config = model.config
     curves = {part: _curve(measured, part) for part in sensitivity.steps(config)}
     whole, count = structure.shape(config), _counter(model)
     out = []
     for to in _grid(config):
-        loss, ratio = measured["base"]["loss"], 1.0
-        for part, (amounts, losses, times) in curves.items():
+        far, ratio = 0.0, 1.0
+        for part, (amounts, divergences, times) in curves.items():
             gone = sensitivity.amount(config, part, to)
-            loss += float(np.interp(gone, amounts, losses))
+            far += float(np.interp(gone, amounts, divergences))
             ratio *= float(np.interp(gone, amounts, times))
         if to != whole:
-            out.append(Guess(to, loss, 1 / ratio, count(to) / count(whole)))
+            out.append(Guess(to, far, 1 / ratio, count(to) / count(whole)))
     return out
 
 
 def _mildest(guess: Guess) -> tuple[float, float]:
-    """The least loss; of several the slowest."""
-    return guess.loss, guess.speedup
+    """The least divergence; of several the slowest."""
+    return guess.divergence, guess.speedup
 
 
 def _counter(model: Any) -> Callable[[Shape], int]:
@@ -65,10 +65,10 @@ def _counter(model: Any) -> Callable[[Shape], int]:
 
 
 def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[float]]:
-    """Of a part the amounts, what each adds to the loss (a larger one no less), and its time over the original's."""
+    """Of a part the amounts, the divergence of each (a larger one's no less), and its time over the original's."""
     found = sorted((m for m in measured["whole"] if m["part"] == part), key=lambda m: m["amount"])
-    losses = np.maximum.accumulate([0.0, *(m["loss"] - measured["base"]["loss"] for m in found)]).tolist()
-    return [0.0, *(m["amount"] for m in found)], losses, [1.0, *(1 / m["speedup"] for m in found)]
+    divergences = np.maximum.accumulate([0.0, *(m["divergence"] for m in found)]).tolist()
+    return [0.0, *(m["amount"] for m in found)], divergences, [1.0, *(1 / m["speedup"] for m in found)]
 
 
 def _grid(config: Any) -> list[Shape]:
@@ -88,7 +88,7 @@ def _grid(config: Any) -> list[Shape]:
 
 
 def search(bench: Bench, measured: Found, *, speedup: float | None, params: float | None) -> tuple[Shape, list[Found]]:
-    """The sizes that meet a target at the least loss, or come nearest to it; and all that were measured on the way.
+    """The sizes that meet a target at the least divergence, or come nearest to it; and all that were measured.
 
     Args:
         speedup: the least samples a second, times the original's. params: the most parameters, as a share.
@@ -111,7 +111,7 @@ def search(bench: Bench, measured: Found, *, speedup: float | None, params: floa
         if not enough or sum(t["lacking"] <= 0 for t in tried) == ENOUGH:
             break
     met = [t for t in tried if t["lacking"] <= 0]
-    best = min(met, key=lambda t: t["loss"]) if met else min(tried, key=lambda t: t["lacking"])
+    best = min(met, key=lambda t: t["divergence"]) if met else min(tried, key=lambda t: t["lacking"])
     return Shape(*best["sizes"]), tried
 
 
@@ -125,7 +125,7 @@ def _trial(bench: Bench, guess: Guess) -> Callable[[], Found]:
 
 
 def ladder(model: Any, measured: Found) -> list[Shape]:
-    """Sizes of less and less time, each those of the least loss expected at its speed."""
+    """Sizes of less and less time, each those of the least divergence expected at its speed."""
     found = guesses(model, measured)
     fast = [[guess for guess in found if guess.speedup >= rung] for rung in RUNGS]
     chosen = [min(some, key=_mildest).to for some in (*fast, found) if some]

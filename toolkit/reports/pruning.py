@@ -32,15 +32,15 @@ def trade(found: Sequence[Mapping[str, Any]], accuracy: float, names: Mapping[st
     return figure
 
 
-def by_layer(found: Sequence[Mapping[str, Any]], loss: float, names: Mapping[str, str]) -> Figure:
-    """Loss by layer, a line for each part and amount, and one for the model that was not cut.
+def by_layer(found: Sequence[Mapping[str, Any]], accuracy: float, names: Mapping[str, str]) -> Figure:
+    """Accuracy by layer, a line for each part and amount, and one for the model that was not cut.
 
     Args:
-        found: `{"part", "layer", "amount", "loss"}`. loss: of the model that was not cut.
+        found: `{"part", "layer", "amount", "accuracy"}`. accuracy: of the whole model.
     """
     layers = sorted({m["layer"] for m in found})
-    series: dict[str, list[float]] = {"nothing cut": [loss] * len(layers)}
+    series: dict[str, list[float]] = {"nothing cut": [accuracy] * len(layers)}
     for m in found:
         name = f"{names[m['part']]} {m['amount']:.0%}" if m["part"] != "layers" else "the whole layer"
-        series.setdefault(name, [float("nan")] * len(layers))[layers.index(m["layer"])] = m["loss"]
-    return curves.line(layers, series, xlabel="layer", ylabel="loss")
+        series.setdefault(name, [float("nan")] * len(layers))[layers.index(m["layer"])] = m["accuracy"]
+    return curves.line(layers, series, xlabel="layer", ylabel="accuracy")

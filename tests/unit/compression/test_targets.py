@@ -5,29 +5,29 @@ from toolkit.compression import sensitivity, targets
 from toolkit.compression.structure import Shape
 
 
-def measured(model, loss_of, speed_of):
+def measured(model, far_of, speed_of):
     """Sensitivity as functions of (part, amount) have it."""
     whole = [
-        {"part": part, "amount": gone, "left": value, "loss": 1 + loss_of(part, gone), "speedup": speed_of(part, gone)}
+        {"part": part, "amount": gone, "left": value, "divergence": far_of(part, gone), "speedup": speed_of(part, gone)}
         for part, values in sensitivity.steps(model.config).items()
         for value in values
         for gone in [sensitivity.amount(model.config, part, sensitivity.with_part(model.config, part, value))]
     ]
-    return {"rows": 9, "base": {"accuracy": 0.9, "loss": 1.0}, "layers": [], "whole": whole}
+    return {"rows": 9, "base": {"accuracy": 0.9, "divergence": 0.0}, "layers": [], "whole": whole}
 
 
 class Bench:
     """Whose cuts are as fast as a function says, and cost what another says."""
 
-    def __init__(self, model, work, speed, loss):
-        self.model, self.work, self.speed, self.loss = model, work, speed, loss
+    def __init__(self, model, work, speed, far):
+        self.model, self.work, self.speed, self.far = model, work, speed, far
 
     def cut(self, to):
         self.to = to
         return self
 
     def quality(self, cut):
-        return {"accuracy": 0.5, "loss": self.loss(self.to)}
+        return {"accuracy": 0.5, "divergence": self.far(self.to)}
 
     def speedups(self, models):
         return {name: self.speed(self.to) for name in models}
@@ -49,11 +49,11 @@ def alone(part, gone):
     return 1 / (1 - gone) if part != "ffn" else 1 / (1 - 0.5 * gone)
 
 
-def test_guesses_add_losses_and_multiply_times():
+def test_guesses_add_divergences_and_multiply_times():
     model = make("bert")
     found = {g.to: g for g in targets.guesses(model, measured(model, linear, alone))}
     guess = found[Shape(2, 24, 4, 32)]
-    assert guess.loss == pytest.approx(1 + 0.05 + 0.5)
+    assert guess.divergence == pytest.approx(0.05 + 0.5)
     assert guess.speedup == pytest.approx(2 / 0.75)
     assert Shape(4, 48, 4, 32) not in found
     assert all(to.hidden == 8 * to.heads for to in found), "a BERT's heads go with its hidden size"
