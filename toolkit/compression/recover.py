@@ -70,8 +70,9 @@ class Recovery:
         if self.config is None:
             return {"validation": trainer.validate(model, bench.task, self.validation)}
         epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        return trainer.train(
-            model,
+        trained = copy.deepcopy(model)
+        figures = trainer.train(
+            trained,
             bench.task,
             self.rows,
             self.validation,
@@ -81,6 +82,8 @@ class Recovery:
             loss=self.loss,
             ids=self.ids,
         )
+        model.load_state_dict(trained.state_dict())  # and nothing else of the training, which a resumed one would lack
+        return figures
 
     def furthest(self, bench: Bench, measured: Found, most: float, work: Path) -> tuple[Smaller, list[Found]]:
         """The fastest model that, trained back, loses at most so much accuracy on validation; and all that were tried.
