@@ -202,9 +202,7 @@ def test_prune_by_hand(model, split, tmp_path):
     assert config["intermediate_size"] == 384
     assert made.metrics["parameters"] < toolkit.show(model)["metrics"]["parameters"]
     assert "train" not in report(made.artifact, "metrics.json")
-    recovered = toolkit.prune(
-        model, data=str(split), ffn=0.25, layers=2, out=tmp_path / "b", epochs=1, alpha=1.0, sensitivity=False
-    )
+    recovered = toolkit.prune(model, data=str(split), **plain, out=tmp_path / "b", epochs=1, alpha=1.0, temperature=4.0)
     assert report(recovered.artifact, "metrics.json")["train"]["epochs"] == 1
     with pytest.raises(ToolkitError, match="nothing to prune"):
         toolkit.prune(model, data=str(split), ffn=0.0, out=tmp_path / "c")

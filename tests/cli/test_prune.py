@@ -14,7 +14,7 @@ import toolkit
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.compression import sensitivity
-from toolkit.inference import predictor, timing
+from toolkit.inference import timing
 
 Call = Callable[..., Called]
 QUICK = {"epochs": 1, "sensitivity": False}
@@ -33,7 +33,7 @@ def _few_timed(monkeypatch: pytest.MonkeyPatch) -> None:
         (sensitivity, "ROUNDS", 1),
         (timing, "ROUNDS", 1),
         (timing, "LATENCY_ROWS", 4),
-        (predictor, "WARM_UP", 0),
+        (timing, "WARM_UP", 1),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -236,9 +236,9 @@ def test_killed_it_goes_on_and_ends_with_the_same_weights(
 
 QUICKLY = """
 from toolkit.compression import sensitivity
-from toolkit.inference import predictor, timing
+from toolkit.inference import timing
 sensitivity.TIMED_ROWS, sensitivity.ROUNDS, sensitivity.MOST_ROWS = 8, 1, 8
-timing.ROUNDS, timing.LATENCY_ROWS, predictor.WARM_UP = 1, 4, 0
+timing.ROUNDS, timing.LATENCY_ROWS, timing.WARM_UP = 1, 4, 1
 """
 NOTING = """
 import atexit, os
