@@ -194,9 +194,8 @@ def test_predict_split(model, split, tmp_path):
 
 
 def test_prune_by_hand(model, split, tmp_path):
-    made = toolkit.prune(
-        model, data=str(split), ffn=0.25, layers=2, recover=False, sensitivity=False, out=tmp_path / "a"
-    )
+    plain = {"ffn": 0.25, "layers": 2, "sensitivity": False}
+    made = toolkit.prune(model, data=str(split), **plain, recover=False, out=tmp_path / "a")
     config = report(made.artifact, "config.json")
     assert config["num_hidden_layers"] == 2
     assert config["intermediate_size"] == 384
