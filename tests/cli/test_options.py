@@ -194,15 +194,14 @@ def test_predict_split(model, split, tmp_path):
 
 
 def test_prune_by_hand(model, split, tmp_path):
-    made = toolkit.prune(model, data=str(split), ffn=0.25, layers=2, recover=False, out=tmp_path / "a")
+    plain = {"ffn": 0.25, "layers": 2, "sensitivity": False}
+    made = toolkit.prune(model, data=str(split), **plain, recover=False, out=tmp_path / "a")
     config = report(made.artifact, "config.json")
     assert config["num_hidden_layers"] == 2
     assert config["intermediate_size"] == 384
     assert made.metrics["parameters"] < toolkit.show(model)["metrics"]["parameters"]
     assert "train" not in report(made.artifact, "metrics.json")
-    recovered = toolkit.prune(
-        model, data=str(split), ffn=0.25, layers=2, out=tmp_path / "b", epochs=1, alpha=1.0, temperature=4.0
-    )
+    recovered = toolkit.prune(model, data=str(split), **plain, out=tmp_path / "b", epochs=1, alpha=1.0, temperature=4.0)
     assert report(recovered.artifact, "metrics.json")["train"]["epochs"] == 1
     with pytest.raises(ToolkitError, match="nothing to prune"):
         toolkit.prune(model, data=str(split), ffn=0.0, out=tmp_path / "c")

@@ -1,0 +1,88 @@
+import copy
+
+import pytest
+import torch
+from unit.encoders import batch, logits, make
+
+from toolkit.compression import sensitivity, structure
+from toolkit.compression.sensitivity import Bench
+from toolkit.training.tasks import bind
+
+
+class Reader:
+    """Rows are numbers of a batch's."""
+
+    def __init__(self, name):
+        self.rows = batch(name)
+
+    def size(self, row):
+        return 1
+
+
+class Task:
+    """Of a batch's rows, by their numbers."""
+
+    def __init__(self, name):
+        self.reader, self.inner = Reader(name), bind("text-classification", None)
+        self.figures, self.loss, self.answers = self.inner.figures, self.inner.loss, self.inner.answers
+
+    def collate(self, rows):
+        return {key: value[[row["i"] for row in rows]] for key, value in self.reader.rows.items()}
+
+
+@pytest.fixture(params=["bert", "vit"])
+def bench(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(Bench, "speedups", lambda self, models: dict.fromkeys(models, 2.0))
+    task = Task(request.param)
+    rows = [{"i": i} for i in range(6)]
+    return Bench(make(request.param), task, [batch(request.param)], rows, [], ["a", "b"], "taylor", "cpu", tmp_path)
+
+
+def test_all_parts_are_measured_and_the_model_is_as_before(bench):
+    before = copy.deepcopy(bench.model.state_dict())
+    found = sensitivity.measure(bench)
+    assert all(torch.equal(value, before[key]) for key, value in bench.model.state_dict().items())
+    assert len(structure.layers(bench.model)) == 4
+    parts = {"ffn", "heads"} if structure.family(bench.model.config).free_heads else {"ffn"}
+    assert {m["part"] for m in found["layers"]} == parts | {"layers"}
+    assert len(found["layers"]) == 4 * (3 * len(parts) + 1)
+    assert found["base"]["divergence"] == 0
+    assert all(m["divergence"] > 0 for m in found["whole"])
+    for m in found["whole"]:
+        left = sensitivity.with_part(bench.model.config, m["part"], m["left"])
+        assert m["parameters"] == structure.parameters(type(bench.model), bench.model.config, left)
+
+
+def test_silencing_units_is_as_good_as_cutting_them(bench):
+    """The same neurons of the same layer, once silenced and once really gone."""
+    name = "vit" if structure.family(bench.model.config).free_heads else "bert"
+    group = structure.ffn_groups(bench.model)[1]
+    with sensitivity._silenced(group, torch.arange(16)):
+        silenced = logits(bench.model, batch(name))
+    layer = structure.layers(bench.model)[1]
+    first, second = structure.ffn(bench.model, layer)
+    first.weight.data = first.weight.data[16:]
+    first.bias.data, second.weight.data = first.bias.data[16:], second.weight.data[:, 16:]
+    assert torch.allclose(logits(bench.model, batch(name)), silenced, atol=1e-6)
+
+
+def test_divergence_is_the_mean_of_the_rows(bench):
+    other = copy.deepcopy(bench.model)
+    structure.keep_layers(other, [0, 1])
+    name = "vit" if structure.family(bench.model.config).free_heads else "bert"
+    p, q = (logits(model, batch(name)).double().softmax(-1) for model in (bench.model, other))
+    assert bench.quality(other)["divergence"] == pytest.approx(float((p * (p / q).log()).sum(-1).mean()), rel=1e-4)
+
+
+def test_what_was_kept_is_not_made_again(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    assert sensitivity.kept(path, lambda: [1, 2]) == [1, 2]
+    assert sensitivity.kept(path, lambda: 1 / 0) == [1, 2]
+    with pytest.raises(ZeroDivisionError):
+        sensitivity.kept(tmp_path / "b.json", lambda: 1 / 0)
+    assert [p.name for p in tmp_path.iterdir()] == ["deep"]
+
+
+def test_rows_are_spread_over_all():
+    assert sensitivity.spread(list(range(10)), 4) == [0, 2, 5, 7]
+    assert sensitivity.spread([1, 2], 4) == [1, 2]
