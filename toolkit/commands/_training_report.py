@@ -17,8 +17,18 @@ def lines(logs: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def page(job: Job, title: str, figures: dict[str, Any], logged: list[dict[str, Any]]) -> dict[str, Any]:
-    """The report: what was reached, how it learned, whether it was healthy, how fast it was."""
+def page(
+    job: Job,
+    title: str,
+    figures: dict[str, Any],
+    logged: list[dict[str, Any]],
+    before: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The report: what was reached, how it learned, whether it was healthy, how fast it was.
+
+    Args:
+        before: lead, cards and sections of the command's own, which come first.
+    """
     from toolkit.reports import training
 
     validation, trained = figures["validation"], figures.get("train", {})
@@ -36,13 +46,14 @@ def page(job: Job, title: str, figures: dict[str, Any], logged: list[dict[str, A
         )
         speed = {"label": "rows a second", "value": trained["samples_per_second"], "note": "of training steps"}
         cards.append(speed)
+    first = before or {"lead": "", "cards": [], "sections": []}
     return {
         "title": title,
         "kicker": f"toolkit {job.step.name}",
-        "lead": lead,
+        "lead": "\n\n".join(filter(None, (first["lead"], lead))),
         "lang": "en",
-        "cards": cards,
-        "sections": training.sections(logged) if logged else [],
+        "cards": [*first["cards"], *cards],
+        "sections": [*first["sections"], *(training.sections(logged) if logged else [])],
         "footer": job.footer(),
     }
 

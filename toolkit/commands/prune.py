@@ -3,16 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
-from toolkit import console, ranks
+from toolkit import ranks
 from toolkit.config import Config, Input
 from toolkit.data.options import ColumnOptions
-from toolkit.errors import ToolkitError
-from toolkit.step import Job, Step
+from toolkit.step import Gate, Job, Step
 from toolkit.training.config import ADJUSTABLE, TrainConfig
+
+if TYPE_CHECKING:
+    from toolkit.compression.sensitivity import Found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """How much goes, by hand."""
+
+    ffn: Annotated[
+        float | None,
+        Option(help="Share of the feed-forward neurons to remove.", min=0.0, max=0.95, show_default="0.5, if alone"),
+    ] = None
+    heads: Annotated[
+        float | None, Option(help="Share of the attention heads to remove (ViT, DeiT).", min=0.0, max=0.95)
+    ] = None
+    layers: Annotated[int | None, Option(help="Layers to keep.", min=1, show_default="all")] = None
+    hidden: Annotated[
+        int | None,
+        Option(help="Hidden size to keep; but for ViT and DeiT heads go with it.", min=1, show_default="all"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """How much goes, by what is to be reached: a search over measured sensitivity."""
+
+    target_speedup: Annotated[
+        float | None, Option(help="Gate: times the samples a second of the model given.", min=1.0)
+    ] = None
+    target_params: Annotated[
+        float | None, Option(help="Gate: share of the parameters that may stay.", min=0.01, max=1.0)
+    ] = None
+    max_drop: Annotated[
+        float | None, Option(help="Gate: accuracy that may be lost, e.g. 0.005; as fast as that allows.", min=0.0)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """How the smaller model is trained back."""
+
+    recover: Annotated[bool, Option(help="Train back, with a teacher.")] = True
+    gradual: Annotated[int, Option(help="Cut in that many rounds, an epoch of training between.", min=1, max=50)] = 1
+    teacher: Annotated[
+        str | None, Option(help="Another model to learn from.", show_default="the model given"), Input("model")
+    ] = None
+    temperature: Annotated[float, Option(help="Softens the teacher's probabilities.", min=0.1, max=100.0)] = 2.0
+    alpha: Annotated[float, Option(help="Weight of the teacher; the labels have the rest.", min=0.0, max=1.0)] = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,85 +70,90 @@ class PruneConfig(Config):
         str, Option(help="Rows to measure importance and train back on.", show_default=False), Input("dataset")
     ]
     columns: ColumnOptions = field(default_factory=ColumnOptions)
-    ffn: Annotated[float, Option(help="Share of the feed-forward neurons to remove.", min=0.0, max=0.95)] = 0.5
-    layers: Annotated[int | None, Option(help="Layers to keep.", min=1, show_default="all")] = None
-    recover: Annotated[bool, Option(help="Train back, with the original as teacher.")] = True
-    temperature: Annotated[float, Option(help="Softens the teacher's probabilities.", min=0.1, max=100.0)] = 2.0
-    alpha: Annotated[float, Option(help="Weight of the teacher; the labels have the rest.", min=0.0, max=1.0)] = 0.5
+    amounts: Amounts = field(default_factory=Amounts)
+    target: Target = field(default_factory=Target)
+    importance: Annotated[
+        Literal["magnitude", "taylor", "activation"], Option(help="What tells which neurons, heads, dimensions stay.")
+    ] = "taylor"
+    calibration_rows: Annotated[int, Option(help="Rows of train that importance is measured on.", min=1)] = 512
+    sensitivity: Annotated[bool, Option(help="Measure what each part costs, for the report; a target needs it.")] = True
+    recovery: Recovery = field(default_factory=Recovery)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-def plan(job: Job) -> dict[str, Any]:
-    from toolkit.artifacts import model as models
-    from toolkit.commands import _models, _training
-    from toolkit.compression import structure
+def judge(config: PruneConfig, figures: dict[str, Any]) -> list[Gate]:
+    target, found = config.target, figures["comparison"]
+    bounds = [
+        ("target_speedup", target.target_speedup, found["speedup"], 1),
+        ("target_params", target.target_params, found["parameters_ratio"], -1),
+        ("max_drop", target.max_drop, found["accuracy_drop"]["value"], -1),
+    ]
+    return [
+        {"name": name, "bound": bound, "value": value, "passed": sign * value >= sign * bound}
+        for name, bound, value, sign in bounds
+        if bound is not None
+    ]
 
-    given, config = job.inputs["source"], job.config
+
+def plan(job: Job) -> dict[str, Any]:
+    from toolkit.commands import _models, _prune_plan, _training
+
     data = _training.splits(job)
-    names = _models.check(given, "prune", data, backends=("torch",))
-    assert given.path is not None
-    stored = models.read_config(given.path)
-    structure.check(stored.get("model_type"))
-    depth = structure.depth(stored)
-    if config.layers is not None and config.layers > depth:
-        raise ToolkitError(f"--layers {config.layers}: the model has {depth}", "keep fewer")
-    if not config.ffn and config.layers in (None, depth):
-        raise ToolkitError("nothing to prune", "give --ffn above 0 or --layers below the model's number")
+    names = _models.check(job.inputs["source"], "prune", data, backends=("torch",))
     for rows in data.values():
-        _models.labels_in_order(rows, names, config.data)
-    return {
-        "rows": {s: len(r) for s, r in data.items()},
-        "layers": [depth, config.layers or depth],
-        "ffn_removed": config.ffn,
-    }
+        _models.labels_in_order(rows, names, job.config.data)
+    _prune_plan.check_teacher(job, names, data)
+    _prune_plan.check_options(job.config)
+    before, after = _prune_plan.sizes(job)
+    out: dict[str, Any] = {"rows": {s: len(r) for s, r in data.items()}, "sizes": before._asdict()}
+    if after is None:
+        return out | {"sought": {name: value for name, value in vars(job.config.target).items() if value is not None}}
+    return out | {"sizes_left": after._asdict(), "parameters": _prune_plan.parameters(job, before, after)}
 
 
 def prune(job: Job) -> None:
-    """Remove whole layers and feed-forward neurons by measured importance, then train back, the original as teacher.
+    """Remove layers, feed-forward neurons, attention heads and hidden dimensions by importance, then train back.
 
-    The result is physically smaller and reloads with the stock `from_pretrained`.
+    Amounts are given by hand, or found for one target; exit code 3 where it is not met (the nearest is written all the
+    same). The result is physically smaller and reloads with the stock `from_pretrained`; the original is its teacher.
     """
-    import copy
-
     from toolkit.artifacts import manifest
-    from toolkit.artifacts import model as models
-    from toolkit.commands import _models, _training
-    from toolkit.compression import distill
-    from toolkit.compression import prune as pruning
-    from toolkit.training import trainer
-    from toolkit.training.precision import resolve_device
+    from toolkit.commands import _prune_bench, _prune_plan, _prune_report, _training
+    from toolkit.compression import sensitivity, structure, targets
 
-    given, config = job.inputs["source"], job.config
-    assert given.path is not None
-    names = _models.check(given, "prune", backends=("torch",))
-    data = _training.relabelled(_training.splits(job), names, config.data)
-    original, processor = models.load(given.path)
-    task = _training.bind("text", original, processor, config.train.max_length)
-    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
-    model = copy.deepcopy(original)
-    cut = pruning.shrink(model, task, rows, ffn=config.ffn, layers=config.layers)
-    before, after = (sum(p.numel() for p in m.parameters()) for m in (original, model))
-    console.note(f"parameters {before:,} to {after:,} ({after / before:.0%}); layers kept {cut['layers_kept']}")
-    if config.recover:
-        logits = distill.teacher_logits(original, task, rows, resolve_device(config.train.device))
-        figures = trainer.train(
-            model,
-            task,
-            distill.with_teacher(rows, logits),
-            validation,
-            config.train,
-            job.work,
-            seed=config.seed,
-            loss=distill.loss(task, config.temperature, config.alpha, config.train.regularise.label_smoothing),
-            ids=data["train"]["id"],
-        )
+    config, given = job.config, job.inputs["source"].given
+    bench, recovery = _prune_bench.begin(job)
+    measured = sensitivity.measure(bench) if config.sensitivity else None
+    tried: list[Found] = []
+    if measured and config.target.max_drop is not None:
+        made, tried = recovery.furthest(bench, measured, config.target.max_drop, job.work)
     else:
-        figures = {"validation": trainer.validate(model, task, validation)}
-    figures["pruned"] = cut | {"parameters_before": before}
-    _training.publish(job, model, task, figures, f"{given.given}, pruned")
-    if ranks.leads():
-        models.load(job.folder)  # it reloads with the stock class, or this fails
-        manifest.write_json(job.folder / "pruning.json", cut)
+        _, to = _prune_plan.sizes(job)
+        if measured and to is None:
+            asked = config.target
+            to, tried = targets.search(bench, measured, speedup=asked.target_speedup, params=asked.target_params)
+        assert to is not None
+        made = recovery.run(bench, to, job.work)
+    if not ranks.leads():
+        return
+    job.work = made.work  # whose logs are published
+    figures = made.figures | _prune_bench.against(job, bench, recovery, made.model)
+    story = {
+        "before": structure.shape(bench.model.config)._asdict(),
+        "sizes": [sizes._asdict() for sizes in made.sizes],
+        "cuts": made.cuts,
+        "tried": tried,
+    }
+    _training.publish(
+        job, made.model, bench.task, figures, f"{given}, pruned", lambda: _prune_report.page(figures, story, measured)
+    )
+    _prune_bench.check_reloads(job, bench, made.model)
+    manifest.write_json(job.folder / "pruning.json", story)
+    if measured:
+        manifest.write_json(job.folder / "sensitivity.json", measured)
+    _prune_report.tell(figures)
+    job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "parameters_ratio")}
+    job.metrics["accuracy_drop"] = figures["comparison"]["accuracy_drop"]["value"]
 
 
 STEP = Step(
@@ -109,7 +162,11 @@ STEP = Step(
     config=PruneConfig,
     run=prune,
     plan=plan,
+    judge=judge,
+    version=2,
     resumable=True,
+    measures=True,
+    takes=("text", "image"),
     alone=None,
     adjustable=ADJUSTABLE,
 )

@@ -1,40 +1,155 @@
-"""Cut a model to what matters most, by importance measured on calibration rows."""
+"""Cut an encoder to smaller sizes: which units stay is chosen by importance on calibration rows."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, TypedDict
 
 from toolkit.compression import importance, structure
+from toolkit.compression.importance import Importance
+from toolkit.compression.structure import Shape
+from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
 from toolkit.training.tasks import Task
 
-CALIBRATION_BATCHES, BATCH_SIZE = 16, 32
-MULTIPLE = 8  # of the kept width: matrix kernels like it
+BATCH_SIZE = 32
+MULTIPLE = 8  # of FFN width and free hidden size: matrix kernels like it
 
 
-def shrink(model: Any, task: Task, rows: Encoded, *, ffn: float, layers: int | None) -> dict[str, Any]:
-    """Cut the model in place; says what was cut and by what measure.
+class Cut(TypedDict):
+    """What stays of each part, by number (neurons and heads of each layer that stays); None: all of it."""
+
+    layers: list[int]
+    layers_removed: list[dict[str, Any]]
+    ffn: list[list[int]] | None
+    heads: list[list[int]] | None
+    hidden: list[int] | None
+    pooled: list[int] | None
+
+
+def calibration(task: Task, rows: Encoded, count: int) -> list[dict[str, Any]]:
+    """Batches of at most `count` encoded and labelled rows, evenly spaced."""
+    chosen = rows[:: max(1, len(rows) // count)][:count]
+    return [task.collate(chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
+
+
+def wanted(config: Any, *, layers: int | None, ffn: float, heads: float, hidden: int | None) -> Shape:
+    """The sizes that amounts by hand ask for.
 
     Args:
-        rows: encoded and labelled; evenly spaced ones calibrate.
-        ffn: share of the feed-forward neurons to remove from each layer.
-        layers: how many to keep; None keeps all.
+        config: the model's own.
+        layers: how many stay. ffn: share of the neurons that goes. heads: share of the heads. hidden: the size left.
+
+    Raises:
+        ToolkitError: sizes that the stock class does not rebuild.
     """
-    count = CALIBRATION_BATCHES * BATCH_SIZE
-    chosen = rows[:: max(1, len(rows) // count)][:count]
-    batches = [task.collate(chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
-    depth = len(structure.layers(model))
-    removed = importance.least_important_layers(model, task, batches, depth - (layers or depth))
-    kept_layers = sorted(set(range(depth)) - {number for number, _ in removed})
-    structure.keep_layers(model, kept_layers)
-    width = structure.ffn(model, structure.layers(model)[0])[0].out_features
-    kept = max(MULTIPLE, round(width * (1 - ffn) / MULTIPLE) * MULTIPLE)
-    if kept < width:
-        scores = importance.ffn_importance(model, task, batches)
-        structure.keep_ffn(model, [score.argsort(descending=True)[:kept].tolist() for score in scores])
-    return {
-        "layers_kept": kept_layers,
+    whole, free, size = structure.shape(config), structure.family(config).free_heads, structure.head_size(config)
+    if layers is not None and layers > whole.layers:
+        raise ToolkitError(f"--layers {layers}: the model has {whole.layers}", "keep fewer")
+    if heads and not free:
+        kept = max(1, round(whole.heads * (1 - heads))) * size
+        raise ToolkitError(
+            f"--heads: in a {config.model_type} the size of a head is hidden size / heads, so heads do not go alone",
+            f"cut both: --hidden {kept} leaves {kept // size} of {whole.heads}",
+        )
+    left = whole.heads if not heads else max(1, round(whole.heads * (1 - heads)))
+    if hidden is not None:
+        _check_hidden(config, hidden)
+        left = left if free else hidden // size
+    return Shape(layers or whole.layers, part(whole.ffn, 1 - ffn), left, hidden or whole.hidden)
+
+
+def _check_hidden(config: Any, hidden: int) -> None:
+    whole, size = structure.shape(config), structure.head_size(config)
+    step = MULTIPLE if structure.family(config).free_heads else size
+    if hidden > whole.hidden:
+        raise ToolkitError(f"--hidden {hidden}: the model has {whole.hidden}", "give less")
+    if hidden % step:
+        near = max(step, round(hidden / step) * step)
+        why = "heads" if step == size else "numbers"
+        raise ToolkitError(f"--hidden {hidden} is no multiple of {step} (whole {why} alone reload)", f"take {near}")
+    inner = getattr(config, "embedding_size", None)
+    if inner not in (None, whole.hidden) and inner == hidden:
+        raise ToolkitError(
+            f"--hidden {hidden} is the size of the embeddings, between which and the layers stands a matrix that a "
+            "stock model of these sizes has not",
+            f"take {hidden + step}, or less than {hidden}",
+        )
+
+
+def part(whole: int, share: float) -> int:
+    """A share of a width, in multiples that kernels like; at least one of them."""
+    return min(whole, max(MULTIPLE, round(whole * share / MULTIPLE) * MULTIPLE))
+
+
+def between(whole: Shape, to: Shape, share: float, config: Any) -> Shape:
+    """The sizes after a share of the way from `whole` to `to`; whole heads."""
+    at = [a - round((a - b) * share) for a, b in zip(whole, to, strict=True)]
+    found = Shape(at[0], part(whole.ffn, at[1] / whole.ffn), at[2], at[3]) if share < 1 else to
+    if structure.family(config).free_heads:
+        return found._replace(hidden=found.hidden if share == 1 else part(whole.hidden, at[3] / whole.hidden))
+    return found._replace(hidden=found.heads * structure.head_size(config))
+
+
+def choose(
+    model: Any,
+    task: Task,
+    batches: list[dict[str, Any]],
+    to: Shape,
+    measure: str,
+    order: list[tuple[int, float]] | None = None,
+    scores: Importance | None = None,
+) -> Cut:
+    """What of the model stays when it is cut to these sizes: layers by the loss without them, the rest by `measure`.
+
+    Args:
+        order: the layers as `importance.least_important_layers` has found them already.
+        scores: of the units of the whole model, where they are known.
+    """
+    whole = structure.shape(model.config)
+    count = whole.layers - to.layers
+    removed = (order or importance.least_important_layers(model, task, batches, count))[:count]
+    kept = sorted(set(range(whole.layers)) - {number for number, _ in removed})
+    cut: Cut = {
+        "layers": kept,
         "layers_removed": [{"layer": number, "calibration_loss_without": loss} for number, loss in removed],
-        "ffn_width": min(kept, width),
-        "ffn_width_before": width,
+        "ffn": None,
+        "heads": None,
+        "hidden": None,
+        "pooled": None,
     }
+    if to[1:] == whole[1:]:
+        return cut
+    if scores is None or removed:
+        left = copy.deepcopy(model)
+        structure.keep_layers(left, kept)
+        scores = importance.measured(left, task, batches, measure)
+    if to.ffn < whole.ffn:
+        cut["ffn"] = [_best(s, to.ffn) for s in scores.ffn]
+    if to.heads < whole.heads:
+        cut["heads"] = [_best(s, to.heads) for s in scores.heads]
+    if to.hidden < whole.hidden:
+        cut["hidden"] = _best(scores.hidden, to.hidden)
+        cut["pooled"] = None if scores.pooled is None else _best(scores.pooled, to.hidden)
+    return cut
+
+
+def apply(model: Any, cut: Cut) -> None:
+    """Make the cut in place."""
+    structure.keep_layers(model, cut["layers"])
+    if cut["ffn"] is not None:
+        structure.keep_ffn(model, cut["ffn"])
+    if cut["heads"] is not None:
+        structure.keep_heads(model, cut["heads"])
+    if cut["hidden"] is not None:
+        structure.keep_hidden(model, cut["hidden"], cut["pooled"])
+
+
+def _best(scores: Any, count: int) -> list[int]:
+    found: list[int] = scores.argsort(descending=True, stable=True)[:count].tolist()
+    return sorted(found)
+
+
+def told(to: Shape) -> str:
+    """Sizes in words."""
+    return f"{to.layers} layers of {to.ffn} neurons and {to.heads} heads, hidden size {to.hidden}"

@@ -1,0 +1,130 @@
+"""What a pruning tells: the model beside the one it came from, and what each part costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit import console
+
+PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
+
+
+def tell(figures: dict[str, Any]) -> None:
+    console.table(_headline(figures), ("figure", "input", "pruned"), _side_by_side(figures))
+
+
+def page(figures: dict[str, Any], story: dict[str, Any], measured: dict[str, Any] | None) -> dict[str, Any]:
+    """The report's lead, cards and sections."""
+    comparison = figures["comparison"]
+    cards = [
+        {"label": "speed-up", "value": f"{comparison['speedup']:.2f}×", "note": "samples a second, batch 32"},
+        {"label": "parameters", "value": f"{comparison['parameters_ratio']:.0%}", "note": "of the input model"},
+        {"label": "predictions flipped", "value": f"{comparison['flipped']:.2%}", "note": "of validation"},
+    ]
+    side = {
+        "title": "Before and after",
+        "text": "On the same rows of validation; timed in turns in one process, the median round counts.",
+        "table": {"columns": ["figure", "input", "pruned"], "rows": _side_by_side(figures)},
+    }
+    sections = [side, _cuts(story), *_tried(story), *(_sensitivity(measured) if measured else [])]
+    return {"lead": f"{_headline(figures)}.", "cards": cards, "sections": sections}
+
+
+def _headline(figures: dict[str, Any]) -> str:
+    comparison = figures["comparison"]
+    drop = comparison["accuracy_drop"]
+    return (
+        f"{comparison['speedup']:.2f} times the samples a second with {comparison['parameters_ratio']:.0%} of the "
+        f"parameters, accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f})"
+    )
+
+
+def _side_by_side(figures: dict[str, Any]) -> list[list[Any]]:
+    a, b = figures["input"], figures["pruned"]
+    return [
+        ["accuracy", f"{a['accuracy']:.4f}", f"{b['accuracy']:.4f}"],
+        ["samples a second", f"{a['samples_per_second']:,.0f}", f"{b['samples_per_second']:,.0f}"],
+        ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
+        ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
+        ["parameters", f"{a['parameters']:,}", f"{b['parameters']:,}"],
+        ["bytes", f"{a['size_bytes']:,}", f"{figures['model']['size_bytes']:,}"],
+    ]
+
+
+def _cuts(story: dict[str, Any]) -> dict[str, Any]:
+    """The sizes before, and after each round."""
+    sizes = [story["before"], *story["sizes"]]
+    rows = [[("before" if i == 0 else f"round {i}"), *size.values()] for i, size in enumerate(sizes)]
+    gone = [removed["layer"] for cut in story["cuts"] for removed in cut["layers_removed"]]
+    text = "Layers that went, by number at the time: " + ", ".join(map(str, gone)) if gone else "All layers stayed"
+    return {
+        "title": "What was cut",
+        "text": f"{text}. Which units stayed is in pruning.json.",
+        "table": {"columns": ["", *story["before"]], "rows": rows},
+    }
+
+
+def _tried(story: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes that the search measured on its way."""
+    if not story["tried"]:
+        return []
+    keys = [key for key in ("accuracy", "accuracy_drop", "loss", "speedup", "parameters") if key in story["tried"][0]]
+    rows = [[*found["sizes"], *(_short(found[key]) for key in keys)] for found in story["tried"]]
+    return [
+        {
+            "title": "What was tried",
+            "text": "Sizes that the search for the target measured, in its order.",
+            "table": {"columns": [*story["before"], *(key.replace("_", " ") for key in keys)], "rows": rows},
+        }
+    ]
+
+
+def _short(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _sensitivity(measured: dict[str, Any]) -> list[dict[str, Any]]:
+    from toolkit.reports import pruning
+
+    whole, base = measured["whole"], measured["base"]
+    columns = ["part", "gone", "left", "accuracy", "loss", "speed-up"]
+    table = [
+        [
+            PARTS[m["part"]],
+            f"{m['amount']:.0%}",
+            m["left"],
+            *map(_short, (m["accuracy"], m["loss"])),
+            f"{m['speedup']:.2f}",
+        ]
+        for m in whole
+    ]
+    figures = [
+        {
+            "name": "sensitivity",
+            "caption": "Accuracy over speed, each part cut alone, everywhere alike, nothing trained",
+            "figure": pruning.trade(whole, base["accuracy"], PARTS),
+        },
+        {
+            "name": "sensitivity_by_layer",
+            "caption": "Loss with a share of one layer's units silenced, or the layer left out",
+            "figure": pruning.by_layer(measured["layers"], base["loss"], PARTS),
+        },
+    ]
+    by_layer = [
+        [PARTS[m["part"]], m["layer"], f"{m['amount']:.0%}", _short(m["accuracy"]), _short(m["loss"])]
+        for m in measured["layers"]
+    ]
+    return [
+        {
+            "title": "Sensitivity",
+            "text": f"What each part costs before any training, on {measured['rows']} rows of validation. "
+            f"The model given has accuracy {base['accuracy']:.4f} and loss {base['loss']:.4f} there.",
+            "figures": figures,
+            "table": {"columns": columns, "rows": table},
+        },
+        {
+            "title": "Sensitivity by layer",
+            "text": "One layer at a time. No stock class holds layers of different sizes, so these have no speed.",
+            "table": {"columns": ["part", "layer", "gone", "accuracy", "loss"], "rows": by_layer},
+        },
+    ]
