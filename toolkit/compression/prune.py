@@ -68,8 +68,7 @@ def _check_hidden(config: Any, hidden: int) -> None:
         near = max(step, round(hidden / step) * step)
         why = "heads" if step == size else "numbers"
         raise ToolkitError(f"--hidden {hidden} is no multiple of {step} (whole {why} alone reload)", f"take {near}")
-    inner = getattr(config, "embedding_size", None)
-    if inner not in (None, whole.hidden) and inner == hidden:
+    if not structure.rebuilds(config, hidden):
         raise ToolkitError(
             f"--hidden {hidden} is the size of the embeddings, between which and the layers stands a matrix that a "
             "stock model of these sizes has not",
@@ -88,7 +87,9 @@ def between(whole: Shape, to: Shape, share: float, config: Any) -> Shape:
     found = Shape(at[0], part(whole.ffn, at[1] / whole.ffn), at[2], at[3]) if share < 1 else to
     if structure.family(config).free_heads:
         return found._replace(hidden=found.hidden if share == 1 else part(whole.hidden, at[3] / whole.hidden))
-    return found._replace(hidden=found.heads * structure.head_size(config))
+    size = structure.head_size(config)
+    heads = found.heads if structure.rebuilds(config, found.heads * size) else found.heads + 1
+    return found._replace(heads=heads, hidden=heads * size)
 
 
 def choose(

@@ -181,6 +181,7 @@ def steps(config: Any) -> dict[str, list[int]]:
     }
     if free:
         sizes["heads"] = [max(1, round(whole.heads * (1 - a))) for a in AMOUNTS]
+    sizes["hidden"] = [hidden for hidden in sizes["hidden"] if structure.rebuilds(config, hidden)]
     found = {
         part: sorted({v for v in values if v < getattr(whole, part)}, reverse=True) for part, values in sizes.items()
     }

@@ -140,6 +140,16 @@ def resize(config: Any, to: Shape) -> None:
             setattr(config, key, to.hidden)
 
 
+def rebuilds(config: Any, hidden: int) -> bool:
+    """Whether the stock class of a cut model has the matrices that this one has.
+
+    Where the embeddings have a size of their own a matrix stands between them and the layers, which a model of equal
+    sizes has not.
+    """
+    inner = getattr(config, "embedding_size", None)
+    return inner in (None, shape(config).hidden) or inner != hidden
+
+
 def parameters(kind: type, config: Any, to: Shape) -> int:
     """How many numbers a model of this class has, when it is of these sizes."""
     import torch

@@ -65,7 +65,7 @@ def _counter(model: Any) -> Callable[[Shape], int]:
 
 
 def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[float]]:
-    """Of a part the amounts, what each adds to the loss (no less than a smaller one), and its time over the original's."""
+    """Of a part the amounts, what each adds to the loss (a larger one no less), and its time over the original's."""
     found = sorted((m for m in measured["whole"] if m["part"] == part), key=lambda m: m["amount"])
     losses = np.maximum.accumulate([0.0, *(m["loss"] - measured["base"]["loss"] for m in found)]).tolist()
     return [0.0, *(m["amount"] for m in found)], losses, [1.0, *(1 / m["speedup"] for m in found)]
@@ -83,7 +83,7 @@ def _grid(config: Any) -> list[Shape]:
     }
     least = {part: min(steps.get(part, [getattr(whole, part)])) for part in values}
     sizes = [[v for v in values[part] if v >= least[part]] for part in Shape._fields]
-    found = [Shape(*chosen) for chosen in itertools.product(*sizes)]
+    found = [to for to in itertools.starmap(Shape, itertools.product(*sizes)) if structure.rebuilds(config, to.hidden)]
     return found if free else [to._replace(heads=to.hidden // size) for to in found]
 
 

@@ -1,87 +1,103 @@
-import copy
-
 import pytest
 import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-    RoFormerConfig,
-    RoFormerForSequenceClassification,
-)
+from unit.encoders import FREE, MODELS, batch, logits, make
 
-from toolkit.compression import importance, structure
+from toolkit.compression import structure
+from toolkit.compression.structure import Shape
 from toolkit.errors import ToolkitError
-from toolkit.training.tasks import bind
 
-TASK = bind("text-classification", None)
-SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48}
-MODELS = {
-    "bert": lambda: BertForSequenceClassification(BertConfig(**SMALL)),
-    "roberta": lambda: RobertaForSequenceClassification(RobertaConfig(**SMALL, pad_token_id=1)),
-    "roformer": lambda: RoFormerForSequenceClassification(RoFormerConfig(**SMALL, embedding_size=32)),
-    "distilbert": lambda: DistilBertForSequenceClassification(
-        DistilBertConfig(vocab_size=60, dim=32, n_layers=4, n_heads=4, hidden_dim=48)
-    ),
-}
-BATCH = {"input_ids": torch.randint(5, 60, (6, 9)), "attention_mask": torch.ones(6, 9, dtype=torch.int64)}
+FIRST = [[0, 1], [1, 2], [0, 3], [2, 3]]
 
 
 @pytest.fixture(params=MODELS)
-def model(request):
-    torch.manual_seed(0)
-    return MODELS[request.param]().eval()
+def name(request):
+    return request.param
 
 
-def test_a_cut_model_is_smaller_and_reloads_with_the_stock_class(model, tmp_path):
-    before = model.num_parameters()
+@pytest.fixture
+def model(name):
+    return make(name)
+
+
+def cut(model, name):
+    """Everything that the family lets go; what is left."""
     structure.keep_layers(model, [0, 2, 3])
     structure.keep_ffn(model, [list(range(i, i + 16)) for i in range(3)])
-    assert model.num_parameters() < before
+    structure.keep_heads(model, FIRST[:3])
+    hidden = list(range(4, 28 if name in FREE else 20))
+    pooled = None if structure.pooled_group(model) is None else list(range(len(hidden)))
+    structure.keep_hidden(model, hidden, pooled)
+    return Shape(3, 16, 2, len(hidden))
+
+
+def test_a_cut_model_is_smaller_and_reloads_with_the_stock_class(model, name, tmp_path):
+    kind, before = type(model), model.config.to_dict()
+    whole = model.num_parameters()
+    if name.endswith("projected"):  # the embeddings have 16 dimensions, which the hidden size may not have
+        structure.keep_layers(model, [0, 2, 3])
+        left = structure.shape(model.config)
+    else:
+        left = cut(model, name)
+    assert structure.shape(model.config) == left
+    assert model.num_parameters() < whole
+    assert structure.parameters(kind, type(model.config)(**before), left) == model.num_parameters()
     model.save_pretrained(tmp_path)
-    again = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
-    assert again.num_parameters() == model.num_parameters()
-    with torch.inference_mode():
-        assert torch.allclose(again(**BATCH).logits, model(**BATCH).logits, atol=1e-6)
+    again, info = kind.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert torch.equal(logits(again.eval(), batch(name)), logits(model, batch(name)))
 
 
-def test_removing_dead_neurons_changes_nothing(model):
+@pytest.mark.parametrize("name", ["electra, projected", "roformer, projected"])
+def test_embeddings_of_another_size_stay(name, tmp_path):
+    model = make(name)
+    table = model.base_model.embeddings.word_embeddings.weight.clone()
+    structure.keep_heads(model, [[0, 1, 3]] * 4)
+    structure.keep_hidden(model, list(range(24)), list(range(24)))
+    assert torch.equal(model.base_model.embeddings.word_embeddings.weight, table)
+    model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path).eval()
+    assert torch.equal(logits(again, batch(name)), logits(model, batch(name)))
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_heads_of_a_vision_transformer_go_alone(name, tmp_path):
+    model = make(name)
+    structure.keep_heads(model, FIRST)
+    assert structure.shape(model.config) == Shape(4, 48, 2, 32)
+    model.save_pretrained(tmp_path)
+    again = type(model).from_pretrained(tmp_path).eval()
+    assert again.config.head_dim == 8
+    assert torch.equal(logits(again, batch(name)), logits(model, batch(name)))
+
+
+def test_removing_dead_neurons_changes_nothing(model, name):
     for layer in structure.layers(model):
         structure.ffn(model, layer)[1].weight.data[:, 32:] = 0
-    with torch.inference_mode():
-        before = model(**BATCH).logits
-        structure.keep_ffn(model, [list(range(32))] * 4)
-        assert torch.allclose(model(**BATCH).logits, before, atol=1e-5)
+    before = logits(model, batch(name))
+    structure.keep_ffn(model, [list(range(32))] * 4)
+    assert torch.allclose(logits(model, batch(name)), before, atol=1e-5)
 
 
-def test_importance_finds_the_dead_neurons(model):
-    dead = [3, 17, 40]
-    for layer in structure.layers(model):
-        structure.ffn(model, layer)[1].weight.data[:, dead] = 0
-    scores = importance.ffn_importance(model, TASK, [BATCH | {"labels": torch.tensor([0, 1] * 3)}])
-    assert all(sorted(score.argsort()[:3].tolist()) == dead for score in scores)
+@pytest.mark.parametrize("name", FREE)
+def test_removing_dead_heads_changes_nothing(name):
+    model = make(name)
+    for kept, group in zip(FIRST, structure.head_groups(model), strict=True):
+        dead = [8 * head + i for head in range(4) if head not in kept for i in range(8)]
+        group.readers[0].weight.data[:, dead] = 0
+    before = logits(model, batch(name))
+    structure.keep_heads(model, FIRST)
+    assert torch.allclose(logits(model, batch(name)), before, atol=1e-5)
 
 
-def test_the_layers_found_are_those_whose_removal_costs_least_and_the_model_stays_whole(model):
-    batch = BATCH | {"labels": torch.tensor([0, 1] * 3)}
-
-    def loss_without(gone):
-        cut = copy.deepcopy(model)
-        structure.keep_layers(cut, [n for n in range(4) if n not in gone])
-        with torch.inference_mode():
-            return cut(**batch).loss.item()
-
-    before = list(structure.layers(model))
-    (first, first_loss), (second, second_loss) = importance.least_important_layers(model, TASK, [batch], 2)
-    assert first_loss == pytest.approx(min(loss_without({n}) for n in range(4)))
-    assert first_loss == pytest.approx(loss_without({first}))
-    assert second_loss == pytest.approx(min(loss_without({first, n}) for n in range(4) if n != first))
-    assert second_loss == pytest.approx(loss_without({first, second}))
-    assert list(structure.layers(model)) == before
+def test_hidden_dimensions_that_stay_keep_their_weights(name):
+    model, kept = make(name), [1, 2, 3, 5, 8, 13, 21, 31]
+    writer = structure.ffn(model, structure.layers(model)[1])[1].weight.clone()
+    query = structure.attention(model, structure.layers(model)[1])[0][0].weight.clone()
+    structure.keep_heads(model, [[2]] * 4)
+    structure.keep_hidden(model, kept, None if structure.pooled_group(model) is None else list(range(8)))
+    layer = structure.layers(model)[1]
+    assert torch.equal(structure.ffn(model, layer)[1].weight, writer[kept])
+    assert torch.equal(structure.attention(model, layer)[0][0].weight, query[16:24][:, kept])
 
 
 def test_student_has_evenly_spaced_layers_of_the_teacher(model):

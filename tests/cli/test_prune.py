@@ -1,0 +1,253 @@
+"""`toolkit prune`: amounts and targets, what it writes, what it refuses, and that a killed one goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.test_kill import armed, at_call, run_armed, weights
+from helpers import Called, pictures, refused
+from unit.encoders import make
+
+import toolkit
+from toolkit.artifacts import manifest
+from toolkit.artifacts import model as models
+from toolkit.compression import sensitivity
+
+Call = Callable[..., Called]
+QUICK = {"epochs": 1, "sensitivity": False}
+PLAIN = ("--epochs", 1, "--batch-size", 32, "--no-sensitivity")
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def few_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timing that takes no time: what is tested is not how fast this machine is."""
+    monkeypatch.setattr(sensitivity, "TIMED_ROWS", 8)
+    monkeypatch.setattr(sensitivity, "ROUNDS", 1)
+
+
+def test_all_amounts_by_hand(model: Path, split: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    made = toolkit.prune(
+        model, data=str(split), ffn=0.5, layers=2, hidden=96, recover=False, sensitivity=False, out=out
+    )
+    config = read(out / "config.json")
+    sizes = [config[key] for key in ("num_hidden_layers", "intermediate_size", "num_attention_heads", "hidden_size")]
+    assert sizes == [2, 256, 3, 96]
+    figures = read(out / "metrics.json")
+    assert figures["pruned"]["parameters"] == models.parameters(out) == made.metrics["parameters"]
+    assert figures["input"]["parameters"] == models.parameters(model)
+    assert figures["comparison"]["parameters_ratio"] < 0.4
+    assert set(figures["comparison"]["accuracy_drop"]) == {"value", "low", "high"}
+    story = read(out / "pruning.json")
+    assert story["sizes"] == [{"layers": 2, "ffn": 256, "heads": 3, "hidden": 96}]
+    assert [len(units) for units in story["cuts"][0]["ffn"]] == [256, 256]
+    assert "Before and after" in (out / "report.html").read_text()
+    assert not (out / "sensitivity.json").exists()
+
+
+def test_a_target_writes_what_it_measured_and_is_judged(
+    call: Call, model: Path, split: Path, tmp_path: Path, few_timed: None
+) -> None:
+    import jsonschema
+
+    out = tmp_path / "p"
+    argv = ("prune", model, "--data", split, "--no-recover", "--calibration-rows", 32)
+    called = call(*argv, "--target-params", 0.5, "--out", out)
+    assert called.code == 0, called.err
+    figures = read(out / "metrics.json")
+    assert 0.2 < figures["comparison"]["parameters_ratio"] <= 0.5
+    found = read(out / "sensitivity.json")
+    schema = read(Path(toolkit.__file__).parents[1] / "docs" / "schemas" / "sensitivity.json")
+    jsonschema.validate(found, schema)
+    assert {(m["part"], m["layer"]) for m in found["layers"]} == {(p, i) for p in ("ffn", "layers") for i in range(4)}
+    assert {m["part"] for m in found["whole"]} == {"ffn", "layers", "hidden"}
+    assert (out / "figures" / "sensitivity.png").is_file()
+    assert (out / "figures" / "sensitivity_by_layer.png").is_file()
+    assert len(read(out / "pruning.json")["tried"]) == 3
+    assert "up-to-date" in call(*argv, "--target-params", 0.5, "--out", out).err
+
+    called = call(*argv, "--target-params", 0.01, "--out", tmp_path / "least")
+    assert called.code == 3
+    assert "gate not met: target_params" in called.err
+    assert read(tmp_path / "least" / "config.json")["num_hidden_layers"] == 1, "the nearest is written"
+
+
+def test_a_bound_on_the_accuracy_lost(model: Path, split: Path, tmp_path: Path, few_timed: None) -> None:
+    options = {"recover": False, "calibration_rows": 32}
+    free = toolkit.prune(model, data=str(split), max_drop=1.0, out=tmp_path / "free", **options)
+    assert free.passed
+    story = read(tmp_path / "free" / "pruning.json")
+    assert story["tried"][-1]["sizes"] == list(story["sizes"][0].values()), "what holds at last is the smallest"
+    assert free.metrics["parameters"] < 0.5 * models.parameters(model)  # type: ignore[operator]
+
+
+def test_rounds_with_training_between(model: Path, split: Path, tmp_path: Path) -> None:
+    made = toolkit.prune(model, data=str(split), ffn=0.5, layers=2, gradual=2, out=tmp_path / "p", **QUICK)
+    story = read(made.artifact / "pruning.json")
+    assert [(s["layers"], s["ffn"]) for s in story["sizes"]] == [(3, 384), (2, 256)]
+    assert len(story["cuts"]) == 2
+    assert read(made.artifact / "config.json")["num_hidden_layers"] == 2
+    once = toolkit.prune(model, data=str(split), ffn=0.5, layers=2, out=tmp_path / "q", **QUICK)
+    assert weights(once.artifact) != weights(made.artifact)
+
+
+def test_another_teacher_whose_classes_are_in_another_order(model: Path, split: Path, tmp_path: Path) -> None:
+    other = tmp_path / "teacher"
+    toolkit.finetune(split, model="builtin:text-tiny", out=tmp_path / "t", epochs=0.1, max_length=48)
+    loaded, tokenizer = models.load(tmp_path / "t")
+    names = [loaded.config.id2label[i] for i in range(3)]
+    order = [2, 0, 1]
+    last = loaded.classifier.out_proj
+    last.weight.data, last.bias.data = last.weight.data[order], last.bias.data[order]
+    loaded.config.id2label = {i: names[k] for i, k in enumerate(order)}
+    loaded.config.label2id = {names[k]: i for i, k in enumerate(order)}
+    models.save(other, loaded, tokenizer)
+    made = [
+        toolkit.prune(model, data=str(split), ffn=0.5, alpha=1.0, teacher=str(teacher), out=tmp_path / name, **QUICK)
+        for name, teacher in (("a", tmp_path / "t"), ("b", other))
+    ]
+    assert weights(made[0].artifact) == weights(made[1].artifact)
+    own = toolkit.prune(model, data=str(split), ffn=0.5, alpha=1.0, out=tmp_path / "c", **QUICK)
+    assert weights(own.artifact) != weights(made[0].artifact)
+
+
+@pytest.mark.parametrize("importance", ["magnitude", "activation"])
+def test_importance_decides_what_stays(model: Path, split: Path, tmp_path: Path, importance: str) -> None:
+    cuts = []
+    for name in ("taylor", importance):
+        out = tmp_path / name
+        options = {"importance": name, "calibration_rows": 16, "sensitivity": False, "recover": False}
+        toolkit.prune(model, data=str(split), ffn=0.5, out=out, **options)
+        cuts.append(read(out / "pruning.json")["cuts"][0]["ffn"])
+    assert cuts[0] != cuts[1]
+
+
+def test_heads_of_an_image_model(tmp_path: Path) -> None:
+    from unit.image_models import processor
+
+    for part in ("train", "validation"):
+        pictures(tmp_path / "photos" / part)
+    vit = make("vit")
+    vit.config.id2label, vit.config.label2id = {0: "cat", 1: "dog"}, {"cat": 0, "dog": 1}
+    models.save(tmp_path / "vit", vit, processor("vit", "ViT", size={"height": 32, "width": 32}))
+    made = toolkit.prune(
+        tmp_path / "vit", data=str(tmp_path / "photos"), heads=0.5, ffn=0.5, out=tmp_path / "p", batch_size=8, **QUICK
+    )
+    config = read(made.artifact / "config.json")
+    assert (config["num_attention_heads"], config["head_dim"], config["intermediate_size"]) == (2, 8, 24)
+    toolkit.evaluate(made.artifact, data=str(tmp_path / "photos"), split="validation", out=tmp_path / "e")
+
+
+def test_a_plan_tells_what_would_be_cut(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
+    argv = ("prune", model, "--data", split, "--out", tmp_path / "p", "--dry-run", "--json")
+    plan = json.loads(call(*argv, "--layers", 3).out)["metrics"]
+    assert plan["sizes_left"] == plan["sizes"] | {"layers": 3}
+    assert plan["parameters"][0] == models.parameters(model)
+    assert plan["parameters"][1] < plan["parameters"][0]
+    assert json.loads(call(*argv).out)["metrics"]["sizes_left"]["ffn"] == 256, (
+        "half of the neurons where nothing is said"
+    )
+    assert json.loads(call(*argv, "--max-drop", 0.01).out)["metrics"]["sought"] == {"max_drop": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--ffn", 0), ("nothing to prune", "--ffn above 0")),
+        (("--ffn", 1), ("--ffn is 1.0", "at most 0.95")),
+        (("--layers", 4), ("nothing to prune",)),
+        (("--layers", 9), ("the model has 4", "keep fewer")),
+        (("--heads", 0.5), ("heads do not go alone", "--hidden 64 leaves 2 of 4")),
+        (("--hidden", 100), ("no multiple of 32", "take 96")),
+        (("--target-params", 0.5, "--max-drop", 0.1), ("exclude each other", "one target")),
+        (("--target-speedup", 2, "--ffn", 0.5), ("--target-speedup and --ffn exclude each other",)),
+        (("--target-speedup", 2, "--no-sensitivity"), ("found by what each part costs", "--no-sensitivity")),
+        (("--gradual", 2, "--no-recover"), ("--gradual trains", "--no-recover")),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_asked(
+    call: Call, model: Path, split: Path, tmp_path: Path, options: tuple[Any, ...], says: tuple[str, ...]
+) -> None:
+    refused(call, tmp_path, "prune", model, "--data", split, *options, says=says)
+
+
+def test_a_teacher_of_other_classes(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
+    loaded, tokenizer = models.load(model)
+    loaded.config.id2label = {0: "billing", 1: "delivery", 2: "weather"}
+    models.save(tmp_path / "t", loaded, tokenizer)
+    says = ("tells other classes (product, weather)", "same labels")
+    refused(call, tmp_path, "prune", model, "--data", split, "--teacher", tmp_path / "t", says=says)
+
+
+def test_a_model_that_is_no_encoder_of_a_known_family(call: Call, tmp_path: Path) -> None:
+    from unit.image_models import tiny
+
+    pictures(tmp_path / "photos" / "train")
+    classes = {"id2label": {0: "cat", 1: "dog"}, "label2id": {"cat": 0, "dog": 1}}
+    models.save(tmp_path / "m", *tiny("convnext", **classes))
+    says = ("models of type 'convnext' cannot be cut here", "known are bert")
+    refused(call, tmp_path, "prune", tmp_path / "m", "--data", tmp_path / "photos", says=says)
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        at_call("toolkit.compression.sensitivity", "os.replace", 9),
+        at_call("toolkit.compression.recover", "prune.apply", 1),
+        at_call("toolkit.compression.recover", "trainer.train", 2),
+        at_call("toolkit.training.watch", "Watch.on_step_end", 9),
+        at_call("toolkit.artifacts.report", "write"),
+    ],
+    ids=["measuring", "cutting", "between rounds", "second round", "reporting"],
+)
+def test_killed_it_goes_on_and_ends_with_the_same_weights(
+    call: Call, model: Path, split: Path, tmp_path: Path, undisturbed: Path, arm: str
+) -> None:
+    out = tmp_path / "p"
+    armed(QUICKLY + arm, *killable(model, split), "--out", out)
+    assert not out.exists()
+    measured = tmp_path / ".p.partial" / "work" / "measured"
+    before = {path.name: path.stat().st_mtime_ns for path in measured.glob("*.json")}
+    assert before
+    code, told = run_armed(QUICKLY + NOTING, *killable(model, split), "--out", out, number=0)
+    assert code == 0, told
+    assert manifest.whole(out)
+    assert weights(out) == weights(undisturbed)
+    again = set(told.split("measured again: ")[-1].split()) if "measured again" in told else set()
+    assert not again & set(before), "what was measured is not measured again"
+
+
+QUICKLY = """
+from toolkit.compression import sensitivity
+sensitivity.TIMED_ROWS, sensitivity.ROUNDS, sensitivity.MOST_ROWS = 8, 1, 8
+"""
+NOTING = """
+import atexit, os
+written, real = [], os.replace
+def replace(a, b, **named):
+    written.append(os.path.basename(str(b)))
+    real(a, b, **named)
+os.replace = replace
+atexit.register(lambda: print("measured again:", *written, file=sys.stderr))
+"""
+
+
+def killable(model: Path, split: Path) -> tuple[object, ...]:
+    """Two rounds of 6 steps."""
+    options = ("--ffn", 0.5, "--layers", 2, "--gradual", 2, "--epochs", 1, "--batch-size", 32)
+    return ("prune", model, "--data", split, *options, "--calibration-rows", 16)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(model: Path, split: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "p"
+    code, told = run_armed(QUICKLY, *killable(model, split), "--out", out, number=0)
+    assert code == 0, told
+    return out
