@@ -7,9 +7,10 @@ a stage tie together.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import nn
@@ -26,9 +27,17 @@ Batches = list[dict[str, Any]]
 class Sizes(NamedTuple):
     """What of a ResNet can be made smaller."""
 
+    blocks: int  # of all stages
     stem: int  # channels
     widths: tuple[int, ...]  # channels of each stage
-    depths: tuple[int, ...]  # blocks of each stage
+
+
+class Cut(TypedDict):
+    """What stays, by number: blocks of each stage, channels of each group of what then is left."""
+
+    layers: list[list[int]]
+    layers_removed: list[dict[str, Any]]
+    channels: list[list[int]]
 
 
 class Group(NamedTuple):
@@ -38,45 +47,56 @@ class Group(NamedTuple):
     readers: list[Any]  # convolutions, and the classifier
 
 
-def check(model_type: str | None) -> None:
-    """Whether models of this type can be cut in channels.
-
-    Raises:
-        ToolkitError: they cannot.
-    """
-    if model_type != "resnet":
-        raise ToolkitError(f"models of type '{model_type}' cannot be cut in channels here", "known is resnet")
-
-
-def sizes(config: Any) -> Sizes:
+def shape(config: Any) -> Sizes:
     """The sizes in a model's config."""
-    return Sizes(config.embedding_size, tuple(config.hidden_sizes), tuple(config.depths))
+    return Sizes(sum(config.depths), config.embedding_size, tuple(config.hidden_sizes))
 
 
-def wanted(config: Any, share: float, blocks: int | None = None) -> tuple[Sizes, int]:
-    """The sizes that are left when a share of the channels of each stage goes, and how many blocks.
+def wanted(config: Any, *, channels: float, blocks: int | None) -> Sizes:
+    """The sizes that are left when a share of the channels of each stage goes.
 
     Raises:
         ToolkitError: fewer blocks than stages, or more than there are.
     """
-    whole = sizes(config)
-    have, stages = sum(whole.depths), len(whole.depths)
-    if blocks is not None and not stages <= blocks <= have:
+    whole, stages = shape(config), len(config.depths)
+    if blocks is not None and not stages <= blocks <= whole.blocks:
         raise ToolkitError(
-            f"--layers {blocks}: the model has {have} blocks in {stages} stages, and the first of each stays",
-            f"give between {stages} and {have}",
+            f"--layers {blocks}: the model has {whole.blocks} blocks in {stages} stages, and the first of each stays",
+            f"give between {stages} and {whole.blocks}",
         )
     step = MULTIPLE * (REDUCTION if config.layer_type == "bottleneck" else 1)
 
     def left(width: int, step: int) -> int:
-        return min(width, max(step, round(width * (1 - share) / step) * step))
+        return min(width, max(step, round(width * (1 - channels) / step) * step))
 
-    stem, widths = left(whole.stem, MULTIPLE), [left(width, step) for width in whole.widths]
+    stem, widths = left(whole.stem, MULTIPLE), tuple(left(width, step) for width in whole.widths)
     if whole.stem == whole.widths[0]:
         stem = widths[0]
     elif stem == widths[0]:  # a stock model would have no convolution between them
         stem = min(whole.stem, stem + MULTIPLE)
-    return Sizes(stem, tuple(widths), whole.depths), blocks or have
+    return Sizes(blocks or whole.blocks, stem, widths)
+
+
+def between(whole: Sizes, to: Sizes, share: float, config: Any) -> Sizes:
+    """The sizes after a share of the way from `whole` to `to`."""
+    gone, blocks = 1 - sum(to.widths) / sum(whole.widths), whole.blocks - round((whole.blocks - to.blocks) * share)
+    return to if share == 1 else wanted(config, channels=gone * share, blocks=blocks)
+
+
+def parameters(kind: type, config: Any, to: Sizes) -> int:
+    """How many numbers a model of this class has, when it is of these sizes; blocks are taken from the last stages,
+    as long as their importance is not known."""
+    config = copy.deepcopy(config)
+    config.embedding_size, config.hidden_sizes = to.stem, [*to.widths]
+    while sum(config.depths) > to.blocks:
+        config.depths[max(s for s, depth in enumerate(config.depths) if depth > 1)] -= 1
+    with torch.device("meta"):
+        return int(kind(config).num_parameters())
+
+
+def told(to: Sizes) -> str:
+    """Sizes in words."""
+    return f"{to.blocks} blocks, {to.stem} channels in the stem, {', '.join(map(str, to.widths))} in the stages"
 
 
 def groups(model: Any) -> list[Group]:
@@ -96,22 +116,44 @@ def groups(model: Any) -> list[Group]:
     return out
 
 
-def keep_channels(model: Any, to: Sizes, scores: list[torch.Tensor]) -> None:
-    """Leave the channels of the highest scores (one tensor a group), as many as the sizes say."""
+def choose(model: Any, task: Task, batches: Batches, to: Sizes, measure: str) -> Cut:
+    """What of the model stays when it is cut to these sizes: blocks by the loss without them, channels by `measure`."""
+    removed = _least_important_blocks(model, task, batches, shape(model.config).blocks - to.blocks)
+    gone = {(found["stage"], found["layer"]) for found in removed}
+    blocks = [[b for b in range(depth) if (s, b) not in gone] for s, depth in enumerate(model.config.depths)]
+    left = copy.deepcopy(model)
+    _keep_blocks(left, blocks)
+    scores = MEASURES[measure](left, task, batches)
+    kept = [
+        score.argsort(descending=True, stable=True)[:width].sort().values.tolist()
+        for score, width in zip(scores, _widths(left, to), strict=True)
+    ]
+    return {"layers": blocks, "layers_removed": removed, "channels": kept}
+
+
+def apply(model: Any, cut: Cut) -> None:
+    """Make the cut in place."""
+    _keep_blocks(model, cut["layers"])
+    for group, kept in zip(groups(model), map(torch.tensor, cut["channels"]), strict=True):
+        for writer in group.writers:
+            _narrow(writer.convolution, kept, outputs=True)
+            _narrow_norm(writer.normalization, kept)
+        for reader in group.readers:
+            _narrow(reader, kept, outputs=False)
+    stages = model.base_model.encoder.stages
+    model.config.embedding_size = model.base_model.embedder.embedder.convolution.out_channels
+    model.config.hidden_sizes = [stage.layers[0].layer[-1].convolution.out_channels for stage in stages]
+
+
+def _widths(model: Any, to: Sizes) -> list[int]:
+    """How many channels of each group stay."""
     reduction = REDUCTION if model.config.layer_type == "bottleneck" else 1
     widths = {model.base_model.embedder.embedder: to.stem}
     for stage, width in zip(model.base_model.encoder.stages, to.widths, strict=True):
         for block in stage.layers:
             widths |= dict.fromkeys(block.layer, width // reduction)
             widths |= {block.layer[-1]: width, block.shortcut: width}
-    for group, score in zip(groups(model), scores, strict=True):
-        kept = score.argsort(descending=True, stable=True)[: widths[group.writers[0]]].sort().values
-        for writer in group.writers:
-            _narrow(writer.convolution, kept, outputs=True)
-            _narrow_norm(writer.normalization, kept)
-        for reader in group.readers:
-            _narrow(reader, kept, outputs=False)
-    model.config.embedding_size, model.config.hidden_sizes = to.stem, [*to.widths]
+    return [widths[group.writers[0]] for group in groups(model)]
 
 
 def _narrow(module: Any, kept: torch.Tensor, outputs: bool) -> None:
@@ -128,32 +170,34 @@ def _narrow_norm(module: Any, kept: torch.Tensor) -> None:
     module.num_features = len(kept)
 
 
-def drop_blocks(model: Any, task: Task, batches: Batches, blocks: int) -> list[dict[str, Any]]:
-    """Leave that many blocks: those go whose removal hurts the loss least, found one after another.
+def _keep_blocks(model: Any, kept: list[list[int]]) -> None:
+    for stage, blocks in zip(model.base_model.encoder.stages, kept, strict=True):
+        stage.layers = nn.Sequential(*[stage.layers[b] for b in blocks])
+    model.config.depths = [*map(len, kept)]
+
+
+def _least_important_blocks(model: Any, task: Task, batches: Batches, count: int) -> list[dict[str, Any]]:
+    """The blocks whose removal hurts the loss least, found one after another, each with the loss after its removal.
 
     The first block of a stage changes width and resolution, and stays.
-
-    Returns:
-        Of each that went its stage, its number there and the loss without it.
     """
     stages = [stage.layers for stage in model.base_model.encoder.stages]
-    at = [(s, b) for s, layers in enumerate(stages) for b in range(1, len(layers))]
-    gone: list[dict[str, Any]] = []
+    at = {(s, b): stages[s][b] for s in range(len(stages)) for b in range(1, len(stages[s]))}
+    left, removed = [*at], []
     model.eval()
-    for _ in console.track(range(sum(map(len, stages)) - blocks), "importance of blocks"):
+    for _ in console.track(range(count), "importance of blocks"):
         losses = {}
-        for s, b in at:
-            block, stages[s][b] = stages[s][b], nn.Identity()
+        for s, b in left:
+            stages[s][b] = nn.Identity()
             losses[s, b] = _loss(model, task, batches)
-            stages[s][b] = block
+            stages[s][b] = at[s, b]
         s, b = min(losses, key=losses.__getitem__)
         stages[s][b] = nn.Identity()
-        at.remove((s, b))
-        gone.append({"stage": s, "block": b, "calibration_loss_without": losses[s, b]})
-    for stage in model.base_model.encoder.stages:
-        stage.layers = nn.Sequential(*[block for block in stage.layers if not isinstance(block, nn.Identity)])
-    model.config.depths = [len(stage.layers) for stage in model.base_model.encoder.stages]
-    return gone
+        left.remove((s, b))
+        removed.append({"stage": s, "layer": b, "calibration_loss_without": losses[s, b]})
+    for (s, b), block in at.items():
+        stages[s][b] = block
+    return removed
 
 
 def _loss(model: Any, task: Task, batches: Batches) -> float:
@@ -226,6 +270,8 @@ def settle(model: Any, task: Task, batches: Batches) -> None:
     A model that is not trained back lives by them (Li et al., 2020, "EagleEye").
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
     before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

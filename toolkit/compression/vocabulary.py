@@ -21,6 +21,19 @@ NO_TEXT = re.compile(r"[\[<]unused_?\d+[\]>]|madeupword\d+|<0x[0-9A-F]{2}>")  # 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
+def check(tokenizer: Any) -> dict[str, Any]:
+    """What tokenizer.json says of a tokenizer that can be cut.
+
+    Raises:
+        ToolkitError: it has none, is of a kind that is not known here, or words could become unknown.
+    """
+    if not tokenizer.is_fast:
+        raise ToolkitError(f"{type(tokenizer).__name__} has no tokenizer.json", "leave --vocab out")
+    document: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+    _completed(document, set())
+    return document
+
+
 def cut(model: Any, tokenizer: Any, rows: Encoded, *, min_count: int, common: int) -> tuple[Any, dict[str, Any]]:
     """Drop what no row uses from the model (in place) and from a copy of its tokenizer.
 
@@ -34,11 +47,9 @@ def cut(model: Any, tokenizer: Any, rows: Encoded, *, min_count: int, common: in
         (the tokenizer, what was cut).
 
     Raises:
-        ToolkitError: a tokenizer without tokenizer.json, or of a kind that cannot be cut.
+        ToolkitError: what `check` refuses.
     """
-    if not tokenizer.is_fast:
-        raise ToolkitError(f"{type(tokenizer).__name__} has no tokenizer.json", "leave --vocab out")
-    document = json.loads(tokenizer.backend_tokenizer.to_str())
+    document = check(tokenizer)
     before, pieces = model.get_input_embeddings().num_embeddings, tokenizer.get_vocab()
     counts = np.bincount(np.concatenate([row["input_ids"] for row in rows]), minlength=before)
     config = {k: v for k, v in model.config.to_dict().items() if k.endswith("_token_id") and isinstance(v, int)}
@@ -66,11 +77,7 @@ def cut(model: Any, tokenizer: Any, rows: Encoded, *, min_count: int, common: in
 
 
 def _completed(document: dict[str, Any], wanted: set[str]) -> set[str]:
-    """The wanted pieces, and those that the tokenizer's model needs besides.
-
-    Raises:
-        ToolkitError: a kind of model that is not known here, or one that could leave words unknown.
-    """
+    """The wanted pieces, and those that the tokenizer's model needs besides; raises what `check` does."""
     kinds, model = {"WordPiece": _word_piece, "BPE": _bpe, "Unigram": _unigram}, document["model"]
     if model["type"] not in kinds:
         raise ToolkitError(f"a tokenizer of type {model['type']} cannot be cut", f"known are {', '.join(kinds)}")
