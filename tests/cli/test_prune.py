@@ -14,6 +14,7 @@ import toolkit
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.compression import sensitivity
+from toolkit.inference import predictor, timing
 
 Call = Callable[..., Called]
 QUICK = {"epochs": 1, "sensitivity": False}
@@ -24,18 +25,23 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def few_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _few_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timing that takes no time: what is tested is not how fast this machine is."""
-    monkeypatch.setattr(sensitivity, "TIMED_ROWS", 8)
-    monkeypatch.setattr(sensitivity, "ROUNDS", 1)
+    for module, name, value in (
+        (sensitivity, "TIMED_ROWS", 8),
+        (sensitivity, "ROUNDS", 1),
+        (timing, "ROUNDS", 1),
+        (timing, "LATENCY_ROWS", 4),
+        (predictor, "WARM_UP", 0),
+    ):
+        monkeypatch.setattr(module, name, value)
 
 
 def test_all_amounts_by_hand(model: Path, split: Path, tmp_path: Path) -> None:
     out = tmp_path / "p"
-    made = toolkit.prune(
-        model, data=str(split), ffn=0.5, layers=2, hidden=96, recover=False, sensitivity=False, out=out
-    )
+    amounts = {"ffn": 0.5, "layers": 2, "hidden": 96}
+    made = toolkit.prune(model, data=str(split), **amounts, recover=False, sensitivity=False, out=out)
     config = read(out / "config.json")
     sizes = [config[key] for key in ("num_hidden_layers", "intermediate_size", "num_attention_heads", "hidden_size")]
     assert sizes == [2, 256, 3, 96]
@@ -51,9 +57,7 @@ def test_all_amounts_by_hand(model: Path, split: Path, tmp_path: Path) -> None:
     assert not (out / "sensitivity.json").exists()
 
 
-def test_a_target_writes_what_it_measured_and_is_judged(
-    call: Call, model: Path, split: Path, tmp_path: Path, few_timed: None
-) -> None:
+def test_a_target_writes_what_it_measured_and_is_judged(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
     import jsonschema
 
     out = tmp_path / "p"
@@ -78,7 +82,7 @@ def test_a_target_writes_what_it_measured_and_is_judged(
     assert read(tmp_path / "least" / "config.json")["num_hidden_layers"] == 1, "the nearest is written"
 
 
-def test_a_bound_on_the_accuracy_lost(model: Path, split: Path, tmp_path: Path, few_timed: None) -> None:
+def test_a_bound_on_the_accuracy_lost(model: Path, split: Path, tmp_path: Path) -> None:
     options = {"recover": False, "calibration_rows": 32}
     free = toolkit.prune(model, data=str(split), max_drop=1.0, out=tmp_path / "free", **options)
     assert free.passed
@@ -226,7 +230,9 @@ def test_killed_it_goes_on_and_ends_with_the_same_weights(
 
 QUICKLY = """
 from toolkit.compression import sensitivity
+from toolkit.inference import predictor, timing
 sensitivity.TIMED_ROWS, sensitivity.ROUNDS, sensitivity.MOST_ROWS = 8, 1, 8
+timing.ROUNDS, timing.LATENCY_ROWS, predictor.WARM_UP = 1, 4, 0
 """
 NOTING = """
 import atexit, os

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from toolkit import ranks
 from toolkit.config import Config, Input
-from toolkit.data.options import ColumnOptions
+from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 from toolkit.training.config import ADJUSTABLE, TrainConfig
 
@@ -92,7 +92,7 @@ class PruneConfig(Config):
     data: Annotated[
         str, Option(help="Rows to measure importance and train back on.", show_default=False), Input("dataset")
     ]
-    columns: ColumnOptions = field(default_factory=ColumnOptions)
+    columns: ContentOptions = field(default_factory=ContentOptions)
     amounts: Amounts = field(default_factory=Amounts)
     target: Target = field(default_factory=Target)
     besides: Besides = field(default_factory=Besides)

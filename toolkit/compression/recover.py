@@ -78,8 +78,11 @@ class Recovery:
         if self.config is None:
             return {"validation": trainer.validate(model, bench.task, self.validation)}
         epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        return trainer.train(
-            model,
+        trained = copy.deepcopy(
+            model
+        )  # which keeps what the Trainer does to it: it computes in its precision from now on
+        figures = trainer.train(
+            trained,
             bench.task,
             self.rows,
             self.validation,
@@ -89,6 +92,8 @@ class Recovery:
             loss=self.loss,
             ids=self.ids,
         )
+        model.load_state_dict(trained.state_dict())
+        return figures
 
     def furthest(self, bench: Bench, measured: Found, most: float, work: Path) -> tuple[Smaller, list[Found]]:
         """The fastest model that, trained back, loses at most so much accuracy on validation; and all that were tried.
