@@ -204,7 +204,7 @@ def test_a_model_that_is_no_encoder_of_a_known_family(call: Call, tmp_path: Path
     "arm",
     [
         at_call("toolkit.compression.sensitivity", "os.replace", 9),
-        at_call("toolkit.compression.recover", "prune.apply", 1),
+        at_call("toolkit.compression.recover", "channels.settle", 1),
         at_call("toolkit.compression.recover", "trainer.train", 2),
         at_call("toolkit.training.watch", "Watch.on_step_end", 9),
         at_call("toolkit.artifacts.report", "write"),

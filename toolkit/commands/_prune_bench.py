@@ -9,6 +9,7 @@ from toolkit.step import Job
 if TYPE_CHECKING:
     from toolkit.compression.recover import Recovery
     from toolkit.compression.sensitivity import Bench
+    from toolkit.reading import Encoded
     from toolkit.training.tasks import Task
 
 BATCH_SIZE = 32  # when timing
@@ -71,18 +72,27 @@ def _taught(job: Job, bench: Bench, rows: Any, train: Any) -> Any:
 
 
 def with_less_vocabulary(job: Job, bench: Bench, recovery: Recovery, model: Any) -> tuple[Task, dict[str, Any]]:
-    """The model (in place) without the pieces that train does not use: its task then, and what was cut.
+    """The model (in place) without the pieces that train does not use: its task then, and figures.
 
-    After the training: that is told the same by the same pieces, under whatever numbers.
+    In the end, because training sees the same pieces either way, under other numbers.
     """
     from toolkit.commands import _training
     from toolkit.compression import vocabulary
+    from toolkit.training import trainer
 
     asked, reader = job.config.besides, bench.task.reader
     tokenizer, cut = vocabulary.cut(
         model, reader.processor, recovery.rows, min_count=asked.vocab_min_count, common=asked.vocab_common
     )
-    return _training.bind(reader.kind, model, tokenizer, job.config.train.max_length), cut
+    task = _training.bind(reader.kind, model, tokenizer, job.config.train.max_length)
+    validation = trainer.validate(model, task, _read_by(task, bench, recovery))
+    return task, {"vocabulary": cut, "validation": validation}
+
+
+def _read_by(task: Task, bench: Bench, recovery: Recovery) -> Encoded:
+    """The rows of validation, encoded by another task."""
+    rows = task.reader.encode(bench.contents)
+    return [row | {"labels": known["labels"]} for row, known in zip(rows, recovery.validation, strict=True)]
 
 
 def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) -> dict[str, Any]:
@@ -106,7 +116,7 @@ def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) 
     return figures
 
 
-def check_reloads(job: Job, bench: Bench, model: Any, task: Task) -> None:
+def check_reloads(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) -> None:
     """The stock classes, loaded from the artifact, say just what the model in memory says."""
     from toolkit.artifacts import model as models
     from toolkit.commands import _training
@@ -115,7 +125,7 @@ def check_reloads(job: Job, bench: Bench, model: Any, task: Task) -> None:
     again, processor = models.load(job.folder)
     reloaded = _training.bind(task.reader.kind, again, processor, job.config.train.max_length)
     ours, stock = (
-        trainer.answers(m, t, [row | {"labels": 0} for row in t.reader.encode(bench.contents[:BATCH_SIZE])])[0]
+        trainer.answers(m, t, _read_by(t, bench, recovery)[:BATCH_SIZE])[0]
         for m, t in ((model, task), (again, reloaded))
     )
     if abs(ours - stock).max() > 1e-4:

@@ -165,7 +165,8 @@ def prune(job: Job) -> None:
     job.work = made.work  # whose logs are published
     task, figures = bench.task, made.figures
     if config.besides.vocab:
-        task, figures["vocabulary"] = _prune_bench.with_less_vocabulary(job, bench, recovery, made.model)
+        task, after = _prune_bench.with_less_vocabulary(job, bench, recovery, made.model)
+        figures |= after
     if "sparsity" in figures:
         figures["sparsity"]["speed"] = _prune_plan.NOT_FASTER
     figures |= _prune_bench.against(job, bench, recovery, made.model, task)
@@ -178,7 +179,7 @@ def prune(job: Job) -> None:
     _training.publish(
         job, made.model, task, figures, f"{given}, pruned", lambda: _prune_report.page(figures, story, measured)
     )
-    _prune_bench.check_reloads(job, bench, made.model, task)
+    _prune_bench.check_reloads(job, bench, recovery, made.model, task)
     manifest.write_json(job.folder / "pruning.json", story)
     if measured:
         manifest.write_json(job.folder / "sensitivity.json", measured)

@@ -67,33 +67,31 @@ class Recovery:
                 f"{family.told(now)}: {model.num_parameters() / bench.model.num_parameters():.0%} of the parameters"
             )
             last = number == self.rounds
-            masks = unstructured.zero_out(model, *self.zeros) if last and self.zeros else []
-            with unstructured.held(masks):
-                figures = self._train(model, bench, work if last else work / f"round-{number}", last)
-        if masks:
-            figures["sparsity"] = unstructured.figures(model, masks)
+            figures = self._train(model, bench, work if last else work / f"round-{number}", last)
         return Smaller(model, figures, sizes, cuts, work)
 
     def _train(self, model: Any, bench: Bench, work: Path, last: bool) -> dict[str, Any]:
+        """Give the model trained weights, its zeros among them in the last round; figures."""
+        trained = copy.deepcopy(model)  # what the Trainer computes in stays with the copy, its precision above all
+        masks = unstructured.zero_out(trained, *self.zeros) if last and self.zeros else []
         if self.config is None:
-            return {"validation": trainer.validate(model, bench.task, self.validation)}
-        epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        trained = copy.deepcopy(
-            model
-        )  # which keeps what the Trainer does to it: it computes in its precision from now on
-        figures = trainer.train(
-            trained,
-            bench.task,
-            self.rows,
-            self.validation,
-            replace(self.config, epochs=epochs),
-            work,
-            seed=self.seed,
-            loss=self.loss,
-            ids=self.ids,
-        )
+            figures: dict[str, Any] = {"validation": trainer.validate(trained, bench.task, self.validation)}
+        else:
+            epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
+            with unstructured.held(masks):
+                figures = trainer.train(
+                    trained,
+                    bench.task,
+                    self.rows,
+                    self.validation,
+                    replace(self.config, epochs=epochs),
+                    work,
+                    seed=self.seed,
+                    loss=self.loss,
+                    ids=self.ids,
+                )
         model.load_state_dict(trained.state_dict())
-        return figures
+        return figures | ({"sparsity": unstructured.figures(model, masks)} if masks else {})
 
     def furthest(self, bench: Bench, measured: Found, most: float, work: Path) -> tuple[Smaller, list[Found]]:
         """The fastest model that, trained back, loses at most so much accuracy on validation; and all that were tried.
