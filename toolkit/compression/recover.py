@@ -72,7 +72,7 @@ class Recovery:
 
     def _train(self, model: Any, bench: Bench, work: Path, last: bool) -> dict[str, Any]:
         """Give the model trained weights, its zeros among them in the last round; figures."""
-        trained = copy.deepcopy(model)  # what the Trainer computes in stays with the copy, its precision above all
+        trained = copy.deepcopy(model)  # the Trainer leaves its autocast on what it trains
         masks = unstructured.zero_out(trained, *self.zeros) if last and self.zeros else []
         if self.config is None:
             figures: dict[str, Any] = {"validation": trainer.validate(trained, bench.task, self.validation)}
