@@ -9,6 +9,8 @@ from toolkit.step import Job
 if TYPE_CHECKING:
     from toolkit.compression.recover import Recovery
     from toolkit.compression.sensitivity import Bench
+    from toolkit.reading import Encoded
+    from toolkit.training.tasks import Task
 
 BATCH_SIZE = 32  # when timing
 
@@ -48,6 +50,7 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
         rounds=asked.gradual,
         loss=distill.loss(task, asked.temperature, asked.alpha, smoothing),
         seed=config.seed,
+        zeros=(config.besides.unstructured, config.besides.unstructured_scope) if config.besides.unstructured else None,
     )
 
 
@@ -68,16 +71,41 @@ def _taught(job: Job, bench: Bench, rows: Any, train: Any) -> Any:
     return distill.with_teacher(rows, logits[:, [own.index(name) for name in bench.names]])
 
 
-def against(job: Job, bench: Bench, recovery: Recovery, model: Any) -> dict[str, Any]:
+def with_less_vocabulary(job: Job, bench: Bench, recovery: Recovery, model: Any) -> tuple[Task, dict[str, Any]]:
+    """The model (in place) without the pieces that train does not use: its task then, and figures.
+
+    In the end, because training sees the same pieces either way, under other numbers.
+    """
+    from toolkit.commands import _training
+    from toolkit.compression import vocabulary
+    from toolkit.training import trainer
+
+    asked, reader = job.config.besides, bench.task.reader
+    tokenizer, cut = vocabulary.cut(
+        model, reader.processor, recovery.rows, min_count=asked.vocab_min_count, common=asked.vocab_common
+    )
+    task = _training.bind(reader.kind, model, tokenizer, job.config.train.max_length)
+    validation = trainer.validate(model, task, _read_by(task, bench, recovery))
+    return task, {"vocabulary": cut, "validation": validation}
+
+
+def _read_by(task: Task, bench: Bench, recovery: Recovery) -> Encoded:
+    """The rows of validation, encoded by another task."""
+    rows = task.reader.encode(bench.contents)
+    return [row | {"labels": known["labels"]} for row, known in zip(rows, recovery.validation, strict=True)]
+
+
+def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) -> dict[str, Any]:
     """The smaller model beside the one given: accuracy on all of validation, speed in turns, size."""
     from toolkit.artifacts import model as models
     from toolkit.compression import measure
     from toolkit.inference import predictor as predictors
 
-    given, reader = job.inputs["source"].path, bench.task.reader
+    given = job.inputs["source"].path
     assert given is not None
     both = {"input": bench.model, "pruned": model}
-    pair = {name: predictors.build("torch", m, reader, bench.names, bench.device) for name, m in both.items()}
+    readers = {"input": bench.task.reader, "pruned": task.reader}
+    pair = {name: predictors.build("torch", m, readers[name], bench.names, bench.device) for name, m in both.items()}
     labels = [row["labels"] for row in recovery.validation]
     figures = measure.compare(pair, bench.contents, labels, BATCH_SIZE, job.config.seed)
     model.to("cpu")
@@ -88,12 +116,17 @@ def against(job: Job, bench: Bench, recovery: Recovery, model: Any) -> dict[str,
     return figures
 
 
-def check_reloads(job: Job, bench: Bench, model: Any) -> None:
-    """The stock class, loaded from the artifact, says just what the model in memory says."""
+def check_reloads(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) -> None:
+    """The stock classes, loaded from the artifact, say just what the model in memory says."""
     from toolkit.artifacts import model as models
+    from toolkit.commands import _training
     from toolkit.training import trainer
 
-    again, _ = models.load(job.folder)
-    ours, stock = (trainer.answers(m, bench.task, bench.rows[:BATCH_SIZE])[0] for m in (model, again))
+    again, processor = models.load(job.folder)
+    reloaded = _training.bind(task.reader.kind, again, processor, job.config.train.max_length)
+    ours, stock = (
+        trainer.answers(m, t, _read_by(t, bench, recovery)[:BATCH_SIZE])[0]
+        for m, t in ((model, task), (again, reloaded))
+    )
     if abs(ours - stock).max() > 1e-4:
         raise RuntimeError(f"the model in {job.folder} does not reload as it was made")

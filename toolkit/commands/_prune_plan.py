@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
-if TYPE_CHECKING:
-    from toolkit.compression.structure import Shape
-
-FFN = 0.5  # what goes where nothing else is said
+FFN, CHANNELS = 0.5, 0.25  # what goes where nothing else is said
+NOT_FASTER = "zeros are stored and computed like other numbers, so that nothing is smaller or faster for them alone"
 
 
 def check_teacher(job: Job, names: list[str], data: Any) -> None:
@@ -53,34 +51,89 @@ def check_options(config: Any) -> None:
         raise ToolkitError("--gradual trains between its rounds", "leave --no-recover out")
 
 
-def sizes(job: Job) -> tuple[Shape, Shape | None]:
+def check_besides(job: Job) -> dict[str, Any]:
+    """What goes besides is of this model; gives the plan's lines about it.
+
+    Raises:
+        ToolkitError: a vocabulary that cannot be cut, an option without the one that it belongs to, sharded training.
+    """
+    from toolkit.artifacts import model as models
+    from toolkit.compression import vocabulary
+    from toolkit.training import distributed
+
+    asked, given, out = job.config.besides, job.inputs["source"], {}
+    defaults = type(asked)()
+    for switch, options in (("vocab", ("vocab_min_count", "vocab_common")), ("unstructured", ("unstructured_scope",))):
+        odd = [name for name in options if getattr(asked, name) != getattr(defaults, name)]
+        if odd and not getattr(asked, switch):
+            raise ToolkitError(
+                f"--{odd[0].replace('_', '-')} is of --{switch}", f"give --{switch} too, or leave it out"
+            )
+    assert given.path is not None
+    if asked.vocab:
+        if models.reads(given.path) != "text":
+            raise ToolkitError(f"--vocab: {given.given} reads images", "leave it out")
+        tokenizer = models.load_tokenizer(given.path)
+        vocabulary.check(tokenizer)
+        uses = f"{asked.vocab_min_count} or more uses in train, or among the {asked.vocab_common:,} most common"
+        out["vocabulary"] = {"pieces": len(tokenizer), "stays": uses}
+    if asked.unstructured:
+        if distributed.sharded(job.config.train):
+            raise ToolkitError("--unstructured holds whole matrices, and training is sharded", "train without --shard")
+        job.warn(f"--unstructured: {NOT_FASTER}")
+        out["zeros"] = asked.unstructured
+    return out
+
+
+def sizes(job: Job) -> tuple[Any, Any]:
     """The sizes of the model given, and those asked for by hand; None where a target decides.
 
     Raises:
         ToolkitError: an architecture that is not known here, sizes that do not reload, nothing to do.
     """
-    from toolkit.compression import prune as pruning
-    from toolkit.compression import structure
+    from toolkit.compression import families
 
-    config = _config(job)
-    structure.check(config.model_type)
-    whole, amounts = structure.shape(config), job.config.amounts
-    if any(value is not None for value in vars(job.config.target).values()):
+    config, asked = _config(job), job.config
+    whole = families.of(config.model_type).shape(config)
+    convolutional = config.model_type == families.RESNET
+    if any(value is not None for value in vars(asked.target).values()):
+        if convolutional:
+            raise ToolkitError("targets are sought for encoders alone", "give --channels and --layers for a ResNet")
         return whole, None
-    alone = all(value is None for value in vars(amounts).values())
-    to = pruning.wanted(
+    alone = all(value is None for value in vars(asked.amounts).values())
+    alone &= not asked.besides.vocab and not asked.besides.unstructured
+    to = (_channels if convolutional else _parts)(config, asked.amounts, alone)
+    if to == whole and not asked.besides.vocab and not asked.besides.unstructured:
+        less = "--channels" if convolutional else "--ffn"
+        raise ToolkitError(
+            "nothing to prune: the amounts leave everything as it is",
+            f"give {less} above 0, or {'--layers' if convolutional else '--layers, --heads or --hidden'} below the "
+            "model's",
+        )
+    return whole, to
+
+
+def _parts(config: Any, amounts: Any, alone: bool) -> Any:
+    from toolkit.compression import prune as pruning
+
+    if amounts.channels is not None:
+        raise ToolkitError(f"--channels: a {config.model_type} has none", "give --ffn, --layers, --heads or --hidden")
+    return pruning.wanted(
         config,
         layers=amounts.layers,
         ffn=FFN if alone else amounts.ffn or 0.0,
         heads=amounts.heads or 0.0,
         hidden=amounts.hidden,
     )
-    if to == whole:
-        raise ToolkitError(
-            "nothing to prune: the amounts leave everything as it is",
-            "give --ffn above 0, or --layers, --heads or --hidden below the model's",
-        )
-    return whole, to
+
+
+def _channels(config: Any, amounts: Any, alone: bool) -> Any:
+    from toolkit.compression import channels
+
+    odd = [name for name in ("ffn", "heads", "hidden") if getattr(amounts, name) is not None]
+    if odd:
+        raise ToolkitError(f"--{odd[0]}: a {config.model_type} has none", "give --channels or --layers")
+    return channels.wanted(config, channels=CHANNELS if alone else amounts.channels or 0.0, blocks=amounts.layers)
 
 
 def _config(job: Job) -> Any:
@@ -89,11 +142,11 @@ def _config(job: Job) -> Any:
     return AutoConfig.from_pretrained(job.inputs["source"].path)
 
 
-def parameters(job: Job, *found: Shape) -> list[int]:
+def parameters(job: Job, *found: Any) -> list[int]:
     import transformers
 
-    from toolkit.compression import structure
+    from toolkit.compression import families
 
     config = _config(job)
     kind = getattr(transformers, config.architectures[0])
-    return [structure.parameters(kind, config, to) for to in found]
+    return [families.of(config.model_type).parameters(kind, config, to) for to in found]

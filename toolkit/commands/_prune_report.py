@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import console
+from toolkit.commands._prune_plan import NOT_FASTER
 
 PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
 QUALITY = ("accuracy", "loss", "divergence")
@@ -27,7 +28,7 @@ def page(figures: dict[str, Any], story: dict[str, Any], measured: dict[str, Any
         "text": "On the same rows of validation; timed in turns in one process, the median round counts.",
         "table": {"columns": ["figure", "input", "pruned"], "rows": _side_by_side(figures)},
     }
-    sections = [side, _cuts(story), *_tried(story), *(_sensitivity(measured) if measured else [])]
+    sections = [side, _cuts(story), *_besides(figures), *_tried(story), *(_sensitivity(measured) if measured else [])]
     return {"lead": f"{_headline(figures)}.", "cards": cards, "sections": sections}
 
 
@@ -56,13 +57,34 @@ def _cuts(story: dict[str, Any]) -> dict[str, Any]:
     """The sizes before, and after each round."""
     sizes = [story["before"], *story["sizes"]]
     rows = [[("before" if i == 0 else f"round {i}"), *size.values()] for i, size in enumerate(sizes)]
-    gone = [removed["layer"] for cut in story["cuts"] for removed in cut["layers_removed"]]
+    gone = [
+        (".".join(str(removed[key]) for key in ("stage", "layer") if key in removed))
+        for cut in story["cuts"]
+        for removed in cut["layers_removed"]
+    ]
     text = "Layers that went, by number at the time: " + ", ".join(map(str, gone)) if gone else "All layers stayed"
     return {
         "title": "What was cut",
         "text": f"{text}. Which units stayed is in pruning.json.",
         "table": {"columns": ["", *story["before"]], "rows": rows},
     }
+
+
+def _besides(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """What went of the vocabulary, and the zeros."""
+    out = []
+    if "vocabulary" in figures:
+        cut = figures["vocabulary"]
+        text = (
+            f"{cut['pieces']:,} of {cut['pieces_before']:,} pieces stayed; {cut['pieces_used']:,} are used by train as "
+            f"often as asked for. Texts unseen fall into smaller pieces where theirs are gone, none becomes unknown."
+        )
+        out.append({"title": "Vocabulary", "text": text})
+    if "sparsity" in figures:
+        zeros = figures["sparsity"]
+        text = f"{zeros['zeros_of_matrices']:.1%} of the matrices' weights are zero, {zeros['zeros']:.1%} of all"
+        out.append({"title": "Zeros", "text": f"{text}. Not faster: {NOT_FASTER}."})
+    return out
 
 
 def _tried(story: dict[str, Any]) -> list[dict[str, Any]]:

@@ -28,11 +28,34 @@ class Amounts:
     heads: Annotated[
         float | None, Option(help="Share of the attention heads to remove (ViT, DeiT).", min=0.0, max=0.95)
     ] = None
-    layers: Annotated[int | None, Option(help="Layers to keep.", min=1, show_default="all")] = None
+    layers: Annotated[
+        int | None, Option(help="Layers to keep; of a ResNet: blocks of all stages.", min=1, show_default="all")
+    ] = None
     hidden: Annotated[
         int | None,
         Option(help="Hidden size to keep; but for ViT and DeiT heads go with it.", min=1, show_default="all"),
     ] = None
+    channels: Annotated[
+        float | None,
+        Option(help="Share of the channels to remove (ResNet).", min=0.0, max=0.95, show_default="0.25, if alone"),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Besides:
+    """What goes besides, whether amounts or a target are given or neither."""
+
+    vocab: Annotated[bool, Option(help="Drop what train never uses of the vocabulary, in the end.")] = False
+    vocab_min_count: Annotated[int, Option(help="Uses in train for which a piece stays.", min=1)] = 1
+    vocab_common: Annotated[int, Option(help="Most common pieces that stay, used or not, for texts unseen.", min=0)] = (
+        12_000
+    )
+    unstructured: Annotated[
+        float | None, Option(help="Share of single weights set to zero; nothing is faster for it.", min=0.01, max=0.95)
+    ] = None
+    unstructured_scope: Annotated[
+        Literal["global", "layer"], Option(help="The share is of all matrices together, or of each.")
+    ] = "global"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +95,9 @@ class PruneConfig(Config):
     columns: ContentOptions = field(default_factory=ContentOptions)
     amounts: Amounts = field(default_factory=Amounts)
     target: Target = field(default_factory=Target)
+    besides: Besides = field(default_factory=Besides)
     importance: Annotated[
-        Literal["magnitude", "taylor", "activation"], Option(help="What tells which neurons, heads, dimensions stay.")
+        Literal["magnitude", "taylor", "activation"], Option(help="What tells which units (neurons, channels …) stay.")
     ] = "taylor"
     calibration_rows: Annotated[int, Option(help="Rows of train that importance is measured on.", min=1)] = 512
     sensitivity: Annotated[bool, Option(help="Measure what each part costs, for the report; a target needs it.")] = True
@@ -106,24 +130,26 @@ def plan(job: Job) -> dict[str, Any]:
     _prune_plan.check_options(job.config)
     before, after = _prune_plan.sizes(job)
     out: dict[str, Any] = {"rows": {s: len(r) for s, r in data.items()}, "sizes": before._asdict()}
+    out |= _prune_plan.check_besides(job)
     if after is None:
         return out | {"sought": {name: value for name, value in vars(job.config.target).items() if value is not None}}
     return out | {"sizes_left": after._asdict(), "parameters": _prune_plan.parameters(job, before, after)}
 
 
 def prune(job: Job) -> None:
-    """Remove layers, feed-forward neurons, attention heads and hidden dimensions by importance, then train back.
+    """Remove layers, neurons, heads and hidden dimensions, or channels, by importance, then train back.
 
     Amounts are given by hand, or found for one target; exit code 3 where it is not met (the nearest is written all the
     same). The result is physically smaller and reloads with the stock `from_pretrained`; the original is its teacher.
     """
     from toolkit.artifacts import manifest
     from toolkit.commands import _prune_bench, _prune_plan, _prune_report, _training
-    from toolkit.compression import sensitivity, structure, targets
+    from toolkit.compression import families, sensitivity, targets
 
     config, given = job.config, job.inputs["source"].title
     bench, recovery = _prune_bench.begin(job)
-    measured = sensitivity.measure(bench) if config.sensitivity else None
+    kind = bench.model.config.model_type
+    measured = sensitivity.measure(bench) if config.sensitivity and kind != families.RESNET else None
     tried: list[Found] = []
     if measured and config.target.max_drop is not None:
         made, tried = recovery.furthest(bench, measured, config.target.max_drop, job.work)
@@ -137,17 +163,23 @@ def prune(job: Job) -> None:
     if not ranks.leads():
         return
     job.work = made.work  # whose logs are published
-    figures = made.figures | _prune_bench.against(job, bench, recovery, made.model)
+    task, figures = bench.task, made.figures
+    if config.besides.vocab:
+        task, after = _prune_bench.with_less_vocabulary(job, bench, recovery, made.model)
+        figures |= after
+    if "sparsity" in figures:
+        figures["sparsity"]["speed"] = _prune_plan.NOT_FASTER
+    figures |= _prune_bench.against(job, bench, recovery, made.model, task)
     story = {
-        "before": structure.shape(bench.model.config)._asdict(),
+        "before": families.of(kind).shape(bench.model.config)._asdict(),
         "sizes": [sizes._asdict() for sizes in made.sizes],
         "cuts": made.cuts,
         "tried": tried,
     }
     _training.publish(
-        job, made.model, bench.task, figures, f"{given}, pruned", lambda: _prune_report.page(figures, story, measured)
+        job, made.model, task, figures, f"{given}, pruned", lambda: _prune_report.page(figures, story, measured)
     )
-    _prune_bench.check_reloads(job, bench, made.model)
+    _prune_bench.check_reloads(job, bench, recovery, made.model, task)
     manifest.write_json(job.folder / "pruning.json", story)
     if measured:
         manifest.write_json(job.folder / "sensitivity.json", measured)

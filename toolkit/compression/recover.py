@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toolkit import console
-from toolkit.compression import prune, structure, targets
+from toolkit.compression import channels, families, targets, unstructured
 from toolkit.compression.prune import Cut
 from toolkit.compression.sensitivity import Bench, Found, kept
 from toolkit.compression.structure import Shape
@@ -39,7 +39,8 @@ class Smaller(NamedTuple):
 class Recovery:
     """How a cut model is trained back; config None: not at all.
 
-    rows: encoded, with what `loss` reads of the teacher.
+    rows: encoded, with what `loss` reads of the teacher. zeros: the share of weights that are zero at the end, and of
+    what.
     """
 
     rows: Encoded
@@ -49,41 +50,48 @@ class Recovery:
     rounds: int
     loss: Loss
     seed: int
+    zeros: tuple[float, unstructured.Scope] | None = None
 
     def run(self, bench: Bench, to: Shape, work: Path) -> Smaller:
         """A copy of the model, cut and trained; what is found in the work folder of an earlier call is taken up."""
-        model, cuts = copy.deepcopy(bench.model), []
-        whole, figures = structure.shape(model.config), {}
-        sizes = [prune.between(whole, to, (i + 1) / self.rounds, bench.model.config) for i in range(self.rounds)]
+        model, cuts, figures = copy.deepcopy(bench.model), [], {}
+        family = families.of(model.config.model_type)
+        whole = family.shape(model.config)
+        sizes = [family.between(whole, to, (i + 1) / self.rounds, bench.model.config) for i in range(self.rounds)]
         for number, now in enumerate(sizes, start=1):
             cut = kept(work / f"cut-{number}.json", partial(_choose, bench, model, now))
-            prune.apply(model, cut)
+            family.apply(model, cut)
+            channels.settle(model, bench.task, bench.batches)
             cuts.append(cut)
             console.note(
-                f"{prune.told(now)}: {model.num_parameters() / bench.model.num_parameters():.0%} of the parameters"
+                f"{family.told(now)}: {model.num_parameters() / bench.model.num_parameters():.0%} of the parameters"
             )
             last = number == self.rounds
             figures = self._train(model, bench, work if last else work / f"round-{number}", last)
         return Smaller(model, figures, sizes, cuts, work)
 
     def _train(self, model: Any, bench: Bench, work: Path, last: bool) -> dict[str, Any]:
+        """Give the model trained weights, its zeros among them in the last round; figures."""
+        trained = copy.deepcopy(model)  # a resumed round would lack what else a training leaves on its model
+        masks = unstructured.zero_out(trained, *self.zeros) if last and self.zeros else []
         if self.config is None:
-            return {"validation": trainer.validate(model, bench.task, self.validation)}
-        epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
-        trained = copy.deepcopy(model)
-        figures = trainer.train(
-            trained,
-            bench.task,
-            self.rows,
-            self.validation,
-            replace(self.config, epochs=epochs),
-            work,
-            seed=self.seed,
-            loss=self.loss,
-            ids=self.ids,
-        )
-        model.load_state_dict(trained.state_dict())  # and nothing else of the training, which a resumed one would lack
-        return figures
+            figures: dict[str, Any] = {"validation": trainer.validate(trained, bench.task, self.validation)}
+        else:
+            epochs = self.config.epochs if last else min(BETWEEN, self.config.epochs or BETWEEN)
+            with unstructured.held(masks):
+                figures = trainer.train(
+                    trained,
+                    bench.task,
+                    self.rows,
+                    self.validation,
+                    replace(self.config, epochs=epochs),
+                    work,
+                    seed=self.seed,
+                    loss=self.loss,
+                    ids=self.ids,
+                )
+        model.load_state_dict(trained.state_dict())
+        return figures | ({"sparsity": unstructured.figures(model, masks)} if masks else {})
 
     def furthest(self, bench: Bench, measured: Found, most: float, work: Path) -> tuple[Smaller, list[Found]]:
         """The fastest model that, trained back, loses at most so much accuracy on validation; and all that were tried.
@@ -105,5 +113,6 @@ class Recovery:
         return found[best or 0], tried
 
 
-def _choose(bench: Bench, model: Any, to: Shape) -> Cut:
-    return prune.choose(model, bench.task, bench.batches, to, bench.importance)
+def _choose(bench: Bench, model: Any, to: Any) -> Any:
+    choose = families.of(model.config.model_type).choose
+    return choose(model, bench.task, bench.batches, to, bench.importance)

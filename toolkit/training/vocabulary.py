@@ -95,10 +95,15 @@ def _grow(model: Any, before: int, pieces: list[list[int]]) -> None:
     size = before + len(pieces)
     if size > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(size, mean_resizing=False)
-    output = model.get_output_embeddings()
-    tables = [model.get_input_embeddings().weight]
-    tables += [part for part in (output.weight, output.bias) if part is not None] if output is not None else []
     with torch.no_grad():
-        for table in {id(table): table for table in tables}.values():  # a tied one once
+        for table in tables(model):
             for k, ids in enumerate(pieces):
                 table[before + k] = table[torch.tensor(ids)].mean(0)
+
+
+def tables(model: Any) -> list[Any]:
+    """The weights with a row for each piece: the embeddings, and an output layer's where there is one."""
+    output = model.get_output_embeddings()
+    found = [model.get_input_embeddings().weight]
+    found += [part for part in (output.weight, output.bias) if part is not None] if output is not None else []
+    return [*{id(table): table for table in found}.values()]  # a tied one once
