@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BOTH = ("torch", "openvino")
 
 
-TAKE_SEVERAL = ("evaluate", "predict")  # what works with models that tell several classes a row
+TAKE_SEVERAL = ("evaluate", "predict", "distill")  # what works with models that tell several classes a row
 
 
 def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = BOTH) -> list[str]:

@@ -42,9 +42,30 @@ def page(job: Job, title: str, figures: dict[str, Any], logged: list[dict[str, A
         "lead": lead,
         "lang": "en",
         "cards": cards,
-        "sections": training.sections(logged) if logged else [],
+        "sections": against_teacher(figures) + (training.sections(logged) if logged else []),
         "footer": job.footer(),
     }
+
+
+def against_teacher(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The section that holds a student against its teachers; none where there is no comparison."""
+    if "agreement" not in figures.get("comparison", {}):
+        return []
+    student, teacher = figures["student"] | figures["model"], figures["teacher"]
+    shown = {
+        "accuracy": "accuracy",
+        "parameters": "parameters",
+        "size_bytes": "bytes",
+        "samples_per_second": "samples a second at batch 32",
+        "latency_ms": "median latency at batch 1 (ms)",
+    }
+    rows = [[name, teacher[key], student[key], f"{student[key] / teacher[key]:.2f}"] for key, name in shown.items()]
+    found = figures["comparison"]
+    rows += [["accuracy, student - teacher", None, found["accuracy_difference"], ""]]
+    rows += [["rows on which both agree", None, found["agreement"], ""]]
+    note = f"On {figures['validation']['rows']} rows of validation; intervals of 95%, the difference's paired."
+    table = {"columns": ["figure", "teacher", "student", "student / teacher"], "rows": rows, "note": note}
+    return [{"title": "Student and teacher", "table": table}]
 
 
 def pictures(folder: Path) -> list[str]:
