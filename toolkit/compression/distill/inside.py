@@ -136,10 +136,15 @@ class Inside:
         return value
 
     def _apart(self, layer: int, student: Any, teacher: Any, mask: Any) -> Any:
-        student, teacher = (tokens(states, mask) for states in (student, teacher))
+        student, teacher = tokens(student, mask), tokens(teacher, mask)
         if layer in self.projected:
             student = getattr(self.student, PROJECTIONS)[str(layer)](student)
-        return F.mse_loss(*(F.layer_norm(part.float(), part.shape[-1:]) for part in (student, teacher)))
+        return F.mse_loss(levelled(student), levelled(teacher))
+
+
+def levelled(vectors: Any) -> Any:
+    """Vectors (n, width) brought to mean 0 and variance 1 each."""
+    return F.layer_norm(vectors.float(), vectors.shape[-1:])
 
 
 def tokens(states: Any, mask: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How a teacher reads what a student reads: the same tokens or pixels, as the numbers that the teacher knows them by."""
+"""How a teacher reads what a student reads: the same tokens or pixels, under the numbers that the teacher knows."""
 
 from __future__ import annotations
 
