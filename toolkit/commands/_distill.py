@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit import console, inputs, ranks
 from toolkit.artifacts import model as models
-from toolkit.commands import _models, _training
+from toolkit.commands import _distill_report, _models, _training
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
@@ -159,7 +159,8 @@ def run(job: Job) -> None:
     if not ranks.leads():
         return
     figures |= _compared(job, found, student, task, teachers, device)
-    _training.publish(job, student, task, figures, f"{config.student} distilled from {found.teachers[0].given}")
+    title = f"{config.student} distilled from {found.teachers[0].given}"
+    _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
     job.metrics |= {"agreement": figures["comparison"]["agreement"]["value"]}
 
 

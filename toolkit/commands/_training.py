@@ -231,8 +231,20 @@ def relabelled(data: DatasetDict, names: list[str], source: str) -> DatasetDict:
     return out
 
 
-def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: str) -> None:
-    """Write the model artifact's files: weights, figures, state, logs, report, card; fill the job's summary."""
+def publish(
+    job: Job,
+    model: Any,
+    task: Task,
+    figures: dict[str, Any],
+    title: str,
+    before: Callable[[], dict[str, Any]] | None = None,
+) -> None:
+    """Write the model artifact's files: weights, figures, state, logs, report, card; fill the job's summary.
+
+    Args:
+        before: gives the lead, cards and sections that the report has before those of the training, once the sizes
+            are among the figures.
+    """
     from toolkit.artifacts import report
     from toolkit.commands import _training_report
 
@@ -247,7 +259,7 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
     figures["model"]["size_bytes"] = models.inference_bytes(job.folder)
     manifest.write_json(job.folder / "metrics.json", figures)
     logged = _training_report.lines(job.work / "logs")
-    report.write(job.folder, _training_report.page(job, title, figures, logged))
+    report.write(job.folder, _training_report.page(job, title, figures, logged, before() if before else None))
     if (job.work / "logs").is_dir():
         shutil.move(job.work / "logs", job.folder / "logs")
     states = sorted((job.work / "checkpoints").glob("checkpoint-*/trainer_state.json"), key=lambda p: p.stat().st_mtime)
@@ -255,7 +267,8 @@ def publish(job: Job, model: Any, task: Task, figures: dict[str, Any], title: st
         state = json.loads(states[-1].read_text())
         state["best_model_checkpoint"] = None
         manifest.write_json(job.folder / "trainer_state.json", state)
-    flat = {f"{group}.{key}": value for group, values in figures.items() for key, value in values.items()}
+    plain = (bool, int, float, str)
+    flat = {f"{g}.{key}": v for g, values in figures.items() for key, v in values.items() if isinstance(v, plain)}
     made_for = models.task(job.folder)
     assert made_for
     names, then = models.labels(job.folder) or [], "predict DIR --data"

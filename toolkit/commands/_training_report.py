@@ -17,8 +17,18 @@ def lines(logs: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def page(job: Job, title: str, figures: dict[str, Any], logged: list[dict[str, Any]]) -> dict[str, Any]:
-    """The report: what was reached, how it learned, whether it was healthy, how fast it was."""
+def page(
+    job: Job,
+    title: str,
+    figures: dict[str, Any],
+    logged: list[dict[str, Any]],
+    before: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The report: what was reached, how it learned, whether it was healthy, how fast it was.
+
+    Args:
+        before: lead, cards and sections of the command's own, which come first.
+    """
     from toolkit.reports import training
 
     validation, trained = figures["validation"], figures.get("train", {})
@@ -36,36 +46,16 @@ def page(job: Job, title: str, figures: dict[str, Any], logged: list[dict[str, A
         )
         speed = {"label": "rows a second", "value": trained["samples_per_second"], "note": "of training steps"}
         cards.append(speed)
+    first = before or {"lead": "", "cards": [], "sections": []}
     return {
         "title": title,
         "kicker": f"toolkit {job.step.name}",
-        "lead": lead,
+        "lead": "\n\n".join(filter(None, (first["lead"], lead))),
         "lang": "en",
-        "cards": cards,
-        "sections": against_teacher(figures) + (training.sections(logged) if logged else []),
+        "cards": [*first["cards"], *cards],
+        "sections": [*first["sections"], *(training.sections(logged) if logged else [])],
         "footer": job.footer(),
     }
-
-
-def against_teacher(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """The section that holds a student against its teachers; none where there is no comparison."""
-    if "agreement" not in figures.get("comparison", {}):
-        return []
-    student, teacher = figures["student"] | figures["model"], figures["teacher"]
-    shown = {
-        "accuracy": "accuracy",
-        "parameters": "parameters",
-        "size_bytes": "bytes",
-        "samples_per_second": "samples a second at batch 32",
-        "latency_ms": "median latency at batch 1 (ms)",
-    }
-    rows = [[name, teacher[key], student[key], f"{student[key] / teacher[key]:.2f}"] for key, name in shown.items()]
-    found = figures["comparison"]
-    rows += [["accuracy, student - teacher", None, found["accuracy_difference"], ""]]
-    rows += [["rows on which both agree", None, found["agreement"], ""]]
-    note = f"On {figures['validation']['rows']} rows of validation; intervals of 95%, the difference's paired."
-    table = {"columns": ["figure", "teacher", "student", "student / teacher"], "rows": rows, "note": note}
-    return [{"title": "Student and teacher", "table": table}]
 
 
 def pictures(folder: Path) -> list[str]:
