@@ -1,35 +1,27 @@
-"""How `distill` works: what is settled before any work, then teachers, student, lesson, training and comparison."""
+"""How `distill` works: teachers, student, what is learned, training, comparison."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toolkit import console, inputs, ranks
+from toolkit import console, ranks
 from toolkit.artifacts import model as models
-from toolkit.commands import _distill_report, _models, _training
+from toolkit.commands import _distill_report, _training
+from toolkit.commands._distill_plan import Settled, settled
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
-
     from toolkit.compression.distill.inside import Inside
+    from toolkit.reading import Encoded
+    from toolkit.training.config import Images
     from toolkit.training.tasks import Task
 
 HIDDEN_WEIGHT = 1.0  # where none is given and it can be
-
-
-class Settled(NamedTuple):
-    """What was found and checked before any work."""
-
-    data: DatasetDict  # train and validation (and what else there is), classes in the order of `names`
-    names: list[str]
-    teachers: list[Given]
-    shares: list[float]  # of the teachers, adding up to one
-    transfer: list[tuple[Any, dict[str, int]]]  # rows without labels, and what of their source was left out
 
 
 class Teacher(NamedTuple):
@@ -41,101 +33,42 @@ class Teacher(NamedTuple):
     order: list[int]
 
 
-@_training.once
-def settled(job: Job) -> Settled:
-    """
-    Raises:
-        ToolkitError: teachers that do not go together, or not with the data; a student that cannot be; odd options.
-    """
-    data = _training.splits(job)
-    teachers = _repeated(job, "source") + _repeated(job, "teacher")
-    names = _agreed_names(teachers, data)
-    shares = _shares(job, len(teachers))
-    _check_lesson(job)
-    given = job.inputs.get("student")
-    if given:
-        given = job.inputs["student"] = _training.checked_model(given, data)
-        own = models.labels(given.path) if given.path else None
-        names = own if own and set(own) == set(names) else names
-    else:
-        from toolkit.compression.distill import students
+class Asked(NamedTuple):
+    """Teachers ready to be asked."""
 
-        assert teachers[0].path is not None
-        students.check(job.config.student, models.read_config(teachers[0].path))
-    data = _training.relabelled(data, names, job.config.data)
-    return Settled(data, names, teachers, shares, _transfer(job, data))
+    found: Settled
+    teachers: list[Teacher]
+    device: str
+    number_format: str
+    temperature: float
 
+    def together(self, told: list[Any]) -> Any:
+        """What all say, from the logits of each (rows, classes in the student's order)."""
+        from toolkit.compression.distill import answers
 
-def _repeated(job: Job, name: str) -> list[Given]:
-    return [given for own, given in job.inputs.items() if own.split(".")[0] == name]
-
-
-def _agreed_names(teachers: list[Given], data: Any) -> list[str]:
-    """The classes that all teachers know."""
-    first, *others = [_models.check(given, "distill", data, backends=("torch",)) for given in teachers]
-    for given, names in zip(teachers[1:], others, strict=True):
-        if set(names) != set(first):
-            apart = _training.few(sorted(set(names) ^ set(first)))
-            raise ToolkitError(f"{given.given} knows other classes than {teachers[0].given} ({apart})", "leave one out")
-    return first
-
-
-def _shares(job: Job, count: int) -> list[float]:
-    weights = job.config.teacher_weights or [1.0] * count
-    if len(weights) != count:
-        raise ToolkitError(f"{len(weights)} --teacher-weights for {count} teachers", "give each teacher one")
-    if not sum(weights):
-        raise ToolkitError("all --teacher-weights are 0", "give one of them a weight")
-    return [weight / sum(weights) for weight in weights]
-
-
-def _check_lesson(job: Job) -> None:
-    """Inner states are read beside the student's own forward pass, which not every way of computing leaves open."""
-    from toolkit.training import distributed
-
-    lesson, train = job.config.lesson, job.config.train
-    if distributed.sharded(train) and (lesson.hidden_weight or lesson.attention_weight or lesson.embedding_weight):
-        raise ToolkitError("sharded weights show no inner states", "leave --hidden-weight and its like out")
-    if train.compile and lesson.attention_weight:
-        raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
-
-
-def _transfer(job: Job, data: DatasetDict) -> list[tuple[Any, dict[str, int]]]:
-    from datasets import concatenate_datasets
-
-    from toolkit.compression.distill import transfer
-
-    out: list[tuple[Any, dict[str, int]]] = []
-    seen = type(data)(data)
-    for given in _repeated(job, "transfer"):
-        columns = replace(job.config.columns, label=None, label_separator=None)
-        source = inputs.load_dataset(given, columns, need_label=False, kinds=(_training.kind(data),))
-        rows, counts = transfer.chosen(source, seen, f"--transfer {given.given}")
-        told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items() if value and key != "rows")
-        console.note(f"{given.given}: {len(rows)} rows to learn on" + (f"; left out: {told}" if told else ""))
-        if len(rows):
-            seen["train"] = concatenate_datasets([seen["train"].select_columns(rows.column_names), rows])
-        out.append((rows, counts))
-    return out
+        several = models.several_of(self.teachers[0].model)
+        return answers.combined(told, self.found.shares, self.temperature, several)
 
 
 def run(job: Job) -> None:
+    """Load, ask, train, compare and publish."""
     from toolkit.compression.distill import losses
-    from toolkit.training import trainer
-    from toolkit.training.precision import resolve_device
+    from toolkit.training import precision, trainer
 
     found, config = settled(job), job.config
-    device = resolve_device(config.train.device)
     teachers = [_load(given, found, job) for given in found.teachers]
     rows, own = [found.data["train"], *(rows for rows, _ in found.transfer)], teachers[0]
     student, task, scratch = _student(job, found, own)
     inside = _inside(job, student, task, own, rows[0])
+    device, number_format = precision.resolve(student, replace(config.train, compile=False))[:2]
     encoded = [row for part in rows for row in task.encode(part)]
-    answers = _answers(job, found, teachers, rows, device)
+    asked = Asked(found, teachers, device, number_format, config.lesson.temperature)
+    answers = _answers(asked, rows, task, encoded, job.work)
+    smoothing = config.train.regularise.label_smoothing
     with ExitStack() as beside:
-        live = _live(job, found, teachers, task, scratch, device, beside)
+        live = _live(asked, task, _images(job, task, scratch), beside)
         if inside:
-            beside.enter_context(inside.attached(device, config.seed))
+            beside.enter_context(inside.attached(device, number_format, config.seed))
         figures = trainer.train(
             student,
             task,
@@ -145,20 +78,13 @@ def run(job: Job) -> None:
             job.work,
             seed=config.seed,
             scratch=scratch,
-            loss=losses.loss(
-                task,
-                config.lesson.temperature,
-                config.lesson.alpha,
-                config.train.regularise.label_smoothing,
-                live=live,
-                inside=inside,
-            ),
+            loss=losses.loss(task, config.lesson.temperature, config.lesson.alpha, smoothing, live=live, inside=inside),
             reads_hidden=inside is not None,
             ids=[id_ for part in rows for id_ in part["id"]],
         )
     if not ranks.leads():
         return
-    figures |= _compared(job, found, student, task, teachers, device)
+    figures |= _compared(asked, student, task, config.seed)
     title = f"{config.student} distilled from {found.teachers[0].given}"
     _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
     job.metrics |= {"agreement": figures["comparison"]["agreement"]["value"]}
@@ -179,7 +105,9 @@ def _student(job: Job, found: Settled, teacher: Teacher) -> tuple[Any, Task, boo
     config, given = job.config, job.inputs.get("student")
     resolution = config.train.images.resolution
     if given is None:
-        model = students.made(teacher.model, config.student, teacher.task, teacher.task.encode(found.data["train"]))
+        train = found.data["train"]
+        some = train.select(range(0, len(train), -(-len(train) // students.CALIBRATION)))
+        model = students.made(teacher.model, config.student, teacher.task, teacher.task.encode(some))
         if resolution:
             from toolkit.training.resolution import change
 
@@ -214,66 +142,61 @@ def _inside(job: Job, student: Any, task: Task, teacher: Teacher, rows: Any) -> 
         return None
 
 
-def _answers(job: Job, found: Settled, teachers: list[Teacher], rows: list[Any], device: str) -> Any:
-    """What the teachers say together of all rows, classes in the student's order."""
+def _answers(asked: Asked, rows: list[Any], own: Task, encoded: Encoded, work: Path) -> Any:
+    """What the teachers say together of all rows, classes in the student's order.
+
+    Args:
+        own: the student's task, which has `encoded` them.
+    """
     from toolkit.compression.distill import answers
-    from toolkit.training import precision
 
     told = []
-    for number, (model, task, _, order) in enumerate(teachers):
-        plain = replace(job.config.train, attention="auto", compile=False)
-        encoded = [row for part in rows for row in task.reader.encode(task.reader.contents(part))]
-        kept = job.work / f"answers-{number}-{ranks.rank()}.f32"
-        said = answers.teacher_logits(
-            model, task, encoded, device, number_format=precision.resolve(model, plain).format, kept=kept
-        )
+    for number, (model, task, _, order) in enumerate(asked.teachers):
+        read = encoded if task is own else [row for part in rows for row in task.encode(part)]
+        kept = work / f"answers-{number}-{ranks.rank()}.f32"
+        said = answers.teacher_logits(model, task, read, asked.device, number_format=asked.number_format, kept=kept)
         told.append(said[:, order])
-    return answers.combined(told, found.shares, job.config.lesson.temperature, models.several_of(teachers[0].model))
+    return asked.together(told)
 
 
-def _live(
-    job: Job, found: Settled, teachers: list[Teacher], task: Task, scratch: bool, device: str, beside: ExitStack
-) -> Any:
-    """Where images are varied, the teachers look at what the student sees (Beyer et al., 2022), if they can."""
-    from toolkit.compression.distill import answers, shared
-    from toolkit.training import precision
+def _images(job: Job, task: Task, scratch: bool) -> Images | None:
+    """How images are varied; None where they are not, or where there are none."""
     from toolkit.training.config import for_images
 
     if task.reader.kind != "image":
         return None
     images = for_images(job.config.train, "scratch" if scratch else "pretrained").images
-    mixes = bool(images.mixup or images.cutmix)
-    if not (images.flip or (images.crop or 1) < 1 or mixes):
+    return images if images.flip or (images.crop or 1) < 1 or images.mixup or images.cutmix else None
+
+
+def _live(asked: Asked, task: Task, images: Images | None, beside: ExitStack) -> Any:
+    """Where images are varied, the teachers look at what the student sees (Beyer et al., 2022), if they can."""
+    from toolkit.compression.distill import answers, shared
+
+    if images is None:
         return None
     try:
-        translates = [shared.translation(task.reader, teacher.task.reader, False) for teacher in teachers]
+        translates = [shared.translation(task.reader, teacher.task.reader, False) for teacher in asked.teachers]
     except ToolkitError as e:
-        if mixes:
+        if images.mixup or images.cutmix:
             raise ToolkitError(
                 f"a teacher cannot judge mixed images: {e.message}", "leave --mixup and --cutmix out"
             ) from e
         console.note(f"the teacher's answers are those to whole images: {e.message}")
         return None
-    plain = replace(job.config.train, attention="auto", compile=False)
     asks = [
-        beside.enter_context(answers.answering(t.model, device, precision.resolve(t.model, plain).format))
-        for t in teachers
+        beside.enter_context(answers.answering(teacher.model, asked.device, asked.number_format))
+        for teacher in asked.teachers
     ]
-    several = models.several_of(teachers[0].model)
 
     def live(batch: dict[str, Any]) -> Any:
-        told = [
-            ask(translate(batch))[:, teacher.order]
-            for ask, translate, teacher in zip(asks, translates, teachers, strict=True)
-        ]
-        return answers.combined(told, found.shares, job.config.lesson.temperature, several)
+        told = [ask(translate(batch)) for ask, translate in zip(asks, translates, strict=True)]
+        return asked.together([said[:, t.order] for said, t in zip(told, asked.teachers, strict=True)])
 
     return live
 
 
-def _compared(
-    job: Job, found: Settled, student: Any, task: Task, teachers: list[Teacher], device: str
-) -> dict[str, Any]:
+def _compared(asked: Asked, student: Any, task: Task, seed: int) -> dict[str, Any]:
     """Figures of student and teachers on validation."""
     import numpy as np
 
@@ -281,17 +204,18 @@ def _compared(
     from toolkit.evaluation import metrics
     from toolkit.inference import predictor as predictors
 
+    found = asked.found
     rows, several = found.data["validation"], models.several_of(student)
     labels = rows.with_format("arrow")[:].column("label").to_pylist()
     right = metrics.several_hot(labels, len(found.names)) if several else np.array(labels)
     own, *others = [
-        predictors.build("torch", model, read.reader, names, device, several)
-        for model, read, names in [(student, task, found.names), *((t.model, t.task, t.names) for t in teachers)]
+        predictors.build("torch", model, read.reader, names, asked.device, several)
+        for model, read, names in [(student, task, found.names), *((t.model, t.task, t.names) for t in asked.teachers)]
     ]
-    figures = compare.compared(own, others, found.shares, rows, right, job.config.seed)
+    figures = compare.compared(own, others, found.shares, rows, right, seed)
     paths = [given.path for given in found.teachers if given.path]
     figures["teacher"] |= {
-        "parameters": sum(p.numel() for teacher in teachers for p in teacher.model.parameters()),
+        "parameters": sum(p.numel() for teacher in asked.teachers for p in teacher.model.parameters()),
         "size_bytes": sum(map(models.inference_bytes, paths)),
     }
     student.to("cpu")

@@ -56,15 +56,15 @@ class DistillConfig(Config):
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _distill
+    from toolkit.commands._distill_plan import settled
 
-    lesson = _distill.settled(job)
+    found = settled(job)
     return {
-        "rows": {split: len(rows) for split, rows in lesson.data.items()},
-        **({"transfer": [counts for _, counts in lesson.transfer]} if lesson.transfer else {}),
+        "rows": {split: len(rows) for split, rows in found.data.items()},
+        **({"transfer": [counts for _, counts in found.transfer]} if found.transfer else {}),
         "student": job.config.student,
-        "teachers": [given.given for given in lesson.teachers],
-        "classes": len(lesson.names),
+        "teachers": [given.given for given in found.teachers],
+        "classes": len(found.names),
     }
 
 

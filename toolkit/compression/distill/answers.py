@@ -40,13 +40,14 @@ def teacher_logits(
     Raises:
         ToolkitError: an answer is not finite.
     """
+    rows = [{key: value for key, value in row.items() if key not in TARGETS} for row in rows]
     order = sorted(range(len(rows)), key=lambda i: task.reader.size(rows[i]))
     out = _opened(kept, (len(rows), model.config.num_labels))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     todo = [chosen for chosen in batches if np.isnan(out[chosen]).any()]
     with answering(model, device, number_format) as ask:
         for chosen in console.track(todo, "asking the teacher"):
-            batch = {k: v.to(device) for k, v in task.collate([rows[i] for i in chosen]).items() if k not in TARGETS}
+            batch = {k: v.to(device) for k, v in task.collate([rows[i] for i in chosen]).items()}
             answers = ask(batch).cpu().numpy()
             if not np.isfinite(answers).all():
                 raise ToolkitError("the teacher's answers are not finite", "use --precision fp32, or another teacher")
@@ -57,7 +58,7 @@ def teacher_logits(
 @contextmanager
 def answering(model: Any, device: str, number_format: str) -> Iterator[Callable[[dict[str, Any]], Any]]:
     """Inside, a function of the model's inputs that gives its logits, float32 (rows, classes)."""
-    cheaper = processor.quick(model, True) if (device, number_format) == ("cpu", "bf16") else nullcontext()
+    quick = processor.quick(model, logits_only=True) if cheaper(device, number_format) else nullcontext()
 
     def ask(inputs: dict[str, Any]) -> Any:
         low = number_format in FORMATS
@@ -66,10 +67,15 @@ def answering(model: Any, device: str, number_format: str) -> Iterator[Callable[
 
     model.to(device).eval()
     try:
-        with cheaper:
+        with quick:
             yield ask
     finally:
         model.to("cpu")
+
+
+def cheaper(device: str, number_format: str) -> bool:
+    """Whether a processor's own ways of computing (`processor.quick`) spare a teacher something."""
+    return (device, number_format) == ("cpu", "bf16")
 
 
 def combined(answers: Sequence[Any], weights: Sequence[float], temperature: float, several: bool) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from toolkit.errors import ToolkitError
 
 PICKS = ("even", "top", "importance")
+CALIBRATION = 512  # rows that tell importance
 FORMS = "layers:N, layers:N:top, layers:N:importance, ffn:SHARE, or both joined by +"
 
 
@@ -72,12 +73,12 @@ def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any
     """The student, its weights the teacher's (as in Sanh et al., 2019).
 
     Args:
-        task: of the teacher. rows: encoded and labelled; evenly spaced ones tell importance.
+        task: of the teacher. rows: encoded and labelled; they tell importance.
     """
     from toolkit.compression import importance, structure
 
     cut, student = parse(given), copy.deepcopy(teacher)
-    batches = _calibration(task, rows)
+    batches = [task.collate(rows[i : i + 32]) for i in range(0, len(rows), 32)]
     depth = len(structure.layers(student))
     count = cut.layers or depth
     if cut.pick == "importance":
@@ -92,9 +93,3 @@ def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any
         scores = importance.ffn_importance(student, task, batches)
         structure.keep_ffn(student, [score.argsort(descending=True)[:most].tolist() for score in scores])
     return student
-
-
-def _calibration(task: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """16 batches of 32 rows, evenly spaced."""
-    chosen = rows[:: max(1, len(rows) // 512)][:512]
-    return [task.collate(chosen[i : i + 32]) for i in range(0, len(chosen), 32)]
