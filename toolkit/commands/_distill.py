@@ -136,7 +136,8 @@ def _inside(job: Job, student: Any, task: Task, teacher: Teacher, rows: Any) -> 
         translate = shared.translation(task.reader, teacher.task.reader, "text_pair" in rows.column_names)
         return inside.matched(student, teacher.model, translate, lesson.layer_map, weights, sample)
     except ToolkitError as e:
-        if lesson.hidden_weight is not None or lesson.attention_weight or lesson.embedding_weight:
+        asked = lesson.hidden_weight, lesson.attention_weight, lesson.embedding_weight, lesson.layer_map
+        if asked != (None, 0, 0, "even"):
             raise
         console.note(f"the answers alone are learned, not hidden states: {e.message}")
         return None
