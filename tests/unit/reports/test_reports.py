@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from toolkit.artifacts import report
-from toolkit.reports import canvas, curves, figures, html, numbers, search, svg
+from toolkit.reports import canvas, curves, figures, html, numbers, pareto, search, svg
 
 NAN = math.nan
 EVIL = '<script>alert("x")</script>&\'"'
@@ -247,6 +247,9 @@ DRAWN = {
     "parallel, nothing": lambda: search.parallel({}, [], []),
     "parallel, gaps": lambda: search.parallel({"a": [None, None], "b": [NAN, 3]}, [True, False], [False, True]),
     "parallel, many": lambda: search.parallel({"a": [*range(2000)]}, [False] * 2000, [False] * 2000),
+    "pareto": lambda: pareto.pareto({"小": (10, (0.9, 0.8, 1)), "b": (5, (0.8, 0.8, NAN))}, xlabel="x", ylabel="y"),
+    "pareto, one": lambda: pareto.pareto({"a": (1, (1, 1, 1))}, xlabel="x"),
+    "pareto, nothing": lambda: pareto.pareto({}, xlabel="x"),
     "reliability": lambda: curves.reliability([0.1, 0.9], [0.2, NAN], [5, 0]),
     "reliability, nothing": lambda: curves.reliability([], [], []),
     "reliability, no counts": lambda: curves.reliability([0.5], [0.5], [0]),

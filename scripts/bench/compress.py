@@ -1,0 +1,152 @@
+"""The chain of prune, distill and quantize beside what else makes a model fast here: same rows, one run, in turns.
+
+Use: compress.py DATA MODEL OUT [--names trec sst2 banking77] [--markdown FILE]
+
+DATA holds a folder of each name, MODEL is a pretrained encoder. For each data set the model is fine-tuned, made small
+by `scripts/pipelines/compress.sh`, and by the others: ONNX Runtime's dynamic INT8, NNCF's INT8 alone, and its first
+layers fine-tuned. What is finished under OUT stays: a second call only measures. Then all models of a data set are
+timed in turns in one process by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows.
+Accuracy lost is paired with the fine-tuned model, over the test rows of all data sets together in the last table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit import inputs
+from toolkit.artifacts import manifest
+from toolkit.artifacts import model as models
+from toolkit.commands import _models
+from toolkit.data.options import ColumnOptions
+from toolkit.evaluation import statistics
+from toolkit.inference import timing
+
+FINETUNE = {
+    "trec": "--lr 2e-4 --epochs 6 --batch-size 16",
+    "sst2": "--lr 2e-4 --epochs 5 --batch-size 64",
+    "banking77": "--lr 3e-4 --epochs 10",
+}
+SHORT = "--layers 3 --no-recover"  # what is fine-tuned plainly
+FLOAT, OURS = "float32, PyTorch", "prune, distill, quantize"
+FOLDERS = {
+    FLOAT: "finetune",
+    "ONNX Runtime, dynamic INT8": "onnx",
+    "NNCF, INT8 alone": "int8",
+    "3 layers, fine-tuned": "short",
+    "… in INT8": "short-int8",
+    "distilled, float32": "small/distill",
+    OURS: "small/quantize",
+}
+PEERS = ("ONNX Runtime, dynamic INT8", "NNCF, INT8 alone")
+COLUMNS = ("", "parameters", "bytes", "samples/s", "times", "p50 ms", "times", "accuracy lost (95%)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--names", nargs="+", default=list(FINETUNE), choices=FINETUNE)
+    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
+    given = parser.parse_args()
+    for name in given.names:
+        make(given.data / name, given.model, given.out / name, FINETUNE[name])
+    found = {name: measured(given.out / name) for name in given.names}
+    text = "\n\n".join([*(f"{name}\n\n{table(figures)}" for name, figures in found.items()), pooled(found), about()])
+    print(text)
+    if given.markdown:
+        given.markdown.write_text(text + "\n", encoding="utf-8")
+
+
+def make(data: Path, model: str, out: Path, options: str) -> None:
+    """Every model of a data set."""
+    chain = Path(__file__).parent.parent / "pipelines" / "compress.sh"
+    for command in (
+        f"toolkit split {data} --out {out}/split",
+        f"toolkit finetune {out}/split --model {model} {options} --out {out}/finetune",
+        f"{chain} {out}/finetune {out}/split {out}/small",
+        f"toolkit quantize {out}/finetune --data {out}/split --backend onnx --out {out}/onnx",
+        f"toolkit quantize {out}/finetune --data {out}/split --out {out}/int8",
+        f"toolkit prune {out}/finetune --data {out}/split {SHORT} --out {out}/short-start",
+        f"toolkit finetune {out}/split --model {out}/short-start {options} --out {out}/short",
+        f"toolkit quantize {out}/short --data {out}/split --out {out}/short-int8",
+    ):
+        subprocess.run(command.split(), check=True)
+
+
+def measured(out: Path) -> dict[str, dict[str, Any]]:
+    """Of each model its size, speed, and which test rows it tells right."""
+    rows = inputs.load_dataset(inputs.resolve("data", "dataset", str(out / "split")), ColumnOptions())["test"]
+    pairs = {}
+    for name, folder in FOLDERS.items():
+        pairs[name] = _models.predictor(inputs.resolve("source", "model", str(out / folder)), "evaluate", "cpu")
+    contents = next(iter(pairs.values())).reader.contents(rows)
+    speed = timing.measure(pairs, contents)
+    told = {}
+    for name, folder in FOLDERS.items():
+        labels = np.array(_models.labels_in_order(rows, pairs[name].names, str(out)))
+        told[name] = speed[name] | {
+            "parameters": json.loads((out / folder / "artifact.json").read_text())["metrics"]["parameters"],
+            "bytes": models.inference_bytes(out / folder),
+            "right": pairs[name].probabilities(contents).argmax(1) == labels,
+        }
+    return told
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Markdown: a model a line, beside the float one."""
+    base, lines = found[FLOAT], []
+    for name, told in found.items():
+        lost = statistics.paired_difference(told["right"], base["right"], seed=0)
+        lines.append([
+            name,
+            f"{told['parameters'] / 1e6:.1f} M",
+            f"{told['bytes'] / 1e6:.1f} MB (1/{base['bytes'] / told['bytes']:.1f})",
+            f"{told['samples_per_second']:,.0f} (±{told['spread'] / 2:.0%})",
+            f"{told['samples_per_second'] / base['samples_per_second']:.1f}",
+            f"{told['latency_ms']['p50']:.2f}",
+            f"{base['latency_ms']['p50'] / told['latency_ms']['p50']:.1f}",
+            f"{100 * told['right'].mean():.1f}%" if name == FLOAT else points(lost),
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(line)} |" for line in [COLUMNS, ["---", *["---:"] * 7], *lines])
+
+
+def pooled(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Over all data sets: what is lost, and the geometric means of the ratios to the float model."""
+    lines = []
+    for name in FOLDERS:
+        right, base = (np.concatenate([told[side]["right"] for told in found.values()]) for side in (name, FLOAT))
+        ratios = [
+            [
+                told[name]["samples_per_second"] / told[FLOAT]["samples_per_second"],
+                told[name]["samples_per_second"] / max(told[peer]["samples_per_second"] for peer in PEERS),
+                told[FLOAT]["latency_ms"]["p50"] / told[name]["latency_ms"]["p50"],
+                told[FLOAT]["bytes"] / told[name]["bytes"],
+            ]
+            for told in found.values()
+        ]
+        faster, than_peers, sooner, smaller = np.exp(np.log(ratios).mean(0))
+        lost = points(statistics.paired_difference(right, base, seed=0))
+        lines.append(f"| {name} | {faster:.1f} | {than_peers:.1f} | {sooner:.1f} | 1/{smaller:.1f} | {lost} |")
+    head = "| all | samples/s, times float | … the better peer | p50, times | bytes | points lost (95%) |"
+    return "\n".join([head, "| --- | ---: | ---: | ---: | ---: | ---: |", *lines])
+
+
+def points(lost: dict[str, Any]) -> str:
+    return f"{100 * lost['value']:+.1f} ({100 * lost['low']:+.1f} to {100 * lost['high']:+.1f})"
+
+
+def about() -> str:
+    machine, versions = manifest.machine(), manifest.versions()
+    packages = ", ".join(f"{name} {versions[name]}" for name in versions)
+    return f"{machine['cpu']}, {machine['cores']} cores; {timing.ROUNDS} rounds; {packages}"
+
+
+if __name__ == "__main__":
+    main()
