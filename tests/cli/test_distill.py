@@ -173,10 +173,11 @@ def test_a_resnet_learns_from_a_vision_transformer(call: Call, photos: Path, vit
     )
     assert "answers are those to whole images" in done.err
     assert read(tmp_path / "a", "config.json")["model_type"] == "resnet"
-    refused(call, tmp_path, *argv, "--mixup", 0.2, says=("cannot judge mixed images", "leave --mixup and --cutmix out"))
-    refused(
-        call, tmp_path, *argv, "--hidden-weight", 1, says=("the student reads images of 64 x 64", "--hidden-weight")
-    )
+    for option, says in (("--mixup", "a teacher cannot judge mixed images"), ("--hidden-weight", "the student reads")):
+        called = call(*argv, option, 0.2, "--out", tmp_path / "b")
+        assert (called.code, called.out) == (1, "")
+        assert called.err.splitlines()[-1].startswith(f"error: {says}")
+        assert {path.name for path in tmp_path.iterdir()} == {"a"}
 
 
 def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from toolkit.step import Job
 
 if TYPE_CHECKING:
     from toolkit.compression.distill.inside import Inside
+    from toolkit.compression.distill.shared import Translate
     from toolkit.reading import Encoded
     from toolkit.training.config import Images
     from toolkit.training.tasks import Task
@@ -63,10 +64,11 @@ def run(job: Job) -> None:
     device, number_format = precision.resolve(student, replace(config.train, compile=False))[:2]
     encoded = [row for part in rows for row in task.encode(part)]
     asked = Asked(found, teachers, device, number_format, config.lesson.temperature)
+    views = _views(asked, task, _images(job, task, scratch))
     answers = _answers(asked, rows, task, encoded, job.work)
     smoothing = config.train.regularise.label_smoothing
     with ExitStack() as beside:
-        live = _live(asked, task, _images(job, task, scratch), beside)
+        live = _live(asked, views, beside)
         if inside:
             beside.enter_context(inside.attached(device, number_format, config.seed))
         figures = trainer.train(
@@ -170,20 +172,31 @@ def _images(job: Job, task: Task, scratch: bool) -> Images | None:
     return images if images.flip or (images.crop or 1) < 1 or images.mixup or images.cutmix else None
 
 
-def _live(asked: Asked, task: Task, images: Images | None, beside: ExitStack) -> Any:
-    """Where images are varied, the teachers look at what the student sees (Beyer et al., 2022), if they can."""
-    from toolkit.compression.distill import answers, shared
+def _views(asked: Asked, task: Task, images: Images | None) -> list[Translate]:
+    """How teachers look at images that are varied for the student, if they can (Beyer et al., 2022).
+
+    Raises:
+        ToolkitError: they cannot, and images are mixed.
+    """
+    from toolkit.compression.distill import shared
 
     if images is None:
-        return None
+        return []
     try:
-        translates = [shared.translation(task.reader, teacher.task.reader, False) for teacher in asked.teachers]
+        return [shared.translation(task.reader, teacher.task.reader, False) for teacher in asked.teachers]
     except ToolkitError as e:
         if images.mixup or images.cutmix:
-            raise ToolkitError(
-                f"a teacher cannot judge mixed images: {e.message}", "leave --mixup and --cutmix out"
-            ) from e
+            hint = "leave --mixup and --cutmix out"
+            raise ToolkitError(f"a teacher cannot judge mixed images: {e.message}", hint) from e
         console.note(f"the teacher's answers are those to whole images: {e.message}")
+        return []
+
+
+def _live(asked: Asked, views: list[Translate], beside: ExitStack) -> Any:
+    """What the teachers say of a batch while the student learns; None where what they have said holds."""
+    from toolkit.compression.distill import answers
+
+    if not views:
         return None
     asks = [
         beside.enter_context(answers.answering(teacher.model, asked.device, asked.number_format))
@@ -191,7 +204,7 @@ def _live(asked: Asked, task: Task, images: Images | None, beside: ExitStack) ->
     ]
 
     def live(batch: dict[str, Any]) -> Any:
-        told = [ask(translate(batch)) for ask, translate in zip(asks, translates, strict=True)]
+        told = [ask(translate(batch)) for ask, translate in zip(asks, views, strict=True)]
         return asked.together([said[:, t.order] for said, t in zip(told, asked.teachers, strict=True)])
 
     return live
