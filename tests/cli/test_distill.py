@@ -212,7 +212,7 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
         (("--student", "layers:2+heads:3"), ("'heads:3' is not known", "write layers:N")),
         (("--teacher-weights", 1, "--teacher-weights", 2), ("2 --teacher-weights for 1 teachers", "give each")),
         (("--teacher-weights", 0), ("all --teacher-weights are 0", "give one")),
-        (("--teacher", "nosuch"), ("no such model folder: nosuch", "check the path")),
+        (("--teacher", "nosuch"), ("no model 'nosuch'", "give a folder")),
         (("--transfer", "nosuch.csv"), ("no such file or folder: nosuch.csv", "check the path")),
         (("--student", "layers:2", "--layer-map", "first"), ("--layer-map first is not known", "such as 1:2")),
         (("--student", "layers:2", "--layer-map", "3:4"), ("3:4 is not there", "the student has 2 layers")),

@@ -70,7 +70,7 @@ def run(job: Job) -> None:
     with ExitStack() as beside:
         live = _live(asked, views, beside)
         if inside:
-            beside.enter_context(inside.attached(device, number_format, config.seed))
+            beside.enter_context(inside.attached(device, config.seed))
         figures = trainer.train(
             student,
             task,

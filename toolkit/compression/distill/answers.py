@@ -58,7 +58,7 @@ def teacher_logits(
 @contextmanager
 def answering(model: Any, device: str, number_format: str) -> Iterator[Callable[[dict[str, Any]], Any]]:
     """Inside, a function of the model's inputs that gives its logits, float32 (rows, classes)."""
-    quick = processor.quick(model, logits_only=True) if cheaper(device, number_format) else nullcontext()
+    quick = processor.quick(model, logits_only=True) if (device, number_format) == ("cpu", "bf16") else nullcontext()
 
     def ask(inputs: dict[str, Any]) -> Any:
         low = number_format in FORMATS
@@ -71,11 +71,6 @@ def answering(model: Any, device: str, number_format: str) -> Iterator[Callable[
             yield ask
     finally:
         model.to("cpu")
-
-
-def cheaper(device: str, number_format: str) -> bool:
-    """Whether a processor's own ways of computing (`processor.quick`) spare a teacher something."""
-    return (device, number_format) == ("cpu", "bf16")
 
 
 def combined(answers: Sequence[Any], weights: Sequence[float], temperature: float, several: bool) -> Any:

@@ -22,10 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from toolkit.compression.distill.answers import cheaper
 from toolkit.compression.distill.shared import Translate
 from toolkit.errors import ToolkitError
-from toolkit.training import processor, stages
+from toolkit.training import stages
 
 PROJECTIONS = "distilling"  # the student's submodule while it learns, so that checkpoints hold it
 QKV = (("query", "key", "value"), ("q_lin", "k_lin", "v_lin"), ("q_proj", "k_proj", "v_proj"))
@@ -95,7 +94,7 @@ class Inside:
     seen: dict[tuple[str, int], Any] = field(default_factory=dict)  # queries, keys, values of the last forward passes
 
     @contextmanager
-    def attached(self, device: str, number_format: str, seed: int) -> Iterator[None]:
+    def attached(self, device: str, seed: int) -> Iterator[None]:
         """Inside, the student has the projections among its weights, and both sides show their attention."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -111,8 +110,6 @@ class Inside:
             undo.callback(self.seen.clear)
             undo.callback(self.teacher.to, "cpu")
             self.teacher.to(device).eval()
-            if cheaper(device, number_format):
-                undo.enter_context(processor.quick(self.teacher, logits_only=False))
             yield
 
     def _look(self, key: tuple[str, int]) -> Any:

@@ -28,7 +28,7 @@ def same(inputs):
 
 def loss_of(student, teacher, weights, given="even", inputs=INPUTS):
     found = inside.matched(student, teacher, same, given, Weights(*weights), inputs)
-    with found.attached("cpu", "fp32", 0):
+    with found.attached("cpu", 0):
         return found(inputs, student(**inputs, output_hidden_states=True)), found
 
 
@@ -90,7 +90,7 @@ def test_widths_that_differ_are_joined_by_maps_that_learn_and_are_thrown_away():
     student, teacher = bert(width=12, heads=3, seed=1), bert(width=16, heads=4, layers=4)
     before = set(student.state_dict())
     found = inside.matched(student, teacher, same, "even", Weights(1, 1, 1), INPUTS)
-    with found.attached("cpu", "fp32", 0):
+    with found.attached("cpu", 0):
         maps = getattr(student, inside.PROJECTIONS)
         assert {name: tuple(m.weight.shape) for name, m in maps.items()} == dict.fromkeys("012", (16, 12))
         found(INPUTS, student(**INPUTS, output_hidden_states=True)).backward()
@@ -100,7 +100,7 @@ def test_widths_that_differ_are_joined_by_maps_that_learn_and_are_thrown_away():
     assert not found.seen
     read = [*inside.qkv(student, 2), *inside.qkv(teacher, 4)]
     assert not any(module._forward_hooks for module in read), "nothing is left behind"
-    with found.attached("cpu", "fp32", 0):
+    with found.attached("cpu", 0):
         assert torch.equal(getattr(student, inside.PROJECTIONS)["1"].weight, maps["1"].weight), "the seed decides"
 
 
