@@ -10,7 +10,7 @@ from toolkit.evaluation import metrics, statistics
 from toolkit.inference import timing
 from toolkit.inference.predictor import Predictor
 
-TIMED = 256  # rows
+TIMED = 128  # rows
 
 
 def compared(
