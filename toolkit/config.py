@@ -231,9 +231,17 @@ def load(cls: type, given: str) -> dict[str, Any]:
     if path.is_dir():
         path = next((path / n for n in ("best.json", "artifact.json") if (path / n).is_file()), path / "artifact.json")
     mapping = read_mapping(path, f"the config {given}")
+    command = mapping.get("command")
     if isinstance(mapping.get("config"), dict):
         mapping = mapping["config"]
-    return {k: v for k, v in flatten(cls, mapping, given).items() if v is not None}
+    try:
+        found = flatten(cls, mapping, given)
+    except ToolkitError as e:
+        if not command:
+            raise
+        hint = "give a config file, or an artifact of this command"
+        raise ToolkitError(f"{given} was made by 'toolkit {command}', which has other options", hint) from e
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def read_mapping(path: Path, what: str) -> dict[str, Any]:

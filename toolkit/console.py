@@ -116,9 +116,13 @@ def _live() -> Iterator[Any]:
         yield _running
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, TextColumn("[dim]{task.fields[note]}"), console=_console, transient=True) as live:
+    assert _console
+    bar = BarColumn(bar_width=_console.width // 8)
+    words = TextColumn("[dim]{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = ("{task.description}", bar, MofNCompleteColumn(), TimeRemainingColumn(compact=True), words)
+    with Progress(*columns, console=_console, transient=True, expand=True) as live:
         _running = live
         try:
             yield live

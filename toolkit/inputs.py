@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import console
+from toolkit import console, digest
 from toolkit.artifacts import manifest, scratch
 from toolkit.errors import ToolkitError, did_you_mean
 
@@ -37,6 +37,12 @@ class Given:
     digest: str
     manifest: dict[str, Any] | None = None
     files: dict[str, list[Path]] = field(default_factory=dict)  # raw data: split -> files
+
+    @property
+    def title(self) -> str:
+        """What a card or report calls it: a path's last part, the whole name of what lies nowhere here."""
+        path = Path(self.given)
+        return path.resolve().name if path.exists() else self.given
 
     def record(self) -> dict[str, Any]:
         """The input as `artifact.json` keeps it."""
@@ -78,13 +84,13 @@ def resolve(name: str, kind: str, given: str) -> Given:
 def _resolve_file(name: str, given: str, path: Path, folder: bool = False) -> Given:
     if folder and path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file())
-        digest = manifest.digest_json([[str(p.relative_to(path)), manifest.digest_file(p)] for p in files])
-        return Given(name, given, "folder", path, digest)
+        told = manifest.digest_json([[str(p.relative_to(path)), digest.of_file(p)] for p in files])
+        return Given(name, given, "folder", path, told)
     if not path.is_file():
         raise ToolkitError(
             f"no such file: {given}", f"give the {'path' if folder else 'file'} of --{name.replace('_', '-')}"
         )
-    return Given(name, given, "file", path, manifest.digest_file(path))
+    return Given(name, given, "file", path, digest.of_file(path))
 
 
 def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
@@ -98,8 +104,7 @@ def _resolve_data(name: str, given: str, path: Path, exists: bool) -> Given:
     if passed_over:
         console.note(f"{given}: passed over {', '.join(passed_over)}")
     digests: dict[str, Any] = {
-        split: [manifest.digest_file(f) for f in console.track(paths, "files digested")]
-        for split, paths in files.items()
+        split: [digest.of_file(f) for f in console.track(paths, "files digested")] for split, paths in files.items()
     }
     for split, names in sources.image_names(files).items():  # an image's class is the name of its folder
         digests[split] = list(zip(names, digests[split], strict=True))
@@ -119,8 +124,8 @@ def _resolve_model(name: str, given: str, path: Path, exists: bool) -> Given:
         hint = "give a model artifact, or a folder written by save_pretrained"
         raise ToolkitError(f"{given} has no config.json", hint)
     files = sorted(p for p in path.iterdir() if p.is_file() and p.suffix in MODEL_FILES)
-    digest = manifest.digest_json([[p.name, manifest.digest_file(p)] for p in files])
-    return Given(name, given, "model folder", path, digest)
+    told = manifest.digest_json([[p.name, digest.of_file(p)] for p in files])
+    return Given(name, given, "model folder", path, told)
 
 
 def _from_hub(name: str) -> Path:

@@ -10,6 +10,7 @@ from helpers import Called
 from jsonschema import Draft202012Validator
 
 import toolkit
+from toolkit.reports import numbers
 
 Call = Callable[..., Called]
 
@@ -35,6 +36,9 @@ def test_a_model_comes_with_its_curves(call: Call, split: Path, tmp_path: Path, 
     assert trained[5]["learning_rate/embeddings"] < trained[5]["learning_rate/head"]
     assert ("loss_scale" in trained[0]) == (precision == "fp16")
     card, page = (out / "README.md").read_text(), (out / "report.html").read_text()
+    accuracy = json.loads((out / "metrics.json").read_text())["validation"]["accuracy"]
+    assert f"| validation accuracy | {numbers.number(accuracy)} |" in card
+    assert "Made by `toolkit finetune` from `split` and `builtin:text-tiny`" in card  # not from the whole path
     for name in ("loss", "rate", "gradients", "updates"):
         assert f"(figures/{name}.png)" in card
         assert (out / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ import subprocess
 
 import pandas as pd
 import pytest
-from helpers import command, pictures
+from helpers import command, pictures, refused
 
 import toolkit
 from toolkit import config as configs
@@ -39,13 +39,10 @@ def test_the_best_feeds_finetune_and_is_what_finetune_reaches(study, split, tmp_
     best, trials = read(study / "best.json"), pd.read_csv(study / "trials.csv")
     assert list(trials["state"]) == ["COMPLETE"] * 3
     assert best["value"] == trials["value"].max()
-    assert best["config"]["train"]["optim"]["lr"] == trials.loc[best["trial"], "params_lr"]
+    assert best["searched"] == {name: trials.loc[best["trial"], f"params_{name}"] for name in SPACE}
     taken = configs.load(FinetuneConfig, str(study))
-    assert taken == {
-        "lr": trials.loc[best["trial"], "params_lr"],
-        "dropout": trials.loc[best["trial"], "params_dropout"],
-    }
-    again = toolkit.finetune(split, out=tmp_path / "m", **QUICK | taken)
+    assert taken.items() >= (best["searched"] | QUICK).items()
+    again = toolkit.finetune(split, out=tmp_path / "m", **taken)
     kept = (study / "model" / "model.safetensors").read_bytes()
     assert (again.artifact / "model.safetensors").read_bytes() == kept
     assert again.metrics["accuracy"] == best["value"]
@@ -117,6 +114,12 @@ def test_images_are_searched_too(tmp_path):
     assert done.metrics["trials"] == 1
     planned = toolkit.tune(source, out=tmp_path / "u", dry_run=True).metrics
     assert planned["space"]["lr"]["high"] == 3e-3
+
+
+def test_an_image_that_cannot_be_read_is_no_trials_fault(call, tmp_path):
+    source = pictures(tmp_path / "squares")
+    (source / "cat" / "3.png").write_bytes((source / "cat" / "3.png").read_bytes()[:300])
+    refused(call, tmp_path, "tune", source, "--quiet", says=("the image cat/3.png cannot be read", "toolkit clean"))
 
 
 @pytest.mark.parametrize("name", ["shared.db", "shared.log"])

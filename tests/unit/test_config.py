@@ -158,6 +158,12 @@ def test_load_drops_null_and_takes_over_an_artifact(tmp_path: Path) -> None:
     assert config.load(Example, str(tmp_path)) == {"size": 5}
 
 
+def test_the_config_of_another_command_is_named_as_that(tmp_path: Path) -> None:
+    (tmp_path / "artifact.json").write_text('{"command": "split", "config": {"group": "a"}}')
+    with pytest.raises(ToolkitError, match="was made by 'toolkit split', which has other options"):
+        config.load(Example, str(tmp_path))
+
+
 def test_a_yaml_number_may_be_written_with_an_exponent(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("a: [1e-5, -2.5E+3, 1e, e5, '1e-5', 1.0e-5]")
     told = config.read_mapping(tmp_path / "c.yaml", "it")

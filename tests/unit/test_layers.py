@@ -12,7 +12,7 @@ import toolkit
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports", "reading"}
-BOTTOM = {"console", "errors", "config", "gates", "quiet", "ranks", "_version"}
+BOTTOM = {"console", "digest", "errors", "config", "gates", "quiet", "ranks", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
 ALLOWED = {
@@ -37,6 +37,7 @@ ALLOWED = {
     "errors": set(),
     "quiet": set(),
     "ranks": set(),
+    "digest": set(),
     "_version": set(),
 }
 BOTTOM_OF_ITS_OWN = {
@@ -46,6 +47,7 @@ BOTTOM_OF_ITS_OWN = {
     "errors": set(),
     "quiet": set(),
     "ranks": {"errors"},
+    "digest": set(),
     "_version": set(),
 }
 LIGHT = {
@@ -60,6 +62,7 @@ LIGHT = {
     "gates",
     "quiet",
     "ranks",
+    "digest",
     "artifacts",
     "__init__",
     "__main__",

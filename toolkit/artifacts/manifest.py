@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from toolkit import ranks
+from toolkit import digest, ranks
 from toolkit.errors import ToolkitError
 
 NAME = "artifact.json"
@@ -43,17 +43,6 @@ FIGURES = ("metrics.json", "report.json")  # what gates read
 PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "optuna", "openvino", "nncf", "nlpaug")
 
 
-def digest_file(path: Path) -> str:
-    """xxh3-128 of a file's bytes, in hex."""
-    import xxhash
-
-    state = xxhash.xxh3_128()
-    with path.open("rb") as f:
-        while block := f.read(1 << 22):
-            state.update(block)
-    return state.hexdigest()
-
-
 def digest_json(value: Any) -> str:
     """xxh3-128 of a JSON value in canonical form."""
     import xxhash
@@ -65,7 +54,8 @@ def outputs_of(folder: Path) -> list[dict[str, Any]]:
     """Every file of the folder but the manifest: relative path, bytes, digest."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != NAME)
     return [
-        {"path": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "digest": digest_file(p)} for p in files
+        {"path": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size, "digest": digest.of_file(p)}
+        for p in files
     ]
 
 

@@ -87,7 +87,8 @@ def run(job: Job) -> None:
     if not ranks.leads():
         return
     figures |= _compared(asked, student, task, config.seed)
-    title = f"{config.student} distilled from {found.teachers[0].given}"
+    chosen = job.inputs.get("student")
+    title = f"{chosen.title if chosen else config.student} distilled from {found.teachers[0].title}"
     _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
     job.metrics |= {"agreement": figures["comparison"]["agreement"]["value"]}
 

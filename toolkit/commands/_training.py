@@ -267,15 +267,16 @@ def publish(
         state = json.loads(states[-1].read_text())
         state["best_model_checkpoint"] = None
         manifest.write_json(job.folder / "trainer_state.json", state)
-    plain = (bool, int, float, str)
-    flat = {f"{g}.{key}": v for g, values in figures.items() for key, v in values.items() if isinstance(v, plain)}
+    flat = _training_report.told(figures)
     made_for = models.task(job.folder)
     assert made_for
     names, then = models.labels(job.folder) or [], "predict DIR --data"
     if not names:
         then = "finetune DATA --model DIR"
     auto = f"AutoModel{models.HEADS[made_for]}"
-    lines = [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
+    made = " and ".join(f"`{source.title}`" for source in job.inputs.values() if source.kind not in ("file", "folder"))
+    lines = [f"Made by `toolkit {job.step.name}` from {made}; `artifact.json` holds every option.", ""]
+    lines += [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
     lines += _curve_of_rates(job) + _training_report.pictures(job.folder)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
     told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}

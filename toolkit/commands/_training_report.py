@@ -58,6 +58,17 @@ def page(
     }
 
 
+def told(figures: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The figures of `metrics.json` as the card words them."""
+    from toolkit.reports import numbers
+
+    return {
+        f"{group} {name}".replace("_", " "): numbers.number(value) if numbers.is_number(value) else str(value)
+        for group, values in figures.items()
+        for name, value in values.items()
+    }
+
+
 def pictures(folder: Path) -> list[str]:
     """The card's lines that show the curves."""
     return [

@@ -36,8 +36,8 @@ def readme(study: Any, has_model: bool) -> str:
     """The card of the artifact."""
     lines = [
         "# Study",
-        f"The best is trial {study.best_trial.number}. `toolkit finetune DATASET --model MODEL --config DIR` trains "
-        "with its options; what was not searched (`--epochs`, `--max-length` …) is to be given again.",
+        f"The best is trial {study.best_trial.number}. `toolkit finetune DATASET --config DIR` trains as it did; what "
+        "is given beside it (`--epochs`, `--model` …) goes before.",
         "`optuna-dashboard sqlite:///study.db` opens the study; `trials.csv` lists all trials, those that failed "
         "with the reason.",
     ]
@@ -51,16 +51,16 @@ def readme(study: Any, has_model: bool) -> str:
 
 def page(job: Job, study: Any, space: dict[str, Any], metric: str) -> dict[str, Any]:
     """The report: how the search went, what mattered, all trials."""
-    from toolkit.training import search
+    from toolkit.training import studies
 
-    found, broken = search.finished(study), search.failed(study)
+    found, broken = studies.finished(study), studies.failed(study)
     best, early = study.best_trial, sum(t.state.name == "PRUNED" for t in found)
     workers = _number(len({t.user_attrs.get("worker") for t in found}), "worker")
     cards = [
         {"label": f"best {metric}", "value": best.value, "note": f"on validation, trial {best.number}"},
         {"label": "trials", "value": len(found), "note": f"{early} of them stopped early"},
         {"label": "failed", "value": len(broken), "note": "not counted as trials"},
-        {"label": "minutes", "value": round(search.spent(study) / 60, 1), "note": f"of {workers}"},
+        {"label": "minutes", "value": round(studies.spent(study) / 60, 1), "note": f"of {workers}"},
     ]
     options = ", ".join(f"{name} {_plain(value)}" for name, value in best.params.items())
     return {
@@ -110,9 +110,9 @@ def _history(study: Any, metric: str) -> dict[str, Any]:
 
 def _mattered(study: Any, found: list[Any]) -> list[dict[str, Any]]:
     from toolkit.reports import figures
-    from toolkit.training import search
+    from toolkit.training import studies
 
-    shares = search.importance(study)
+    shares = studies.importance(study)
     if not shares:
         return []
     ranked = sorted(shares.items(), key=lambda item: -item[1])
@@ -141,9 +141,9 @@ def _ranked(study: Any, found: list[Any]) -> list[Any]:
 
 def _foremost(study: Any, space: dict[str, Any]) -> list[str]:
     """The options that matter most, in the order of the space, as many as a page is wide."""
-    from toolkit.training import search
+    from toolkit.training import studies
 
-    shares = search.importance(study)
+    shares = studies.importance(study)
     chosen = sorted(space, key=lambda name: -shares.get(name, 0.0))[:MOST_COLUMNS]
     return [name for name in space if name in chosen]
 

@@ -53,7 +53,7 @@ def finetune(job: Job) -> None:
     scratch = given.path is None
     ids = data["train"]["id"] if "labels" in rows[0] else None  # masked-lm cuts texts into rows of its own
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)
-    _training.publish(job, model, task, figures, f"{given.given}, fine-tuned")
+    _training.publish(job, model, task, figures, f"{given.title}, fine-tuned")
 
 
 STEP = Step(

@@ -97,7 +97,7 @@ def prune(job: Job) -> None:
     else:
         figures = {"validation": trainer.validate(model, task, validation)}
     figures["pruned"] = cut | {"parameters_before": before}
-    _training.publish(job, model, task, figures, f"{given.given}, pruned")
+    _training.publish(job, model, task, figures, f"{given.title}, pruned")
     if ranks.leads():
         models.load(job.folder)  # it reloads with the stock class, or this fails
         manifest.write_json(job.folder / "pruning.json", cut)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from toolkit.training.search import Search
 
 STUDY, WORKER, MODEL = "study.db", "worker", "model"
+OF_A_SEARCH = (  # which a training does not have
+    "space", "sampler", "pruner", "total_trials", "timeout", "storage", "study_name", "keep_model", "grace",
+)  # fmt: skip
 OF_A_WORKER = ("storage", "study_name", "sampler", "pruner")  # in which the workers of one study may differ
 
 
@@ -103,15 +106,15 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     from toolkit.commands import _training
     from toolkit.training import space, tasks
 
-    base, given = job.config.train, job.inputs["model"]
+    base, given, kind = job.config.train, job.inputs["model"], _training.kind(data)
     if "space" in job.inputs:
         path = Path(job.config.space)
-        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base)
+        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base, kind)
     width = None
     if given.path is not None:
         told = models.read_config(given.path)
         width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
-    found = space.default(_training.kind(data), width, base)
+    found = space.default(kind, width, base)
     if name == tasks.MASKED_LM:  # has no labels to smooth
         found.pop("label_smoothing", None)
     return found
@@ -144,22 +147,22 @@ def tune(job: Job) -> None:
     that are given the same --storage share a study, each with its own --out.
     """
     from toolkit.commands import _tasks
-    from toolkit.training import search, storage, tasks
+    from toolkit.training import search, storage, studies, tasks
     from toolkit.training import space as spaces
 
     config = job.config
     name, data = _tasks.splits(job)
     space, metric = _space(job, name, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
+    settings = _settings(job, name, data, space, metric)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
     study = storage.study(place, _study_name(job, space), direction, _made(job, space))
     with storage.guarded(place):
-        settings = _settings(job, name, data, space, metric)
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")
         search.run(settings, study, total=config.total_trials, seconds=config.timeout)
-        if search.best(study) is None:
+        if studies.best(study) is None:
             raise ToolkitError("no trial is complete", "raise --timeout, or take --pruner none")
         _write(job, settings, study)
         if config.keep_model:
@@ -185,7 +188,7 @@ def _put(path: Path, text: str) -> None:
 
 
 def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], metric: str) -> Search:
-    """What all trials share; the model is loaded, and the rows are encoded when a trial asks for them."""
+    """What all trials share; model and rows are loaded, since what cannot be read is no trial's fault."""
     import functools
     import uuid
 
@@ -200,6 +203,8 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
         bound = _tasks.bound_again(job, name, model, task, max_length)
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
+    with console.without_notes():
+        prepare(config.train.max_length)
     if not (job.work / WORKER).exists():
         _put(job.work / WORKER, uuid.uuid4().hex[:12])
     return search.Search(
@@ -222,15 +227,17 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     """The study's files and figures."""
     from toolkit.artifacts import manifest, report
     from toolkit.commands import _tune_report
-    from toolkit.training import search, storage
+    from toolkit.training import search, storage, studies
     from toolkit.training import space as spaces
 
-    metric, found, best = settings.base.metric, search.finished(study), study.best_trial
-    told = {"trials": len(found), "failed": len(search.failed(study))}
+    metric, found, best = settings.base.metric, studies.finished(study), study.best_trial
+    trained = replace(job.config, train=spaces.applied(job.config.train, best.params))
+    told = {"trials": len(found), "failed": len(studies.failed(study))}
     manifest.write_json(
         job.folder / "best.json",
         {
-            "config": {"train": spaces.as_config(best.params)},
+            "config": configs.as_dict(trained, without=OF_A_SEARCH),
+            "searched": best.params,
             "value": best.value,
             "metric": metric,
             "trial": best.number,
@@ -248,7 +255,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
     (job.folder / "README.md").write_text(_tune_report.readme(study, job.config.keep_model), encoding="utf-8")
     job.metrics |= {**told, "best": best.value, "metric": metric, **best.params}
     job.metrics |= {
-        "seconds": round(search.spent(study, settings.worker), 1),
+        "seconds": round(studies.spent(study, settings.worker), 1),
         "exhausted": search.exhausted(settings, study),
         "has_model": job.config.keep_model,
     }
@@ -270,7 +277,7 @@ def _write_model(job: Job, settings: Search, study: Any) -> None:
     model, task, figures = search.best_model(settings, study)
     (job.folder / MODEL).mkdir()
     inside = replace(job, folder=job.folder / MODEL, work=job.work / "again", metrics={})
-    _training.publish(inside, model, task, figures, f"{job.inputs['model'].given}, trial {best.number} of a search")
+    _training.publish(inside, model, task, figures, f"{job.inputs['model'].title}, trial {best.number} of a search")
 
 
 STEP = Step(

@@ -16,6 +16,7 @@ MOST_LINES = 400
 APART, HEIGHT = 1.16, 3.1  # inches between two columns, and of a column
 DECADES = 8  # a column whose largest number is this many times its smallest is drawn by its logarithm
 BESIDE = 1.0  # inches that the texts beside a column may take
+CLEAR = 0.06  # of a column's height, which a number needs for itself
 NAME_SIZE = canvas.SIZE - 1
 
 
@@ -93,4 +94,10 @@ def _scale(values: Sequence[Any]) -> tuple[Any, list[tuple[float, str]]]:
     few = sorted(known) if len(known) <= 5 else None
     middle = math.sqrt(low * high) if log else (low + high) / 2
     ticks = few or [low, middle, high]
-    return place, [(place(v), number(v if isinstance(v, int) else float(f"{v:.3g}"))) for v in ticks]
+    ends = place(ticks[0]), place(ticks[-1])
+    written: list[float] = []
+    for value in ticks:
+        near = [*map(place, written), *ends]
+        if place(value) in ends or min(abs(place(value) - other) for other in near) >= CLEAR:
+            written.append(value)
+    return place, [(place(v), number(v if isinstance(v, int) else float(f"{v:.3g}"))) for v in written]

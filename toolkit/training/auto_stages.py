@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toolkit import console
+from toolkit import console, ranks
+from toolkit.training import distributed
 from toolkit.training.config import Layers, Optim
 
 FILE = "auto_stages.json"  # in the work folder: a resumed training keeps its stages, whatever memory is free then
@@ -63,6 +64,8 @@ def settle(layers: Layers, optim: Optim, model: Any, rows: int, work: Path, devi
             layer_decay=layers.layer_decay,
             scratch=scratch,
         )
+    choice = Choice(*distributed.of_leader(tuple(choice)))  # memory may differ between processes
+    if ranks.leads():
         work.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".new")
         aside.write_text(json.dumps(choice._asdict()))

@@ -10,22 +10,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
-from toolkit import console
+from toolkit import console, digest
 
 COMPLETE = "complete"  # written last: what the engine knew, and the size and digest of every file
 ASIDE = "writing"  # where one is made before it gets its name
 BEST = "best.safetensors"
-
-
-def digest(path: Path) -> str:
-    """xxh3-128 of a file's bytes, in hex."""
-    state = xxhash.xxh3_128()
-    with path.open("rb") as f:
-        while block := f.read(1 << 22):
-            state.update(block)
-    return state.hexdigest()
 
 
 def step_of(folder: Path) -> int:
@@ -42,7 +31,7 @@ def seal(made: Path, known: dict[str, Any]) -> None:
     files = {}
     for path in sorted(p for p in made.rglob("*") if p.is_file()):
         sync(path)
-        files[path.relative_to(made).as_posix()] = [path.stat().st_size, digest(path)]
+        files[path.relative_to(made).as_posix()] = [path.stat().st_size, digest.of_file(path)]
     mark = made / COMPLETE
     mark.write_text(json.dumps({"known": known, "files": files}))
     sync(mark)
@@ -94,7 +83,7 @@ def damage(found: Path) -> str | None:
     for name, (size, expected) in files.items():
         path = found / name
         try:
-            if path.stat().st_size != size or digest(path) != expected:
+            if path.stat().st_size != size or digest.of_file(path) != expected:
                 return str(name)
         except OSError:
             return str(name)

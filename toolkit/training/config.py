@@ -88,7 +88,7 @@ class Schedule:
         Literal["linear", "cosine", "restarts", "plateau", "constant"],
         Option(help="How the rate falls; plateau: when validation gets no better."),
     ] = "linear"
-    cycle: Annotated[float, Bounds(0.001, 1)] = 0.25  # restarts: share of the steps of the first cycle (T_0)
+    cycle: Annotated[float, Bounds(0.001, 1)] = 1 / 3  # restarts: share of the steps of the first cycle (T_0)
     cycle_growth: Annotated[float, Bounds(1)] = 2.0  # how many times as long each next cycle is (T_mult)
     floor: Annotated[float, Bounds(0, 1)] = 0.0  # share of the peak rate that it never falls below (eta_min)
     plateau_patience: Annotated[int, Bounds(0)] = 1  # evaluations without gain before it cuts the rate

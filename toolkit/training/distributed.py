@@ -166,18 +166,23 @@ def agreed(checkpoint: Path | None) -> Path | None:
     Raises:
         ToolkitError: this process does not see it.
     """
-    if ranks.count() == 1:
-        return checkpoint
-    from torch.distributed import broadcast_object_list
-
-    chosen = [checkpoint and checkpoint.name]
-    broadcast_object_list(chosen)
-    if chosen[0] != (checkpoint and checkpoint.name):
+    here = checkpoint and checkpoint.name
+    chosen = of_leader(here)
+    if chosen != here:
         raise ToolkitError(
-            f"here the last checkpoint is {checkpoint and checkpoint.name}, at rank 0 {chosen[0]}",
-            "give --out on a disk that all machines share",
+            f"here the last checkpoint is {here}, at rank 0 {chosen}", "give --out on a disk that all machines share"
         )
     return checkpoint
+
+
+def of_leader(value: Any) -> Any:
+    """What rank 0 has; every rank must call."""
+    told = [value]
+    if ranks.count() > 1:
+        from torch.distributed import broadcast_object_list
+
+        broadcast_object_list(told)
+    return told[0]
 
 
 def gathered(engine: Any) -> Any:

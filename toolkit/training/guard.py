@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
 import torch
 
 Compute = Callable[[Any], torch.Tensor]  # a batch -> its loss
+Cut = Callable[[Any], Iterable[tuple[Any, float]]]  # a batch -> its pieces, each with its share
 
 
 class Step(NamedTuple):
@@ -116,26 +117,30 @@ class Culprit(NamedTuple):
     rows: list[int]  # the numbers of the rows in that batch, empty where it cannot be told
 
 
-def find(model: Any, step: Step, compute: Compute) -> Culprit | None:
+def find(model: Any, step: Step, compute: Compute, cut: Cut = lambda batch: [(batch, 1.0)]) -> Culprit | None:
     """Compute a step once more and find the first output, else the first gradient, that is not finite.
 
     Args:
-        compute: a batch's loss through `model`, as in training.
+        compute: the loss of a piece of a batch through `model`, as in training.
+        cut: a batch in the pieces that memory holds.
     """
     with _random(step.random):
         model.zero_grad()
         for number, batch in enumerate(step.batches):
-            with _first_output(model) as found:
-                loss = compute(batch)
-            if found:
-                return Culprit(f"the output of {found[0][0]}", number, found[0][1])
-            if not torch.isfinite(loss):
-                return Culprit("the loss itself, of outputs that are", number, [])
-            loss.backward()
-            # Gradients are made from the head down, so that the highest weights are where it began.
-            bad = [n for n, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad.sum())]
-            if bad:
-                return Culprit(f"the gradient of {bad[-1]}", number, [])
+            done = 0
+            for piece, _ in cut(batch):
+                with _first_output(model) as found:
+                    loss = compute(piece)
+                if found:
+                    return Culprit(f"the output of {found[0][0]}", number, [done + row for row in found[0][1]])
+                if not torch.isfinite(loss):
+                    return Culprit("the loss itself, of outputs that are", number, [])
+                loss.backward()
+                # Gradients are made from the head down, so that the highest weights are where it began.
+                bad = [n for n, p in model.named_parameters() if p.grad is not None and not p.grad.sum().isfinite()]
+                if bad:
+                    return Culprit(f"the gradient of {bad[-1]}", number, [])
+                done += len(next(iter(piece.values())))
     return None
 
 

@@ -127,6 +127,7 @@ def checkpointed(model: Any, wanted: bool) -> Iterator[None]:
             f"{type(model).__name__} cannot checkpoint activations", "leave --checkpoint-activations out"
         )
     model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.disable_input_require_grads()  # without reentrance nothing needs it, and frozen layers need no gradients
     try:
         yield
     finally:

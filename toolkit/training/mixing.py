@@ -13,6 +13,7 @@ import torch
 
 from toolkit.training.config import Images
 from toolkit.training.tasks.classification import SHARES
+from toolkit.training.weighting import WEIGHT
 
 ASPECT = 4 / 3  # of a crop, at most, either way
 
@@ -20,7 +21,8 @@ ASPECT = 4 / 3  # of a crop, at most, either way
 def vary(batch: dict[str, Any], config: Images, classes: int) -> dict[str, Any]:
     """The batch with its images cropped, flipped and mixed as `config` says.
 
-    Mixtures have `label_weights`; where rows have any number of classes, their `labels` are shares.
+    Mixtures have `label_weights`, in which each parent counts by its share and its weight in the loss; where rows have
+    any number of classes, their `labels` are shares.
 
     Args:
         batch: `pixel_values` (images, channels, height, width) and `labels`; any other where nothing is asked for.
@@ -39,7 +41,12 @@ def vary(batch: dict[str, Any], config: Images, classes: int) -> dict[str, Any]:
     mixed, share = mix(pixels, pixels[order], share)
     key = "labels" if labels.ndim > 1 else SHARES
     own = batch[key] if key in batch else torch.nn.functional.one_hot(labels, classes).float()
-    return batch | {"pixel_values": mixed, key: torch.lerp(own[order], own, share)}
+    weights = batch.get(WEIGHT, torch.ones(len(pixels), device=labels.device))
+    mine, others = share * weights, (1 - share) * weights[order]
+    told = own * mine[:, None] + own[order] * others[:, None]
+    weight = mine + others
+    mixture = {"pixel_values": mixed, key: told / weight.clamp(min=1e-12)[:, None]}
+    return batch | mixture | ({WEIGHT: weight} if WEIGHT in batch else {})
 
 
 def _mixup(pixels: Any, others: Any, share: float) -> tuple[Any, float]:

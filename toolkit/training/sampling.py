@@ -38,6 +38,8 @@ class LengthGroupedBatches:
         parts = [order[i : i + chunk] for i in range(0, len(order), chunk)]
         order = np.concatenate([part[np.argsort(self.lengths[part], kind="stable")] for part in parts])
         batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
+        if len(batches) > 1 and len(batches[-1]) == 1 < self.batch_size:  # batch norm cannot learn from a row alone
+            batches[-1].insert(0, batches[-2].pop())
         return (batches[i] for i in rng.permutation(len(batches)))
 
 

@@ -27,19 +27,17 @@ from optuna.trial import TrialState
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
-from toolkit.training import draw, space, trainer
+from toolkit.training import draw, memory, space, studies, trainer
 from toolkit.training.config import TrainConfig
 from toolkit.training.draw import LOST
+from toolkit.training.studies import FAILED, SECONDS
 from toolkit.training.tasks import Task
 from toolkit.training.workers import WORKER, alive, beating
 
-FAILED = "failed"  # a trial's attribute: why it failed
-SECONDS = "seconds"  # how long it took
-DRAW = "draw"  # which draw it is
+DRAW = "draw"  # a trial's attribute: which draw it is
 STARTS = "starts"  # how often it was begun without coming to a first checkpoint
 MOST_STARTS = 10
 FIRST_FAILURES, FAILURES_IN_A_ROW = 4, 20  # that end a search: while nothing has succeeded, and later
-MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 SECONDS_TO_WAIT = 1.0  # between looks at other workers' trials
 
 
@@ -81,18 +79,19 @@ def run(search: Search, study: Any, *, total: int, seconds: float | None = None)
     epochs = space.most_epochs(search.space, search.base, search.scratch)
     study.pruner = draw.pruner(search.pruner, epochs)
     shown, seen, waiting = 0, dict[int, Any](), False
-    if finished(study):
-        console.note(f"the study has {len(finished(study))} trials, going on")
+    if before := len(studies.finished(study)):
+        console.note(f"the study has {before} trial{'s' * (before > 1)}, going on")
     with console.progress("trials", total) as advance:
         while True:
-            advance(len(finished(study)) - shown, _best_so_far(study, str(search.base.metric)))
-            shown = len(finished(study))
-            if shown >= total or (seconds is not None and spent(study, search.worker) >= seconds):
+            advance(len(studies.finished(study)) - shown, _best_so_far(study, str(search.base.metric)))
+            shown = len(studies.finished(study))
+            if shown >= total or (seconds is not None and studies.spent(study, search.worker) >= seconds):
                 return
             others = alive(study, search.worker, seen, search.grace)
+            started = time.monotonic()
             trial = _taken_up(search, study) or _begun(search, study, total)
             if trial is not None:
-                _run(search, study, trial, epochs)
+                _run(search, study, trial, epochs, started)
                 _clear(search, study)
                 _stop_if_all_fail(study)
             elif others:
@@ -105,35 +104,13 @@ def run(search: Search, study: Any, *, total: int, seconds: float | None = None)
                 return
 
 
-def finished(study: Any) -> list[Any]:
-    """The trials that count: complete, or stopped early by the pruner."""
-    return [t for t in study.get_trials(deepcopy=False) if t.state.name in ("COMPLETE", "PRUNED")]
-
-
-def failed(study: Any) -> list[Any]:
-    """The trials that ended in an error, which `user_attrs["failed"]` tells."""
-    return [t for t in study.get_trials(deepcopy=False) if FAILED in t.user_attrs]
-
-
 def exhausted(search: Search, study: Any) -> bool:
     """Whether a grid has no cell left."""
     return search.sampler == "grid" and not draw.left(search.space, study.get_trials(deepcopy=False))
 
 
-def best(study: Any) -> Any | None:
-    """The best complete trial."""
-    complete = any(t.state == TrialState.COMPLETE for t in study.get_trials(deepcopy=False))
-    return study.best_trial if complete else None
-
-
-def spent(study: Any, worker: str | None = None) -> float:
-    """Seconds spent on trials that ended, of one worker or of all."""
-    trials = [t for t in study.get_trials(deepcopy=False) if worker in (None, t.user_attrs.get(WORKER))]
-    return float(sum(t.user_attrs.get(SECONDS, 0.0) for t in trials))
-
-
 def _best_so_far(study: Any, metric: str) -> str:
-    found = best(study)
+    found = studies.best(study)
     return f"best {metric} {found.value:.4f}" if found else ""
 
 
@@ -188,9 +165,8 @@ def _folder(search: Search, number: int) -> Path:
     return search.work / f"trial-{number}"
 
 
-def _run(search: Search, study: Any, trial: Any, epochs: int) -> None:
-    """Train a trial and tell the study how it ended."""
-    started = time.monotonic()
+def _run(search: Search, study: Any, trial: Any, epochs: int, started: float) -> None:
+    """Train a trial and tell the study how it ended, and how long it took since it was `started` to be drawn."""
 
     def end(state: TrialState, value: float | None = None) -> None:
         trial.set_user_attr(SECONDS, round(time.monotonic() - started, 3))
@@ -233,7 +209,7 @@ def _value(search: Search, study: Any, trial: Any, epochs: int) -> float:
     if not math.isfinite(value):
         raise ToolkitError(f"{metric} is {value}")
     if search.keep:
-        before, sign = best(study), 1 if study.direction.name == "MAXIMIZE" else -1
+        before, sign = studies.best(study), 1 if study.direction.name == "MAXIMIZE" else -1
         if before is None or sign * value > sign * before.value:
             _keep(search.work, trial.number, model, figures)
     return value
@@ -256,7 +232,7 @@ def _trained(
 def _reason(e: BaseException) -> str:
     """Why a trial failed, in one line."""
     text = " ".join(str(e).split())[:300]
-    if isinstance(e, MemoryError) or any(words in text.lower() for words in MEMORY):
+    if memory.is_out(e):
         return f"out of memory ({text or type(e).__name__})"
     return text if isinstance(e, ToolkitError) else f"{type(e).__name__}: {text}"
 
@@ -273,7 +249,7 @@ def _keep(work: Path, number: int, model: Any, figures: dict[str, Any]) -> None:
 
 def _clear(search: Search, study: Any) -> None:
     """Remove what trials that ended have left, but for the best one's model."""
-    found = best(study)
+    found = studies.best(study)
     for path in [*search.work.glob("trial-*"), *search.work.glob("kept-*")]:
         if path.name != f"kept-{found.number if found else ''}":
             shutil.rmtree(path, ignore_errors=True)
@@ -300,11 +276,3 @@ def best_model(search: Search, study: Any) -> tuple[Any, Task, dict[str, Any]]:
     console.note(f"the model of trial {found.number} was not kept here: training it again")
     model, figures = _trained(search, found.params, search.work / "again", None)
     return model, task, figures
-
-
-def importance(study: Any) -> dict[str, float]:
-    """Importance of each option; empty while too few trials are complete."""
-    try:
-        return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
-    except (ValueError, RuntimeError):
-        return {}

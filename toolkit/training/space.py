@@ -18,7 +18,8 @@ from toolkit.training.config import EPOCHS, LR, TrainConfig
 
 Space = dict[str, dict[str, Any]]
 LEAVES = {leaf.name: leaf for leaf in configs.leaves(TrainConfig)}
-NOT_SEARCHED = ("metric", "find_lr")  # what trials are compared by, and another search
+# What trials are compared by, another search, what the model of all trials is made for, and how processes share one.
+NOT_SEARCHED = ("metric", "find_lr", "resolution", "fsdp", "deepspeed")
 KEYS = ("low", "high", "log", "step", "choices")
 WIDE = 768  # hidden size of BERT base
 MOST_CELLS = 1_000_000
@@ -61,11 +62,15 @@ def default(kind: str, width: int | None, base: TrainConfig) -> Space:
     return kept
 
 
-def read(mapping: Mapping[str, Any], where: str, base: TrainConfig) -> Space:
+def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -> Space:
     """The space in a file's mapping; `where` names the file in errors.
 
+    Args:
+        kind: "text" or "image".
+
     Raises:
-        ToolkitError: an unknown option, one that cannot be searched or is set already, or a range that holds nothing.
+        ToolkitError: an unknown option, one that cannot be searched or is set already, one for images where there are
+            none, or a range that holds nothing.
     """
     found = {}
     for name, limits in configs.flatten(TrainConfig, mapping, where).items():
@@ -73,6 +78,8 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig) -> Space:
         if name in NOT_SEARCHED or not (leaf.decides or leaf.input):
             known = [n for n, at in LEAVES.items() if n not in NOT_SEARCHED and (at.decides or at.input)]
             raise ToolkitError(f"{where}: {name} cannot be searched", f"these can: {', '.join(known)}")
+        if "images" in leaf.path and kind != "image":
+            raise ToolkitError(f"{where}: {name} is for images, the data holds {kind}s", "leave it out")
         if configs.value_of(base, leaf) != leaf.default:
             raise ToolkitError(f"{where}: {name} is searched, and given by {leaf.flag} too", "leave one of them out")
         try:
@@ -151,17 +158,6 @@ def applied(base: TrainConfig, params: Mapping[str, Any]) -> TrainConfig:
     flat = {name: configs.value_of(base, leaf) for name, leaf in LEAVES.items()}
     config: TrainConfig = configs.build(TrainConfig, flat | dict(params))
     return config
-
-
-def as_config(params: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's options as the nested config that `finetune --config` takes."""
-    out: dict[str, Any] = {}
-    for name, value in params.items():
-        group = out
-        for part in LEAVES[name].path[:-1]:
-            group = group.setdefault(part, {})
-        group[name] = value
-    return out
 
 
 def most_epochs(space: Space, base: TrainConfig, scratch: bool) -> int:

@@ -32,11 +32,15 @@ TINY = 1e-40
 DECAY, SHIFT, FIRST, SECOND, EPS = range(5)  # columns of `since`: what a row last stepped then has missed up to now
 
 
-def tables(model: torch.nn.Module) -> list[torch.nn.Embedding]:
-    """The embeddings that are worth it: large, and of no other use (an output layer tied to them reads every row)."""
+def tables(model: Any) -> list[torch.nn.Embedding]:
+    """The vocabulary's table, where it is worth it: large, and of no other use (an output layer tied to it reads all).
+
+    Others are left alone: DeBERTa reads its table of distances as a matrix, where no hook would see which rows.
+    """
+    table = getattr(model, "get_input_embeddings", lambda: None)()
     uses = Counter(id(p) for _, p in model.named_parameters(remove_duplicate=False))
-    embeddings = [module for module in model.modules() if type(module) is torch.nn.Embedding]
-    return [e for e in embeddings if e.num_embeddings >= LARGE and uses[id(e.weight)] == 1]
+    worth = type(table) is torch.nn.Embedding and table.num_embeddings >= LARGE and uses[id(table.weight)] == 1
+    return [table] if worth else []
 
 
 class SparseAdamW(torch.optim.AdamW):
@@ -50,9 +54,13 @@ class SparseAdamW(torch.optim.AdamW):
         self.undo = ExitStack()
         for embedding in embeddings:
             embedding.sparse = True
-            hook = embedding.register_forward_pre_hook(lambda module, given: self.catch_up(module.weight, given[0]))
+            hook = embedding.register_forward_pre_hook(self._read)
             self.undo.callback(hook.remove)
             self.undo.callback(setattr, embedding, "sparse", False)
+
+    def _read(self, module: torch.nn.Embedding, given: Any) -> None:
+        if state := self.state.get(module.weight):
+            catch_up(module.weight, state, given[0])
 
     def close(self) -> None:
         """Leave the embeddings as they were; their rows are current only after `settle`."""
@@ -97,7 +105,7 @@ class SparseAdamW(torch.optim.AdamW):
         since[state["current"]] = _nothing(group["eps"])
         state["seen"][rows] = state["current"]
         if state["current"] == SPAN:
-            self._settle(p)
+            settle(p, state)
 
     def _begin(self, p: Any, eps: float) -> Any:
         since = torch.zeros(SPAN + 1, 5, dtype=torch.float64)
@@ -108,46 +116,56 @@ class SparseAdamW(torch.optim.AdamW):
         )  # fmt: skip
         return self.state[p]
 
-    @torch.no_grad()
-    def catch_up(self, p: Any, rows: Any) -> None:
-        """Give these rows (ids in any shape, repeated or not) the steps without gradient that they have missed."""
-        state = self.state.get(p)
-        if not state:
-            return
-        rows = rows.unique()
-        rows = rows[state["seen"][rows] != state["current"]]
-        missed = state["since"][state["seen"][rows]]
-        missed[:, EPS] /= missed[:, SHIFT]
-        decay, shift, beta1, beta2, eps = missed.to(p.dtype).unsqueeze(-1).unbind(1)
-        first, second = state["exp_avg"][rows], state["exp_avg_sq"][rows]
-        update = first.div(second.sqrt().add_(eps)).mul_(shift)
-        p.index_copy_(0, rows, p[rows].mul_(decay).sub_(update))
-        state["exp_avg"].index_copy_(0, rows, first.mul_(beta1))
-        state["exp_avg_sq"].index_copy_(0, rows, second.mul_(beta2))
-        state["seen"][rows] = state["current"]
-
-    def _settle(self, p: Any) -> None:
-        """Catch up the whole table and forget the past."""
-        state = self.state[p]
-        for rows in torch.arange(len(p)).split(LARGE):  # part by part, for the memory's sake
-            self.catch_up(p, rows)
-        state["since"][0] = state["since"][state["current"]]
-        state["current"] = 0
-        state["seen"].zero_()
-
     def settle(self) -> None:
         """Make every weight what it is to be, as before the model is judged or its weights are kept."""
         for p in self.tables:
-            if self.state.get(p):
-                self._settle(p)
+            if state := self.state.get(p):
+                settle(p, state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The state of a `SparseAdamW`, or of a dense AdamW, of which every row is current."""
         super().load_state_dict(state_dict)
         # The base class brings all to the weights' type, which float64 and counts do not survive.
-        for number, p in enumerate(p for group in self.param_groups for p in group["params"]):
+        own = ((p, group["eps"]) for group in self.param_groups for p in group["params"])
+        for number, (p, eps) in enumerate(own):
             if p in self.tables and number in state_dict["state"]:
-                given = state_dict["state"][number]
-                self.state[p] = {key: v.clone() if isinstance(v, torch.Tensor) else v for key, v in given.items()}
+                given = state_dict["state"][number].items()
+                self._begin(p, eps).update({k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in given})
+
+
+@torch.no_grad()
+def catch_up(p: Any, state: dict[str, Any], rows: Any) -> None:
+    """Give these rows (ids in any shape, repeated or not) the steps without gradient that they have missed."""
+    rows = rows.unique()
+    rows = rows[state["seen"][rows] != state["current"]]
+    missed = state["since"][state["seen"][rows]]
+    missed[:, EPS] /= missed[:, SHIFT]
+    decay, shift, beta1, beta2, eps = missed.to(p.dtype).unsqueeze(-1).unbind(1)
+    first, second = state["exp_avg"][rows], state["exp_avg_sq"][rows]
+    update = first.div(second.sqrt().add_(eps)).mul_(shift)
+    p.index_copy_(0, rows, p[rows].mul_(decay).sub_(update))
+    state["exp_avg"].index_copy_(0, rows, first.mul_(beta1))
+    state["exp_avg_sq"].index_copy_(0, rows, second.mul_(beta2))
+    state["seen"][rows] = state["current"]
+
+
+def settle(p: Any, state: dict[str, Any]) -> None:
+    """Catch up the whole table and forget the past."""
+    for rows in torch.arange(len(p), device=p.device).split(LARGE):  # part by part, for the memory's sake
+        catch_up(p, state, rows)
+    state["since"][0] = state["since"][state["current"]]
+    state["current"] = 0
+    state["seen"].zero_()
+
+
+def settle_for_dense(optimizer: torch.optim.Optimizer) -> None:
+    """Make a dense optimizer of one that took up the state of a `SparseAdamW` (a run goes on at another precision)."""
+    for p, state in optimizer.state.items():
+        if "since" in state:
+            state["seen"] = state["seen"].long()  # loading brings all to the weights' type
+            settle(p, state)
+            for key in ("since", "seen", "current"):
+                del state[key]
 
 
 def _nothing(eps: float) -> torch.Tensor:

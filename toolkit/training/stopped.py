@@ -9,7 +9,7 @@ from typing import Any
 
 from toolkit import ranks
 from toolkit.errors import ToolkitError
-from toolkit.training import checkpoints, guard, precision
+from toolkit.training import checkpoints, distributed, guard, precision
 
 NAME = "stopped.json"  # beside the checkpoints, for as long as nothing went on from there
 SHOWN = 40  # row ids in a message
@@ -24,7 +24,7 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
 
     def compute(batch: Any) -> Any:
         with engine.compute_loss_context_manager():
-            return engine.loss_of(engine.model, engine._prepare_inputs(batch))[0]
+            return engine.loss_of(engine.model, batch)[0]
 
     step, work = stop.step, Path(engine.args.output_dir).parent
     batches = [rows_of(engine, step.number, i) for i in range(len(step.batches))]
@@ -33,7 +33,7 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
     if not stop.taken:
         checkpoints.drop(work / "checkpoints", step.number - 1)  # what comes after it is not finite: no healthy one
         with precision.plainly(engine.model):
-            culprit = guard.find(engine.model, step, compute)
+            culprit = guard.find(engine.model, step, compute, lambda b: engine.pieces.cut(engine._prepare_inputs(b)))
     narrowed = names(engine, [batches[culprit.batch][i] for i in culprit.rows]) if culprit else []
     where = culprit.where if culprit else None
     told = {"step": step.number, "what": stop.what, "where": where, "rows": narrowed, "batch": whole}
@@ -55,8 +55,8 @@ def rows_of(engine: Any, step: int, number: int) -> list[int]:
     each = engine.args.gradient_accumulation_steps
     epoch, done = divmod(step - 1, -(-len(engine.callback_handler.train_dataloader) // each))
     engine.batches.set_epoch(epoch)
-    rows: list[int] = list(engine.batches)[done * each + number]
-    return rows[ranks.rank() :: ranks.count()]
+    shares: list[list[int]] = list(distributed.Share(engine.batches, ranks.rank(), ranks.count()))
+    return shares[done * each + number]
 
 
 def names(engine: Any, rows: Sequence[int]) -> list[str]:

@@ -81,6 +81,7 @@ def train(
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     machine = precision.resolve(model, config)
+    arguments = _arguments(config, work, started, machine, seed)  # from here on processes hear each other
     layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, machine.device, scratch)
     config = replace(config, layers=layers)
     with ExitStack() as inside:
@@ -89,7 +90,7 @@ def train(
         engine = Engine(
             model=copy.deepcopy(model) if distributed.sharded(config) else model,
             whole=model,
-            args=_arguments(config, work, started, machine, seed),
+            args=arguments,
             train_dataset=rows,  # type: ignore[arg-type]
             eval_dataset=sorted(validation, key=task.reader.size),  # type: ignore[arg-type]
             data_collator=task.collate,
@@ -112,6 +113,8 @@ def train(
         if not engine.watch.is_over():
             inside.enter_context(precision.compiled(engine.model, machine.compile))
         _run(engine, checkpoint)
+    for name in ("forward", "_original_forward"):  # accelerate's, which computes in the training's precision
+        engine.model.__dict__.pop(name, None)
     engine.watch.restore_best()
     return engine.watch.figures()
 

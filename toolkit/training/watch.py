@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
-from toolkit import console, ranks
+from toolkit import console, digest, ranks
 from toolkit.errors import ToolkitError
 from toolkit.training import checkpoints, distributed, divergence, hardware, precision, stages
 from toolkit.training.config import TrainConfig
@@ -35,7 +35,6 @@ class Watch(TrainerCallback):
         self.shown: dict[str, str] = {}  # beside the progress bar
         self.stage: stages.Stage | None = None
         self.bar = ExitStack()
-        self.statistics = Statistics(engine.model)
         self.measured = False  # whether the step in progress is one that is logged
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -62,6 +61,7 @@ class Watch(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.advance = self.bar.enter_context(console.progress("training", state.max_steps))
         self.advance(state.global_step)
+        self.statistics = Statistics(self.engine.model)  # not before: sharding gives a model other weights
         self.meter = hardware.Meter(self.engine.machine.device)
         self.bar.callback(self.meter.close)
         self.logged = dict(self.engine.spent)
@@ -88,8 +88,13 @@ class Watch(TrainerCallback):
         """Compiled code calls no hooks: there the activations are those of one more forward pass."""
         if self.statistics.hooks and self.engine.machine.compile:
             model = self.engine.model
-            with precision.plainly(model.eval()), torch.no_grad(), self.engine.compute_loss_context_manager():
-                self.engine.compute_loss(model, self.engine._prepare_inputs(inputs))
+            with ExitStack() as inside:
+                inside.enter_context(torch.random.fork_rng())  # how often is logged must not decide what is drawn
+                inside.enter_context(precision.plainly(model.eval()))
+                inside.enter_context(torch.no_grad())
+                inside.enter_context(self.engine.compute_loss_context_manager())
+                for piece, _ in self.engine.pieces.cut(self.engine._prepare_inputs(inputs)):
+                    self.engine.loss_of(model, piece)
             self.statistics.unhook()
 
     def after_gradients(self) -> None:
@@ -143,9 +148,11 @@ class Watch(TrainerCallback):
         if "loss" in logs:
             logs |= self._rates() | self._speed() | self.statistics.take()
             logs |= hardware.memory(self.engine.machine.device) | self.meter.take()
-        words = {"loss": "loss", "learning_rate": "rate", "grad_norm": "gradient", "samples_per_second": "rows/s"}
-        words |= {f"eval_{self.config.metric}": str(self.config.metric)}
-        self.shown |= {word: f"{logs[key]:.3g}" for key, word in words.items() if key in logs}
+        metric = str(self.config.metric)
+        words = {"loss": "loss", f"eval_{metric}": metric.replace("loss", "validation loss")}  # first: what fits always
+        words |= {"learning_rate": "rate", "grad_norm": "gradient", "samples_per_second": "rows/s"}
+        known = self.shown | {word: f"{logs[key]:.3g}" for key, word in words.items() if key in logs}
+        self.shown = {word: known[word] for word in words.values() if word in known}
         if ranks.leads():
             with (self.work / "logs" / METRICS).open("a") as f:
                 f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
@@ -197,7 +204,7 @@ class Watch(TrainerCallback):
             aside = self.work / "best.new"
             save_model(model, str(aside))
             checkpoints.sync(aside)
-            self.engine.best_digest = checkpoints.digest(aside)
+            self.engine.best_digest = digest.of_file(aside)
             aside.rename(self.best_weights)
         self.engine.accelerator.wait_for_everyone()
 
@@ -209,7 +216,7 @@ class Watch(TrainerCallback):
         """
         from safetensors.torch import load_model
 
-        if ranks.leads() and checkpoints.digest(self.best_weights) != self.engine.best_digest:
+        if ranks.leads() and digest.of_file(self.best_weights) != self.engine.best_digest:
             raise ToolkitError(
                 f"{self.best_weights} is damaged", "the same call goes on from the last checkpoint that is whole"
             )

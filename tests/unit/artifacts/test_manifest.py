@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from toolkit import digest
 from toolkit.artifacts import manifest
 from toolkit.errors import ToolkitError
 
@@ -86,7 +87,7 @@ def test_the_content_digest_is_of_the_data_half() -> None:
 def test_digests(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * (5 << 20))
     (tmp_path / "b").write_bytes(b"x" * (5 << 20))
-    assert manifest.digest_file(tmp_path / "a") == manifest.digest_file(tmp_path / "b")
+    assert digest.of_file(tmp_path / "a") == digest.of_file(tmp_path / "b")
     assert manifest.digest_json({"a": 1, "b": 2}) == manifest.digest_json({"b": 2, "a": 1})
     assert manifest.digest_json({"a": 1}) != manifest.digest_json({"a": 1.5})
 

@@ -287,6 +287,11 @@ def test_a_column_of_parallel_coordinates_by_its_values() -> None:
         assert f">{name}</text>" in text
 
 
+def test_numbers_beside_a_column_keep_clear_of_each_other() -> None:
+    drawn = search.parallel({"lr": [0.0010, 0.0011, 0.5, 1.0]}, [True] * 4, [False] * 4)
+    assert [text.get_text() for text in drawn.axes[0].texts[:3]] == ["0.001", "0.5", "1"]
+
+
 def test_the_most_confused_classes_are_shown() -> None:
     matrix = np.diag([100] * 25)
     matrix[24, 23] = 50

@@ -50,3 +50,17 @@ def bert():
 def one_bert():
     """The same for all tests: they train copies of it."""
     return make_bert()
+
+
+@pytest.fixture(scope="session")
+def start():
+    """One of wider layers whose weights are large enough to learn from few rows; tests train copies of it."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=32, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        initializer_range=0.1,
+    )  # fmt: skip
+    tokenizer = builtin.train_tokenizer(["word and more of it"] * 8)
+    return BertForSequenceClassification(config), bind("text-classification", TextReader(tokenizer, 128))

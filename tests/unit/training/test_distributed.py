@@ -90,6 +90,20 @@ def test_one_rank_writes(pair):
     assert [entry["step"] for entry in logged if "eval_loss" in entry] == [4, 8]
 
 
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_health_is_that_of_the_weights_in_training(pair, name):
+    first = json.loads((pair / f"{name}.work" / "logs" / "metrics.jsonl").read_text().splitlines()[0])
+    for group in ("embeddings", "layer.0", "head"):
+        assert first[f"grad_norm/{group}"] > 0
+        assert first[f"update_ratio/{group}"] > 0
+
+
+def test_all_ranks_take_the_stages_that_rank_0_chooses(pair):
+    """The others have no memory left, and would freeze layers."""
+    told = [json.loads((pair / f"auto.{rank}.json").read_text())["seen"]["stages"] for rank in range(2)]
+    assert told == ["none", "none"]
+
+
 @pytest.mark.parametrize("count", [2, 3, 8])
 def test_shares_are_the_batches_of_one_process(count):
     lengths = [3 + i * 7 % 11 for i in range(45)]

@@ -3,25 +3,10 @@ import json
 
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
 
 from toolkit.errors import ToolkitError
-from toolkit.reading.text import TextReader
-from toolkit.training import builtin, find_lr, trainer
+from toolkit.training import find_lr, trainer
 from toolkit.training.config import Layers, Optim, Regularise, TrainConfig, check
-from toolkit.training.tasks import bind
-
-
-@pytest.fixture(scope="module")
-def start():
-    _, tokenizer = builtin.build("builtin:text-tiny", [f"word{i % 9} of it" for i in range(90)], ["a", "b"], seed=0)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=32, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        initializer_range=0.1,
-    )  # fmt: skip
-    made = BertForSequenceClassification(config)
-    return made, bind("text-classification", TextReader(tokenizer, 128))
 
 
 def rows(count):

@@ -79,6 +79,19 @@ def test_accumulated_batches_name_the_one_that_broke(bert, rows, config, tmp_pat
     assert len(found["batch"]) == 24
 
 
+def test_it_is_looked_for_in_pieces_where_memory_holds_no_more(bert, rows, config, tmp_path):
+    made, task = bert
+    break_at(made, 0)
+
+    def loss(model, batch):
+        if len(batch["labels"]) > 4:
+            raise torch.OutOfMemoryError
+        return task.loss(model, batch)
+
+    with pytest.raises(ToolkitError, match=r"layer\.0 in row 40"):
+        trainer.train(made, task, with_bad_row(rows, 40), rows(16, 1), config(), tmp_path, seed=0, loss=loss)
+
+
 def test_a_gradient_that_is_not_finite_names_its_weights(bert, rows, config, tmp_path):
     made, task = bert
 

@@ -6,28 +6,14 @@ from transformers import BertConfig, BertForSequenceClassification, ResNetConfig
 
 from toolkit import console
 from toolkit.errors import ToolkitError
-from toolkit.reading.text import TextReader
-from toolkit.training import builtin, dropout, memory, trainer
+from toolkit.training import dropout, memory, trainer
 from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
-from toolkit.training.tasks import bind
 
 OUT = {
     "cuda": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
     "python": MemoryError(),
 }
-
-
-@pytest.fixture(scope="module")
-def start():
-    _, tokenizer = builtin.build("builtin:text-tiny", [f"word{i % 9} of it" for i in range(90)], ["a", "b"], seed=0)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=32, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        initializer_range=0.1,
-    )  # fmt: skip
-    made = BertForSequenceClassification(config)
-    return made, bind("text-classification", TextReader(tokenizer, 128))
 
 
 def rows(count):

@@ -8,6 +8,7 @@ from toolkit.training import trainer
 from toolkit.training.config import Images, Optim, Regularise, TrainConfig
 from toolkit.training.mixing import vary
 from toolkit.training.tasks import bind
+from toolkit.training.tasks.classification import Classification
 
 
 def batch(count=8, size=32):
@@ -54,6 +55,19 @@ def test_with_both_one_is_drawn_a_batch():
 def test_shares_that_rows_have_are_mixed_on():
     given = batch(4) | {"label_weights": torch.full((4, 2), 0.5)}
     assert torch.allclose(vary(given, Images(mixup=1.0), 2)["label_weights"], torch.full((4, 2), 0.5))
+
+
+def test_in_a_mixture_each_row_keeps_its_weight_in_the_loss():
+    """The loss is the sum of the parents' losses, each times its share and its weight."""
+    torch.manual_seed(2)
+    weights, logits = torch.tensor([0.2, 1.8]), torch.randn(2, 2)
+    given = batch(2) | {"weight": weights}
+    out = vary(given, Images(mixup=1.0), 2)
+    means = out["pixel_values"].mean((1, 2, 3))
+    shares = torch.stack([2 - means, means - 1], 1)  # parents are 1 and 2: of class 0 and 1
+    expected = -(shares * weights * logits.log_softmax(1)).sum(1)
+    losses = Classification.losses(None, logits, out, 0.0) * out["weight"]
+    assert torch.allclose(losses, expected, atol=1e-5)
 
 
 def test_rows_of_several_classes_share_their_labels():

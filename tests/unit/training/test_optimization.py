@@ -39,6 +39,10 @@ def test_restarts_are_those_of_torch():
     assert [found[step] for step in places] == pytest.approx([expected[step] for step in places])
 
 
+def test_the_last_cycle_ends_with_the_training():
+    assert curve(70, scheduler="restarts")[-2] < 0.01
+
+
 def test_restarts_grow():
     """Cycles of 1/7, 2/7 and 4/7 of the steps."""
     found = curve(70, scheduler="restarts", cycle=1 / 7, cycle_growth=2.0)

@@ -1,13 +1,18 @@
 import copy
 import json
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from unit import image_models
 
 from toolkit.errors import ToolkitError
-from toolkit.training import precision, trainer
-from toolkit.training.config import Regularise
+from toolkit.reading.image import ImageReader
+from toolkit.training import builtin, precision, sparse_adamw, trainer
+from toolkit.training.config import Images, Regularise, TrainConfig
+from toolkit.training.tasks import bind
 from toolkit.training.watch import Watch
 
 
@@ -180,3 +185,39 @@ def test_a_compiled_model_is_saved_as_the_plain_one(bert, rows, config, tmp_path
     assert list(found[True][0]) == list(found[False][0])
     assert all(torch.equal(weights, found[False][0][name]) for name, weights in found[True][0].items())
     assert found[True][1][0].keys() == found[False][1][0].keys()
+
+
+def test_how_often_is_logged_does_not_change_what_a_compiled_model_learns(tmp_path, monkeypatch):
+    """The forward pass that tells of the activations draws no crops."""
+    monkeypatch.setattr(torch, "compile", lambda function, **how: function)
+    monkeypatch.setattr(precision.Precision, "quick", False)
+    task = bind("image-classification", ImageReader(builtin._image_processor(32)))
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
+    seen, found = [{"pixels": image, "labels": i % 2} for i, image in enumerate(pixels)], []
+    for every in (1, 100):
+        torch.manual_seed(0)
+        made = image_models.MODELS["vit"](num_labels=2)
+        options = TrainConfig(compile=True, epochs=1.0, batch_size=4, device="cpu", precision="fp32", log_every=every)
+        options = replace(options, images=Images(crop=0.5))
+        trainer.train(made, task, seen, seen[:4], options, tmp_path / str(every), seed=0)
+        found.append(made.classifier.weight)
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("formats", [("fp16", "fp32"), ("fp32", "fp16")], ids="-".join)
+def test_a_run_goes_on_at_another_precision(bert, rows, config, tmp_path, monkeypatch, formats):
+    """It is what the message of a run that fp16 cannot hold says to do; the vocabulary's optimizer is another then."""
+    monkeypatch.setattr(sparse_adamw, "LARGE", 1)
+
+    def stop(figures):
+        raise Killed
+
+    def run(precision, folder, report=None):
+        made, task = copy.deepcopy(bert)
+        options = config(precision=precision, save_every=3, regularise=Regularise(dropout=0.0))
+        trainer.train(made, task, rows(64), rows(16, 1), options, folder, seed=0, report=report)
+        return made.bert.embeddings.word_embeddings.weight
+
+    with pytest.raises(Killed):
+        run(formats[0], tmp_path / "on", stop)
+    assert torch.allclose(run(formats[1], tmp_path / "on"), run("fp32", tmp_path / "whole"), atol=2e-3)

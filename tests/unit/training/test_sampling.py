@@ -25,3 +25,11 @@ def test_lengths_within_a_batch_are_alike():
     found, sampler = batches(0)
     spread = [np.ptp(sampler.lengths[batch]) for batch in found]
     assert np.mean(spread) < 10  # of 96 that random batches would show
+
+
+def test_no_row_is_alone_in_a_batch():
+    found, sampler = batches(0, rows=65)
+    assert sorted(map(len, found)) == [2, 31, 32]
+    assert sorted(i for batch in found for i in batch) == list(range(65))
+    assert len(sampler) == 3
+    assert [len(batch) for batch in batches(0, rows=3, size=1)[0]] == [1, 1, 1]

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from toolkit.errors import ToolkitError
-from toolkit.training import draw, search, trainer, workers
+from toolkit.training import draw, search, studies, trainer, workers
 from toolkit.training.config import TrainConfig
 
 SPACE = {"lr": {"low": 1e-5, "high": 1e-1, "log": True}, "batch_size": {"choices": [8, 16]}}
@@ -100,14 +100,14 @@ def test_failed_trials_are_told_and_not_counted(train, tmp_path):
     train.before = before
     study = new_study()
     search.run(settings(tmp_path), study, total=3)
-    assert len(search.finished(study)) == 3
-    assert [t.user_attrs["failed"] for t in search.failed(study)] == [
+    assert len(studies.finished(study)) == 3
+    assert [t.user_attrs["failed"] for t in studies.failed(study)] == [
         "loss is nan at step 3: use a smaller --lr",
         "out of memory (CUDA out of memory. Tried to allocate 20 MiB more)",
         "out of memory (MemoryError)",
         "RuntimeError: shapes do not fit",
     ]
-    assert [t.number for t in search.failed(study)] == [0, 2, 3, 5]
+    assert [t.number for t in studies.failed(study)] == [0, 2, 3, 5]
 
 
 def test_a_search_that_only_fails_ends(train, tmp_path):
@@ -191,10 +191,23 @@ def test_the_time_is_of_all_calls(train, tmp_path):
     assert 1 <= count <= 3
     search.run(settings(tmp_path), study, total=50, seconds=0.5)
     assert len(study.trials) == count
-    more = search.spent(study) + 0.1
+    more = studies.spent(study) + 0.1
     search.run(settings(tmp_path), study, total=50, seconds=more)
     assert len(study.trials) > count
-    assert search.spent(study) == search.spent(study, "w") >= more
+    assert studies.spent(study) == studies.spent(study, "w") >= more
+
+
+def test_the_time_of_a_draw_counts(train, tmp_path, monkeypatch):
+    drawn = draw.params
+
+    def slow(*args):
+        time.sleep(0.2)
+        return drawn(*args)
+
+    monkeypatch.setattr(draw, "params", slow)
+    study = new_study()
+    search.run(settings(tmp_path), study, total=1)
+    assert studies.spent(study) >= 0.2
 
 
 def test_the_pruner_stops_trials_and_they_count(train, tmp_path):
@@ -257,7 +270,7 @@ def test_a_dead_workers_trial_is_replaced(train, tmp_path):
     search.run(settings(tmp_path, grace=0.3), study, total=2)
     assert [t.state.name for t in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
     assert "no sign of life for 0.3 s" in study.trials[0].user_attrs[draw.LOST]
-    assert not search.failed(study)
+    assert not studies.failed(study)
 
 
 def test_a_living_workers_trial_is_waited_for(train, tmp_path):
@@ -287,7 +300,7 @@ def test_a_worker_that_was_taken_for_dead_goes_on(train, tmp_path):
     train.before = before
     search.run(settings(tmp_path), study, total=2)
     assert [t.state.name for t in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert not search.failed(study)
+    assert not studies.failed(study)
 
 
 def test_two_workers_that_draw_at_one_moment(train, tmp_path, monkeypatch):
@@ -311,7 +324,7 @@ def test_two_workers_that_draw_at_one_moment(train, tmp_path, monkeypatch):
 def test_importance_needs_trials(train, tmp_path):
     study = new_study()
     search.run(settings(tmp_path), study, total=1)
-    assert search.importance(study) in ({}, {"lr": 0.5, "batch_size": 0.5})
+    assert studies.importance(study) in ({}, {"lr": 0.5, "batch_size": 0.5})
     search.run(settings(tmp_path), study, total=14)
-    shares = search.importance(study)
+    shares = studies.importance(study)
     assert shares["lr"] > shares["batch_size"]

@@ -1,6 +1,5 @@
 import pytest
 
-from toolkit import config as configs
 from toolkit.errors import ToolkitError
 from toolkit.training import space
 from toolkit.training.config import Optim, TrainConfig
@@ -42,7 +41,9 @@ def test_the_default_rates_follow_the_optimizer():
 
 def test_every_default_can_be_written_as_a_file():
     found = space.default("text", 768, BASE)
-    assert space.read(found, "s.json", BASE) == {n: {"log": False, **r} if "low" in r else r for n, r in found.items()}
+    assert space.read(found, "s.json", BASE, "text") == {
+        n: {"log": False, **r} if "low" in r else r for n, r in found.items()
+    }
 
 
 def test_a_file_names_any_option_nested_or_not():
@@ -50,12 +51,12 @@ def test_a_file_names_any_option_nested_or_not():
         "optim": {"weight-decay": {"low": 0, "high": 1, "step": 0.3}},
         "batch-size": {"low": 8, "high": 20, "step": 5},
     }
-    found = space.read(told | {"schedule.warmup": {"choices": [0, 0.1]}}, "s.json", BASE)
+    found = space.read(told | {"schedule.warmup": {"choices": [0, 0.1]}}, "s.json", BASE, "text")
     assert found["weight_decay"] == {"low": 0.0, "high": pytest.approx(0.9), "step": 0.3}
     assert found["batch_size"] == {"low": 8, "high": 18, "step": 5}
     assert found["warmup"] == {"choices": [0.0, 0.1]}
     found = space.read(
-        {"stages": {"choices": ["none", "gradual"]}, "dropout": {"choices": [None, 0.1]}}, "s.json", BASE
+        {"stages": {"choices": ["none", "gradual"]}, "dropout": {"choices": [None, 0.1]}}, "s.json", BASE, "text"
     )
     assert found["dropout"]["choices"] == [None, 0.1]
 
@@ -87,35 +88,34 @@ def test_a_file_names_any_option_nested_or_not():
         ({"metric": {"choices": ["loss"]}}, "metric cannot be searched"),
         ({"device": {"choices": ["cpu"]}}, "device cannot be searched"),
         ({"find_lr": {"choices": [True]}}, "find_lr cannot be searched"),
+        ({"resolution": {"choices": [32, 64]}}, "resolution cannot be searched"),
+        ({"fsdp": {"choices": [True, False]}}, "fsdp cannot be searched"),
+        ({"mixup": {"low": 0, "high": 1}}, "mixup is for images, the data holds texts"),
         ({}, "holds no ranges"),
     ],
 )
 def test_a_space_that_means_nothing_is_refused(told, says):
     with pytest.raises(ToolkitError) as raised:
-        space.read(told, "s.json", BASE)
+        space.read(told, "s.json", BASE, "text")
     assert "s.json" in str(raised.value)
     assert says in str(raised.value)
 
 
+def test_how_images_are_varied_is_searched_of_images():
+    assert space.read({"mixup": {"low": 0, "high": 1}}, "s.json", BASE, "image")["mixup"]["high"] == 1.0
+
+
 def test_an_option_is_searched_or_given():
     with pytest.raises(ToolkitError, match="given by --epochs too"):
-        space.read({"epochs": {"choices": [1, 2]}}, "s.json", TrainConfig(epochs=1.0))
+        space.read({"epochs": {"choices": [1, 2]}}, "s.json", TrainConfig(epochs=1.0), "text")
 
 
-def test_a_trial_becomes_a_config_and_a_config_file():
+def test_a_trial_becomes_a_config():
     params = {"lr": 1e-3, "batch_size": 8, "stages": "gradual", "warmup": 0.2}
     base = TrainConfig(epochs=2.0, optim=Optim(momentum=0.5))
     made = space.applied(base, params)
     assert (made.optim.lr, made.batch_size, made.layers.stages, made.schedule.warmup) == (1e-3, 8, "gradual", 0.2)
     assert (made.epochs, made.optim.momentum) == (2.0, 0.5)
-    nested = space.as_config(params)
-    assert nested == {
-        "optim": {"lr": 1e-3},
-        "batch_size": 8,
-        "layers": {"stages": "gradual"},
-        "schedule": {"warmup": 0.2},
-    }
-    assert configs.flatten(TrainConfig, nested, "best.json") == params
 
 
 def test_the_cells_of_a_grid():
@@ -124,7 +124,7 @@ def test_the_cells_of_a_grid():
         "batch_size": {"low": 8, "high": 10},
         "dropout": {"low": 0.1, "high": 0.3, "step": 0.1},
     }
-    cells = space.cells(space.read(told, "s.json", BASE))
+    cells = space.cells(space.read(told, "s.json", BASE, "text"))
     assert len(cells) == 2 * 3 * 3
     assert {c["batch_size"] for c in cells} == {8, 9, 10}
     assert sorted({c["dropout"] for c in cells}) == pytest.approx([0.1, 0.2, 0.3])

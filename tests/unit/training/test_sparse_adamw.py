@@ -22,6 +22,9 @@ class Tiny(torch.nn.Module):
         self.table = torch.nn.Embedding(ROWS, 8, padding_idx=0)
         self.head = torch.nn.Linear(8, 2)
 
+    def get_input_embeddings(self):
+        return self.table
+
     def forward(self, ids):
         return self.head(self.table(ids).mean(1))
 
@@ -103,6 +106,28 @@ def test_goes_on_bit_by_bit_from_what_was_saved_inside_a_span():
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["to dense", "to sparse"])
+def test_a_run_may_change_between_dense_and_sparse(first):
+    """As one does that goes on at another precision than its checkpoint's."""
+    whole, usual = made(sparse=False)
+    run(whole, usual, range(45))
+
+    model, optimizer = made(first)
+    run(model, optimizer, range(21))
+    saved = optimizer.state_dict()
+    optimizer.close() if first else None
+    again, resumed = made(not first)
+    again.load_state_dict(model.state_dict())
+    resumed.load_state_dict(saved)
+    if first:
+        sparse_adamw.settle_for_dense(resumed)
+        assert {*resumed.state[again.table.weight]} == {*usual.state[whole.table.weight]}
+    run(again, resumed, range(21, 45))
+    resumed.settle() if not first else None
+    for name, value in whole.state_dict().items():
+        assert torch.allclose(value, again.state_dict()[name], atol=5e-6), name
+
+
 def test_leaves_the_embedding_as_it_was():
     model, optimizer = made(sparse=True)
     assert model.table.sparse
@@ -115,6 +140,7 @@ def test_leaves_the_embedding_as_it_was():
 def test_takes_large_tables_of_one_use(monkeypatch):
     monkeypatch.setattr(sparse_adamw, "LARGE", ROWS)
     model = Tiny()
+    model.distances = torch.nn.Embedding(ROWS, 8)  # which a model may read as a matrix
     assert sparse_adamw.tables(model) == [model.table]
     model.out = torch.nn.Linear(8, ROWS)
     model.out.weight = model.table.weight

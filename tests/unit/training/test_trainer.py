@@ -69,6 +69,24 @@ def test_a_stopped_run_ends_with_the_weights_of_an_undisturbed_one(model, tmp_pa
     assert all(torch.equal(v, expected[k]) for k, v in made.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"precision": "bf16"}, {"precision": "fp16"}, {"checkpoint_activations": True},
+        {"regularise": Regularise(layer_drop=0.5)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nothing_of_the_training_is_left_in_the_model(bert, tmp_path, asked):
+    """Or it would go on computing in the training's precision."""
+    made, task = bert
+    trainer.train(made, task, rows(16), rows(8, 1), config(**({"epochs": 1.0} | asked)), tmp_path, seed=0)
+    for module in made.modules():
+        assert not {"forward", "_original_forward"} & vars(module).keys()
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+
+
 def test_how_often_is_saved_does_not_change_a_bit(model, tmp_path, monkeypatch):
     monkeypatch.setattr(sparse_adamw, "LARGE", 1)
     made, task = model
