@@ -45,14 +45,17 @@ def layer_map(given: str, student: int, teacher: int) -> list[Pair]:
     """Which layers are compared.
 
     Args:
-        given: even (each of the student's, evenly over the teacher's), last (the last ones alone), or S:T,S:T …
+        given: even (the student's over the teacher's, first and last on first and last, as `layers:N` picks them),
+            last (the last ones alone), or S:T,S:T …
         student: how many layers it has. teacher: likewise.
 
     Raises:
         ToolkitError: it is none of these, or names a layer that is not there.
     """
     if given == "even":
-        return [(i, max(1, round(i * teacher / student))) for i in range(1, student + 1)]
+        return [(i + 1, 1 + round(i * (teacher - 1) / (student - 1))) for i in range(student - 1)] + [
+            (student, teacher)
+        ]
     if given == "last":
         return [(student, teacher)]
     if not re.fullmatch(r"\d+:\d+(,\d+:\d+)*", given):

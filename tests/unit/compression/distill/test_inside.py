@@ -5,6 +5,7 @@ from transformers import BertConfig, BertForSequenceClassification, DistilBertCo
 from transformers import DistilBertForSequenceClassification as DistilBert
 from unit.image_models import MODELS
 
+from toolkit.compression import structure
 from toolkit.compression.distill import inside
 from toolkit.compression.distill.inside import Weights
 from toolkit.errors import ToolkitError
@@ -45,7 +46,7 @@ def test_the_loss_of_hidden_states():
     there = INPUTS["attention_mask"].bool()
     apart = [
         F.mse_loss(F.layer_norm(own[s][there], (16,)), F.layer_norm(told[t][there], (16,))).item()
-        for s, t in ((1, 2), (2, 4), (0, 0))
+        for s, t in ((1, 1), (2, 4), (0, 0))
     ]
     assert loss_of(student, teacher, (3, 0, 0))[0].item() == pytest.approx(3 * (apart[0] + apart[1]) / 2, rel=1e-4)
     assert loss_of(student, teacher, (1, 0, 0), "last")[0].item() == pytest.approx(apart[1], rel=1e-4)
@@ -66,7 +67,7 @@ def test_the_relations_of_attention():
 @pytest.mark.parametrize(
     ("given", "pairs"),
     [
-        ("even", [(1, 2), (2, 4), (3, 6)]),
+        ("even", [(1, 1), (2, 3), (3, 6)]),
         ("last", [(3, 6)]),
         ("1:1,3:6", [(1, 1), (3, 6)]),
     ],
@@ -74,6 +75,10 @@ def test_the_relations_of_attention():
 def test_layer_maps(given, pairs):
     assert inside.layer_map(given, 3, 6) == pairs
     assert inside.layer_map("even", 4, 2) == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert inside.layer_map("even", 1, 6) == [(1, 6)]
+    for count in range(2, 13):
+        taken = [teacher - 1 for _, teacher in inside.layer_map("even", count, 12)]
+        assert taken == structure.evenly(12, count), "what `layers:N` begins with"
 
 
 @pytest.mark.parametrize(
