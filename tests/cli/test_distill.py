@@ -52,7 +52,8 @@ def turned(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_narrow_student_learns_hidden_states(model: Path, split: Path, narrow: Path, tmp_path: Path) -> None:
-    options = FAST | {"student": str(narrow), "attention_weight": 1.0, "embedding_weight": 1.0}
+    weights = {"hidden_weight": 1.0, "attention_weight": 1.0, "embedding_weight": 1.0}
+    options = FAST | weights | {"student": str(narrow)}
     made = toolkit.distill(model, data=str(split), out=tmp_path / "a", **options)
     weights, before = (load_file(folder / "model.safetensors") for folder in (made.artifact, narrow))
     assert weights.keys() == before.keys(), "projections are thrown away"
@@ -65,7 +66,7 @@ def test_a_narrow_student_learns_hidden_states(model: Path, split: Path, narrow:
     assert made.metrics["agreement"] == figures["comparison"]["agreement"]["value"]
     assert figures["teacher"]["parameters"] > 2 * figures["model"]["parameters"]
     assert "Student and teacher" in (made.artifact / "report.html").read_text()
-    plain = toolkit.distill(model, data=str(split), out=tmp_path / "b", **FAST, student=str(narrow), hidden_weight=0.0)
+    plain = toolkit.distill(model, data=str(split), out=tmp_path / "b", **FAST, student=str(narrow))
     other = load_file(plain.artifact / "model.safetensors")
     assert not torch.equal(other["classifier.dense.weight"], weights["classifier.dense.weight"])
 
@@ -74,7 +75,7 @@ def test_a_narrow_student_learns_hidden_states(model: Path, split: Path, narrow:
 def test_each_part_of_the_lesson_changes_what_is_learned(
     model: Path, split: Path, tmp_path: Path, option: tuple[str, Any]
 ) -> None:
-    options = FAST | {"student": "layers:2", "epochs": 0.2}
+    options = FAST | {"student": "layers:2", "epochs": 0.2, "hidden_weight": 1.0}
     made = [
         toolkit.distill(model, data=str(split), out=tmp_path / name, **options, **given).artifact
         for name, given in (("a", {}), ("b", dict([option])))
@@ -168,9 +169,6 @@ def test_a_resnet_learns_from_a_vision_transformer(call: Call, photos: Path, vit
     argv = ("distill", vit, "--data", photos, "--student", "builtin:image-tiny", *ARGS)
     done = call(*argv, "--out", tmp_path / "a")
     assert done.code == 0, done.err
-    assert (
-        "not hidden states: the student reads images of 64 x 64 pixels, 3 channels, the teacher of 32 x 32" in done.err
-    )
     assert "answers are those to whole images" in done.err
     assert read(tmp_path / "a", "config.json")["model_type"] == "resnet"
     for option, says in (("--mixup", "a teacher cannot judge mixed images"), ("--hidden-weight", "the student reads")):
@@ -214,8 +212,12 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
         (("--teacher-weights", 0), ("all --teacher-weights are 0", "give one")),
         (("--teacher", "nosuch"), ("no model 'nosuch'", "give a folder")),
         (("--transfer", "nosuch.csv"), ("no such file or folder: nosuch.csv", "check the path")),
-        (("--student", "layers:2", "--layer-map", "first"), ("--layer-map first is not known", "such as 1:2")),
-        (("--student", "layers:2", "--layer-map", "3:4"), ("3:4 is not there", "the student has 2 layers")),
+        (("--layer-map", "last"), ("--layer-map is for --hidden-weight", "give one")),
+        (("--hidden-weight", 1, "--layer-map", "first"), ("--layer-map first is not known", "such as 1:2")),
+        (
+            ("--student", "layers:2", "--hidden-weight", 1, "--layer-map", "3:4"),
+            ("3:4 is not there", "the student has 2 layers"),
+        ),
         (("--compile", "--attention-weight", 1), ("--compile hides the attention", "leave one of them out")),
         (("--student", "builtin:image-tiny"), ("builtin:image-tiny does not read this data", "use builtin:text-tiny")),
     ],
@@ -252,6 +254,4 @@ def test_another_tokenizer(call: Call, model: Path, narrow: Path, split: Path, t
     argv = ("distill", model, "--data", split, "--student", other, *ARGS)
     says = ("1 of ", "tokens that the teacher's has not ('odd')", "leave out --hidden-weight")
     refused(call, tmp_path, *argv, "--hidden-weight", 1, says=says)
-    done = call(*argv, "--out", tmp_path / "a")
-    assert done.code == 0, done.err
-    assert "the answers alone are learned, not hidden states: the student's tokenizer has 1 of" in done.err
+    assert call(*argv, "--out", tmp_path / "a").code == 0

@@ -401,7 +401,7 @@ def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_distillation_ends_as_an_undisturbed_one(
     model: Path, narrow: Path, split: Path, tmp_path: Path
 ) -> None:
-    options = {"student": str(narrow), "epochs": 1, "batch_size": 16, "save_every": 4}
+    options = {"student": str(narrow), "hidden_weight": 1.0, "epochs": 1, "batch_size": 16, "save_every": 4}
     wanted = weights(toolkit.distill(model, data=str(split), out=tmp_path / "whole", **options).artifact)
     argv = (
         "distill",

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from toolkit.training.config import Images
     from toolkit.training.tasks import Task
 
-HIDDEN_WEIGHT = 1.0  # where none is given and it can be
-
 
 class Teacher(NamedTuple):
     """A loaded teacher, and where in its answers the student's classes are."""
@@ -126,24 +124,14 @@ def _student(job: Job, found: Settled, teacher: Teacher) -> tuple[Any, Task, boo
 def _inside(job: Job, student: Any, task: Task, teacher: Teacher, rows: Any) -> Inside | None:
     """What is compared of the inner states of the student and the first teacher; None for nothing."""
     from toolkit.compression.distill import inside, shared
-    from toolkit.training import distributed
 
     lesson = job.config.lesson
-    hidden = HIDDEN_WEIGHT * (not distributed.sharded(job.config.train))
-    hidden = hidden if lesson.hidden_weight is None else lesson.hidden_weight
-    weights = inside.Weights(hidden, lesson.attention_weight, lesson.embedding_weight)
+    weights = inside.Weights(lesson.hidden_weight, lesson.attention_weight, lesson.embedding_weight)
     if not any(weights):
         return None
+    translate = shared.translation(task.reader, teacher.task.reader, "text_pair" in rows.column_names)
     sample = task.collate(task.reader.encode(task.reader.contents(rows.select(range(2)))))
-    try:
-        translate = shared.translation(task.reader, teacher.task.reader, "text_pair" in rows.column_names)
-        return inside.matched(student, teacher.model, translate, lesson.layer_map, weights, sample)
-    except ToolkitError as e:
-        asked = lesson.hidden_weight, lesson.attention_weight, lesson.embedding_weight, lesson.layer_map
-        if asked != (None, 0, 0, "even"):
-            raise
-        console.note(f"the answers alone are learned, not hidden states: {e.message}")
-        return None
+    return inside.matched(student, teacher.model, translate, lesson.layer_map, weights, sample)
 
 
 def _answers(asked: Asked, rows: list[Any], own: Task, encoded: Encoded, work: Path) -> Any:

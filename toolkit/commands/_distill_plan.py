@@ -81,6 +81,8 @@ def _check_lesson(job: Job) -> None:
     lesson, train = job.config.lesson, job.config.train
     if distributed.sharded(train) and (lesson.hidden_weight or lesson.attention_weight or lesson.embedding_weight):
         raise ToolkitError("sharded weights show no inner states", "leave --hidden-weight and its like out")
+    if lesson.layer_map != "even" and not (lesson.hidden_weight or lesson.attention_weight):
+        raise ToolkitError("--layer-map is for --hidden-weight and --attention-weight", "give one of them")
     if train.compile and lesson.attention_weight:
         raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
 

@@ -21,10 +21,7 @@ class Lesson:
 
     temperature: Annotated[float, Option(help="Softens both sides' probabilities.", min=0.1, max=100.0)] = 2.0
     alpha: Annotated[float, Option(help="Weight of the teacher; the labels have the rest.", min=0.0, max=1.0)] = 0.7
-    hidden_weight: Annotated[
-        float | None,
-        Option(help="Weight of the hidden states' loss.", min=0.0, show_default="1 where both read the same tokens"),
-    ] = None
+    hidden_weight: Annotated[float, Option(help="Weight of the hidden states' loss.", min=0.0)] = 0.0
     attention_weight: Annotated[float, Option(help="Weight of the attention relations' loss.", min=0.0)] = 0.0
     embedding_weight: Annotated[float, Option(help="Weight of the embeddings' loss.", min=0.0)] = 0.0
     layer_map: Annotated[str, Option(help="Layers compared: even, last, or STUDENT:TEACHER,…")] = "even"
