@@ -52,8 +52,7 @@ def turned(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_narrow_student_learns_hidden_states(model: Path, split: Path, narrow: Path, tmp_path: Path) -> None:
-    weights = {"hidden_weight": 1.0, "attention_weight": 1.0, "embedding_weight": 1.0}
-    options = FAST | weights | {"student": str(narrow)}
+    options = FAST | {"student": str(narrow), "hidden_weight": 1.0, "attention_weight": 1.0, "embedding_weight": 1.0}
     made = toolkit.distill(model, data=str(split), out=tmp_path / "a", **options)
     weights, before = (load_file(folder / "model.safetensors") for folder in (made.artifact, narrow))
     assert weights.keys() == before.keys(), "projections are thrown away"
