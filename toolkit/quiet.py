@@ -25,6 +25,14 @@ def nncf() -> Any:
     return nncf
 
 
+def onnxruntime() -> Any:
+    """The `onnxruntime` package (an ImportError where it is not installed: it is an extra)."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # of its builds for Windows
+    return onnxruntime
+
+
 def albumentations() -> Any:
     """The `albumentations` package, on one thread; it looks for no newer release and brings no torch (two seconds)."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import quiet
+from toolkit.artifacts import quantized
 from toolkit.errors import ToolkitError
 
 OPENVINO = "openvino_model.xml"
+ONNX = "model.onnx"
+WEIGHTS = {
+    "openvino": ("openvino_model.xml", "openvino_model.bin"),
+    "onnx": ("model.onnx", "model.onnx*data"),  # what is too large for one file lies beside it
+    "torch": ("model*.safetensors",),
+    "int8": ("model.safetensors",),
+}
 PROCESSOR = "preprocessor_config.json"  # what reads images
 HELPERS = ("tokenizer", "vocab", "special_tokens", "merges", "added_tokens", "preprocessor")
 # What an architecture's name ends in, by the task that its head is for.
@@ -25,15 +33,17 @@ CLASSIFIERS = ("text-classification", "image-classification")
 
 
 def backend(folder: Path) -> str:
-    """Which runtime the weights in a model folder are for: "torch" or "openvino".
+    """Which runtime the weights in a model folder are for: "torch", or of a quantized one "openvino", "onnx", "int8".
 
     Raises:
         ToolkitError: there are no weights.
     """
-    if (folder / OPENVINO).is_file():
-        return "openvino"
+    for name, file in (("openvino", OPENVINO), ("onnx", ONNX)):
+        if (folder / file).is_file():
+            return name
     if (folder / "model.safetensors").is_file() or (folder / "model.safetensors.index.json").is_file():
-        return "torch"
+        method = read_config(folder).get("quantization_config", {}).get("quant_method")
+        return "int8" if method == quantized.METHOD else "torch"
     raise ToolkitError(f"{folder} holds no model.safetensors", "save it as safetensors, or give another model folder")
 
 
@@ -166,11 +176,9 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
     Raises:
         ToolkitError: damaged or missing weights, or an architecture that transformers has no classifier for.
     """
-    import transformers
-
     backend(folder)
     _demand_architecture(folder)
-    auto = getattr(transformers, f"AutoModel{HEADS[f'{reads(folder)}-classification']}")
+    auto = _auto(folder)
     own = labels(folder)
     new_head = names is not None and not has_head(folder, names, of_several)
     extra: dict[str, Any] = {}
@@ -201,6 +209,13 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
     if getattr(model.config, "pad_token_id", 0) is None:
         model.config.pad_token_id = processor.pad_token_id
     return model.float(), processor
+
+
+def _auto(folder: Path) -> Any:
+    """The class of transformers that loads a classifier of what the model reads."""
+    import transformers
+
+    return getattr(transformers, f"AutoModel{HEADS[f'{reads(folder)}-classification']}")
 
 
 def has_head(folder: Path, names: list[str], of_several: bool) -> bool:
@@ -248,14 +263,23 @@ def demand_weights(folder: Path, model: Any, info: dict[str, Any], new_head: boo
 
 
 def load_for_inference(folder: Path) -> tuple[Any, Any]:
-    """Model and processor of any backend: a transformers model, or an `openvino.Model`."""
-    if backend(folder) == "torch":
+    """Model (as the backend of that name takes it) and processor.
+
+    Raises:
+        ToolkitError: damaged or missing files.
+    """
+    of = backend(folder)
+    if of == "torch":
         return load(folder)
+    if of == "onnx":
+        return folder / ONNX, load_processor(folder)
     try:
-        return quiet.openvino().Core().read_model(folder / OPENVINO), load_processor(folder)
-    except RuntimeError as e:
+        if of == "openvino":
+            return quiet.openvino().Core().read_model(folder / OPENVINO), load_processor(folder)
+        return quantized.load(folder, _auto(folder)), load_processor(folder)
+    except Exception as e:
         what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the OpenVINO model in {folder} does not load ({what})", "make it again") from e
+        raise ToolkitError(f"the quantized model in {folder} does not load ({what})", "make it again") from e
 
 
 def save_openvino(folder: Path, model: Any, config: Any, tokenizer: Any) -> None:
@@ -274,14 +298,11 @@ def save(folder: Path, model: Any, processor: Any) -> None:
 
 def inference_bytes(folder: Path) -> int:
     """Size of the files that inference loads: weights of the folder's backend, config, tokenizer."""
-    weights = "openvino_model." if backend(folder) == "openvino" else "model"
-    suffixes = (".xml", ".bin") if backend(folder) == "openvino" else (".safetensors",)
+    weights = WEIGHTS[backend(folder)]
     return sum(
         p.stat().st_size
         for p in folder.iterdir()
-        if (p.name.startswith(weights) and p.suffix in suffixes)
-        or p.name == "config.json"
-        or p.name.startswith(HELPERS)
+        if any(p.match(pattern) for pattern in weights) or p.name == "config.json" or p.name.startswith(HELPERS)
     )
 
 
@@ -298,7 +319,7 @@ def card(title: str, task: str, names: list[str], figures: dict[str, Any], lines
 
 def parameters(folder: Path) -> int | None:
     """Numbers in the weights: from the safetensors headers, or as `quantize` noted them; None where nothing tells."""
-    if backend(folder) == "openvino":
+    if backend(folder) != "torch":
         noted = folder / "metrics.json"
         figures = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
         return figures.get("model", {}).get("parameters")  # type: ignore[no-any-return]

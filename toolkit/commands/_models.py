@@ -14,13 +14,11 @@ from toolkit.inputs import Given
 if TYPE_CHECKING:
     from toolkit.inference.predictor import Predictor
 
-BOTH = ("torch", "openvino")
-
-
+RUNTIMES = ("torch", "openvino", "onnx", "int8")
 TAKE_SEVERAL = ("evaluate", "predict", "distill")  # what works with models that tell several classes a row
 
 
-def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = BOTH) -> list[str]:
+def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = RUNTIMES) -> list[str]:
     """The classes of a model that is given, told from its files alone.
 
     Args:
@@ -65,7 +63,7 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     assert given.path is not None
     backend = models.backend(given.path)
     model, processor = models.load_for_inference(given.path)
-    # an OpenVINO model carries no config
+    # a converted model carries no config
     config = getattr(model, "config", None) or AutoConfig.from_pretrained(given.path)
     reader = reading.of(models.reads(given.path), processor, config)
     place = resolve_device(device) if backend == "torch" else "cpu"

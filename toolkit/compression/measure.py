@@ -10,6 +10,10 @@ import numpy as np
 from toolkit.evaluation import statistics
 from toolkit.inference import timing
 
+INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "i8mm")  # as /proc/cpuinfo names them
+SMALL = 5_000_000  # parameters
+LONG = 256  # tokens
+
 
 def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
     """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
@@ -29,10 +33,21 @@ def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_
     return figures
 
 
-def slow_reason() -> str:
-    """Why INT8 may not be faster on this machine."""
+def slow_reason(parameters: int | None = None, tokens: float | None = None) -> str:
+    """Why INT8 may not be faster on this machine.
+
+    Args:
+        parameters: of the model, where known.
+        tokens: that a row has on average, where it is a text.
+    """
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
-    if not any(flag in flags for flag in ("avx512_vnni", "avx_vnni", "amx_int8")):
-        return "the processor has no VNNI or AMX instructions"
-    return "the model is small, so that the work around its matrix products takes most of the time"
+    if not any(flag in flags for flag in INSTRUCTIONS):
+        return "the processor has no instructions for it (VNNI, AMX; i8mm of ARM)"
+    if parameters is not None and parameters < SMALL:
+        return (
+            f"the model is small ({parameters:,} parameters): what is around its matrix products takes most of the time"
+        )
+    if tokens is not None and tokens > LONG:
+        return f"the texts are long ({tokens:.0f} tokens on average): attention takes most of the time"
+    return "what is around the matrix products (attention, normalisation, copies) takes most of the time: profile it"

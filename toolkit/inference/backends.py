@@ -1,52 +1,156 @@
-"""The runtimes behind the Predictor. A backend wraps a loaded model as `run(batch) -> logits`, all numpy.
+"""The runtimes behind the Predictor. A backend wraps a loaded model; batches and logits (rows, classes) are numpy.
 
-Adding one is a function and a line in `BACKENDS`; a batch is what a reader makes, logits are (rows, classes).
+Adding one is a class and a line in `BACKENDS`; a batch is what a reader makes, its keys are the names of the inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from queue import Queue
+from typing import Any, Protocol
 
 from toolkit import quiet
 from toolkit.errors import ToolkitError
 
-Run = Callable[[dict[str, Any]], Any]
+Batch = dict[str, Any]
 
 
-def torch_backend(model: Any, device: str) -> Run:
+class Backend(Protocol):
+    """A model ready to run."""
+
+    multiples: tuple[int, int]  # of which lengths run best: in one of many batches, alone
+
+    @property
+    def lanes(self) -> int:
+        """Batches that are best run at a time."""
+
+    def __call__(self, batch: Batch) -> Any:
+        """Logits of one of many batches; may be called from `lanes` threads at a time."""
+
+    def alone(self, batch: Batch) -> Any:
+        """Logits of a batch that nothing else is run beside."""
+
+
+class Torch:
     """A transformers model in its own precision."""
-    import torch
 
-    model = model.to(device).eval()
+    lanes = 1
+    multiples = 2, 2
 
-    def run(batch: dict[str, Any]) -> Any:
+    def __init__(self, model: Any, device: str) -> None:
+        self.model, self.device = model.to(device).eval(), device
+
+    def __call__(self, batch: Batch) -> Any:
+        import torch
+
+        inputs = {name: torch.from_numpy(values).to(self.device) for name, values in batch.items()}
         with torch.inference_mode():
-            out = model(**{name: torch.from_numpy(values).to(device) for name, values in batch.items()}).logits
-        return out.float().cpu().numpy()
+            return self.model(**inputs).logits.float().cpu().numpy()
 
-    return run
+    alone = __call__
 
 
-def openvino_backend(model: Any, device: str) -> Run:
-    """An OpenVINO model compiled for the processor, all cores on one request.
+class OpenVino:
+    """An `openvino.Model` on the processor: a core for each of several batches, or all cores on one.
 
-    What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding between
-    the quantizers flips predictions (`scripts/bench/int8.py` shows how many).
+    Threads that share a batch wait for each other after each of its many small operations, so many batches take a core
+    each. What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding
+    between the quantizers flips predictions (`scripts/bench/int8.py` shows how many).
+
+    Its kernels are made anew for each length, and those of attention like multiples of 16 (`scripts/bench/lengths.py`).
     """
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    compiled = quiet.openvino().Core().compile_model(model, "CPU", settings)
-    names = {port.get_any_name() for port in compiled.inputs}
-    output = compiled.outputs[0]
 
-    def run(batch: dict[str, Any]) -> Any:
-        if names != batch.keys():  # only the types of the tokens come and go
-            one, two = "single texts", "pairs of texts"
-            made, given = (two, one) if len(names) > len(batch) else (one, two)
-            raise ToolkitError(f"the model was quantized on {made}, the data holds {given}", "quantize it on such data")
-        return compiled(batch)[output].copy()
+    multiples = 8, 16
 
-    return run
+    def __init__(self, model: Any, device: str) -> None:
+        self.model, self.names = model, {port.get_any_name() for port in model.inputs}
+
+    def _requests(self, hint: str) -> Queue[Any]:
+        """Requests that are free, as many as OpenVINO finds best."""
+        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = quiet.openvino().Core().compile_model(self.model, "CPU", settings)
+        free: Queue[Any] = Queue(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        for _ in range(free.maxsize):
+            free.put(compiled.create_infer_request())
+        return free
+
+    @cached_property
+    def _many(self) -> Queue[Any]:
+        return self._requests("THROUGHPUT")
+
+    @cached_property
+    def _one(self) -> Queue[Any]:
+        return self._requests("LATENCY")
+
+    @property
+    def lanes(self) -> int:
+        return self._many.maxsize
+
+    def __call__(self, batch: Batch) -> Any:
+        return self._infer(self._many, batch)
+
+    def alone(self, batch: Batch) -> Any:
+        return self._infer(self._one, batch)
+
+    def _infer(self, free: Queue[Any], batch: Batch) -> Any:
+        demand(self.names, batch)
+        request = free.get()
+        try:
+            return request.infer(batch, share_inputs=True)[0].copy()
+        finally:
+            free.put(request)
 
 
-BACKENDS: dict[str, Callable[[Any, str], Run]] = {"torch": torch_backend, "openvino": openvino_backend}
+class Onnx:
+    """A `model.onnx` file in ONNX Runtime, on all cores.
+
+    Raises:
+        ToolkitError: onnxruntime is not installed, or does not load the model.
+    """
+
+    lanes = 1
+    multiples = 2, 2
+
+    def __init__(self, model: Path, device: str) -> None:
+        try:
+            onnxruntime = quiet.onnxruntime()
+        except ImportError as e:
+            raise ToolkitError("ONNX Runtime is not installed", 'pip install "model-toolkit[onnx]"') from e
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as e:  # its exceptions have no class in common but this
+            what = " ".join(str(e).split())[:160]
+            raise ToolkitError(f"{model} does not load in ONNX Runtime ({what})", "make it again") from e
+        self.names = {port.name for port in self.session.get_inputs()}
+
+    def __call__(self, batch: Batch) -> Any:
+        demand(self.names, batch)
+        return self.session.run(["logits"], batch)[0]
+
+    alone = __call__
+
+
+def demand(names: set[str], batch: Iterable[str]) -> None:
+    """The inputs that a converted model was made for.
+
+    Raises:
+        ToolkitError: the batch has others.
+    """
+    given = set(batch)
+    if names == given:
+        return
+    if "input_ids" in names & given:  # only the types of the tokens come and go
+        one, two = "single texts", "pairs of texts"
+        made, held = (two, one) if len(names) > len(given) else (one, two)
+        raise ToolkitError(f"the model was quantized on {made}, the data holds {held}", "quantize it on such data")
+    raise ToolkitError(
+        f"the model reads {', '.join(sorted(names))}, the data gives {', '.join(sorted(given))}",
+        "give a model for this data",
+    )
+
+
+BACKENDS: dict[str, Callable[[Any, str], Backend]] = {"torch": Torch, "openvino": OpenVino, "onnx": Onnx, "int8": Torch}

@@ -1,9 +1,15 @@
-"""One way to run any model artifact: contents in, probabilities out, padded to few sizes so that nothing recompiles."""
+"""One way to run any model artifact: contents in, probabilities out, padded to few sizes so that nothing recompiles.
+
+Contents are put in the order of their guessed lengths and read a chunk at a time, while the model runs the chunk
+before: neither the tokenizer (or decoder of images) nor the memory for what it makes stands in the way.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +17,11 @@ import numpy as np
 
 from toolkit import console, reading
 from toolkit.evaluation import metrics
-from toolkit.inference.backends import BACKENDS, Run
+from toolkit.inference.backends import BACKENDS, Backend
 from toolkit.reading import Encoded, Reader
 
-WARM_UP = 3
-LATENCY_ROWS = 200
+CHUNK = 16  # batches that are read at once
+Batch = tuple[list[int], Encoded]  # places of the rows among the contents, and the rows
 
 
 @dataclass
@@ -26,30 +32,59 @@ class Predictor:
     several: whether rows have any number of classes, each with a probability of its own; else they add up to one.
     """
 
-    run: Run
+    backend: Backend
     reader: Reader
     names: list[str]
     several: bool = False
 
     def probabilities(self, contents: Sequence[Any], batch_size: int = 32, label: str = "") -> Any:
         """Class probabilities, float64 (contents, classes), in the order of the contents (as the reader takes them)."""
-        rows = self.reader.encode(contents)
+        out, lost = np.zeros((len(contents), len(self.names))), 0
+        answers = self._answers(contents, batch_size)
+        for (places, rows), logits in console.track(answers, label, -(-len(contents) // batch_size)):
+            out[places] = metrics.sigmoid(logits) if self.several else metrics.softmax(logits)
+            lost += sum(map(self.reader.empty, rows))
         if label:
-            reading.tell_empty(self.reader, rows)
-        order = sorted(range(len(rows)), key=lambda i: self.reader.size(rows[i]))
-        out = np.zeros((len(rows), len(self.names)))
-        starts = range(0, len(rows), batch_size)
-        for start in console.track(starts, label) if label else starts:
-            chosen = order[start : start + batch_size]
-            logits = self._logits([rows[i] for i in chosen], batch_size).astype(np.float64)
-            out[chosen] = metrics.sigmoid(logits) if self.several else metrics.softmax(logits)
+            reading.tell_empty(self.reader, lost, len(contents))
         return out
 
-    def _logits(self, rows: Encoded, batch_size: int) -> Any:
-        """Logits of one batch; a short last batch is filled up, so that its shape is one that was seen."""
-        size = self.reader.bucket(max(map(self.reader.size, rows)))
-        filled = rows + rows[:1] * (batch_size - len(rows))
-        return self.run(self.reader.batch(filled, size))[: len(rows)]
+    def _answers(self, contents: Sequence[Any], batch_size: int) -> Iterator[tuple[Batch, Any]]:
+        """Each batch and its logits, float64."""
+        if len(contents) <= batch_size:  # all cores on it, and no threads of ours
+            if len(contents):
+                batch = [*range(len(contents))], self.reader.encode(contents)
+                yield self._answer(batch, batch_size, alone=True)
+            return
+        order = sorted(range(len(contents)), key=lambda i: self.reader.guess(contents[i]))
+        chunks = (order[start : start + CHUNK * batch_size] for start in range(0, len(order), CHUNK * batch_size))
+        lanes = self.backend.lanes
+
+        def read(places: list[int]) -> Batch:
+            return places, self.reader.encode([contents[i] for i in places])
+
+        with ThreadPoolExecutor(1, "reading") as ahead, ThreadPoolExecutor(lanes, "running") as runners:
+            read_chunks = _ahead(ahead, read, chunks, 1)
+            batches = (batch for places, rows in read_chunks for batch in self._batches(places, rows, batch_size))
+            if lanes == 1:  # in this thread: PyTorch makes a team of threads for each thread that calls it
+                yield from (self._answer(batch, batch_size) for batch in batches)
+            else:
+                yield from _ahead(runners, lambda batch: self._answer(batch, batch_size), batches, 2 * lanes)
+
+    def _batches(self, places: list[int], rows: Encoded, batch_size: int) -> Iterator[Batch]:
+        """Rows of like sizes together."""
+        order = sorted(range(len(rows)), key=lambda i: self.reader.size(rows[i]))
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            yield [places[i] for i in chosen], [rows[i] for i in chosen]
+
+    def _answer(self, batch: Batch, batch_size: int, alone: bool = False) -> tuple[Batch, Any]:
+        """A short batch is filled up to a power of two or `batch_size`, so that shapes are few."""
+        rows = batch[1]
+        size = self.reader.bucket(max(map(self.reader.size, rows)), self.backend.multiples[alone])
+        count = min(batch_size, 1 << (len(rows) - 1).bit_length())
+        run = self.backend.alone if alone else self.backend
+        logits = run(self.reader.batch(rows + rows[:1] * (count - len(rows)), size))
+        return batch, logits[: len(rows)].astype(np.float64)
 
     def latencies(self, contents: Sequence[Any]) -> list[float]:
         """Seconds for each content alone, reading it included."""
@@ -66,11 +101,16 @@ class Predictor:
         self.probabilities(contents, batch_size)
         return len(contents) / (time.perf_counter() - started)
 
-    def warm_up(self, contents: Sequence[Any], batch_size: int = 32) -> None:
-        """Bring every shape into the caches, so that a timing times the model."""
-        for _ in range(WARM_UP):
-            self.probabilities(contents[: 4 * batch_size], batch_size)
-            self.probabilities(contents[:1], 1)
+
+def _ahead(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], count: int) -> Iterator[Any]:
+    """What `work` makes of the items, in their order, begun on at most `count` before it is asked for."""
+    begun: deque[Future[Any]] = deque()
+    for item in items:
+        begun.append(pool.submit(work, item))
+        if len(begun) > count:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def build(backend: str, model: Any, reader: Reader, names: list[str], device: str, several: bool = False) -> Predictor:

@@ -9,9 +9,11 @@ from statistics import median
 from typing import Any
 
 from toolkit import console
-from toolkit.inference.predictor import LATENCY_ROWS, Predictor
+from toolkit.inference.predictor import Predictor
 
 ROUNDS = 5
+WARM_UP = 2
+LATENCY_ROWS = 200
 BATCH_SIZE = 32
 MOST_ROWS = 2048  # more rows would only take longer
 LEAST_BATCHES = 4  # fewer would time the filling of a batch
@@ -28,13 +30,13 @@ def measure(
     import numpy as np
 
     contents = _sample(contents, batch_size)
+    single = contents[:: max(1, len(contents) // LATENCY_ROWS)][:LATENCY_ROWS]
     rates: dict[str, list[float]] = {name: [] for name in predictors}
     delays: dict[str, list[float]] = {name: [] for name in predictors}
     for predictor in predictors.values():
-        predictor.probabilities(contents, batch_size)  # every shape of the timed run, once
-        predictor.warm_up(contents, batch_size)
-    step = max(1, len(contents) // LATENCY_ROWS)
-    single = list(contents[::step][:LATENCY_ROWS])
+        for _ in range(WARM_UP):  # every shape of the timed run, on every core
+            predictor.probabilities(contents, batch_size)
+        predictor.latencies(single)
     for round_ in console.track(range(ROUNDS), "timing"):
         for name, predictor in predictors.items():
             rates[name].append(predictor.throughput(contents, batch_size))

@@ -31,8 +31,11 @@ class Reader(Protocol):
     def size(self, row: dict[str, Any]) -> int:
         """By what rows of a batch should be alike."""
 
-    def bucket(self, size: int) -> int:
-        """The size that inference pads to: one of few, so that nothing recompiles."""
+    def guess(self, content: Any) -> int:
+        """A number that grows with `size`, told without encoding."""
+
+    def bucket(self, size: int, multiple: int) -> int:
+        """The size that inference pads to: a multiple, and one of few."""
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
         """Encoded rows as the model's inputs, numpy arrays (rows, …), padded to `size` or to the largest."""
@@ -56,8 +59,7 @@ def of(kind: str, processor: Any, config: Any, *, wanted: int | None = None) -> 
     return TextReader(processor, max_tokens(config, processor, wanted), tells_texts_apart(config, processor))
 
 
-def tell_empty(reader: Reader, rows: Encoded) -> None:
-    """Say how many encoded rows hold nothing that the model knows."""
-    lost = sum(map(reader.empty, rows))
+def tell_empty(reader: Reader, lost: int, count: int) -> None:
+    """Say how many of `count` rows hold nothing that the model knows, if any."""
     if lost:
-        console.warn(f"{lost} of {len(rows)} {reader.kind}s hold nothing that the model's tokenizer knows")
+        console.warn(f"{lost} of {count} {reader.kind}s hold nothing that the model's tokenizer knows")

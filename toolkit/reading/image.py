@@ -69,7 +69,7 @@ class ImageReader:
         rng = np.random.default_rng(0)
         probes = [Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)) for size in (PROBE, PROBE[::-1])]
         try:
-            placed = [self._placed(probe) for probe in probes]
+            placed = [self.place(probe) for probe in probes]
             own = [self._run(probe.convert(self.mode)) for probe in probes]
             self.shape = placed[0].shape
             low, high = (
@@ -111,7 +111,7 @@ class ImageReader:
             ToolkitError: the image cannot be read.
         """
         try:
-            return self._placed(decode(picture.cell()["bytes"]).image)
+            return self.place(decode(picture.cell()["bytes"]).image)
         except Unreadable as e:
             raise ToolkitError(f"the image {picture.name()} cannot be read: {e}", "run 'toolkit clean' first") from e
 
@@ -121,7 +121,10 @@ class ImageReader:
     def size(self, row: dict[str, Any]) -> int:
         return 1
 
-    def bucket(self, size: int) -> int:
+    def guess(self, content: Any) -> int:
+        return 1
+
+    def bucket(self, size: int, multiple: int) -> int:
         return size
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
@@ -135,7 +138,8 @@ class ImageReader:
         flat = np.stack(pixels).reshape(len(pixels), height, width * channels)
         return (flat * self.factor + self.offset).reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
 
-    def _placed(self, image: Any) -> Any:
+    def place(self, image: Any) -> Any:
+        """uint8 (height, width, channels) of a picture: resized, cropped."""
         done = self._run(image.convert(self.mode), **self._without(VALUES))
         return np.ascontiguousarray(done.transpose(1, 2, 0).round().clip(0, 255).astype(np.uint8))
 

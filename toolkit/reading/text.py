@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,7 @@ from toolkit.reading import Encoded
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
 LONGEST = 8192  # where neither model nor tokenizer tells
 MULTIPLE = 2  # lengths are padded up to this: for each that occurs, kernels are made anew
-BUCKETS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-LONG_STEP = 128  # between lengths beyond the buckets
+OCTAVE = 8  # lengths from one power of two to the next that inference pads to, at most
 BLOCK = 8192  # texts that are tokenised at once
 CHARACTERS = 32  # of a text for each token that is read of it: what lies beyond is hardly ever wanted
 
@@ -49,25 +49,31 @@ class TextReader:
     def _block(self, contents: Sequence[Any]) -> Encoded:
         pairs = isinstance(contents[0], tuple)
         most = self.max_length * CHARACTERS  # a tokenizer reads a text to its end before it cuts
-        parts = [[text[:most] for text in texts] for texts in (zip(*contents, strict=True) if pairs else [contents])]
-        rows = self._tokens(parts)
+        rows = self._tokens([tuple(t[:most] for t in texts) if pairs else texts[:most] for texts in contents])
         for i, content in enumerate(contents):
             if self.size(rows[i]) < self.max_length and max(map(len, content if pairs else (content,))) > most:
-                rows[i] = self._tokens([[text] for text in (content if pairs else (content,))])[0]
+                rows[i] = self._tokens([content])[0]
         return rows
 
-    def _tokens(self, parts: list[list[str]]) -> Encoded:
+    def _tokens(self, contents: list[Any]) -> Encoded:
         """int32 `input_ids`, and for pairs int8 `token_type_ids`: a list of numbers would take 8 times the memory."""
-        encoded = self.processor(
-            *parts,
-            truncation=True,
-            max_length=self.max_length,
-            return_attention_mask=False,
-            return_token_type_ids=self.types and len(parts) > 1,
-        )
-        kinds = {"input_ids": np.int32, "token_type_ids": np.int8}
-        columns = {name: [np.array(v, kinds[name]) for v in values] for name, values in encoded.items()}
-        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        types = self.types and isinstance(contents[0], tuple)
+        if self._tokenizer is None:  # written in Python
+            parts = zip(*contents, strict=True) if isinstance(contents[0], tuple) else [contents]
+            found = self.processor(
+                *map(list, parts),
+                truncation=True,
+                max_length=self.max_length,
+                return_attention_mask=False,
+                return_token_type_ids=types,
+            )
+            ids, kinds = found["input_ids"], found["token_type_ids"] if types else []
+        else:
+            encodings = self._tokenizer.encode_batch_fast(contents)
+            ids, kinds = [e.ids for e in encodings], [e.type_ids for e in encodings] if types else []
+        rows = [{"input_ids": np.array(values, np.int32)} for values in ids]
+        for row, values in zip(rows, kinds, strict=False):
+            row["token_type_ids"] = np.array(values, np.int8)
         for row in rows:
             if not len(row["input_ids"]):  # attention over nothing is not a number
                 row |= {name: np.zeros(1, values.dtype) for name, values in row.items()}
@@ -75,6 +81,21 @@ class TextReader:
                     i for i in (self.processor.unk_token_id, self.processor.pad_token_id) if i is not None
                 )
         return rows
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """The tokenizer's own Rust part, cutting at `max_length`; None of one that has none.
+
+        Called past transformers it takes half the time: no offsets are made, no lists copied. A copy, for transformers
+        changes the original with each call.
+        """
+        if not getattr(self.processor, "is_fast", False):
+            return None
+        own = copy.deepcopy(self.processor.backend_tokenizer)
+        own.no_padding()
+        own.enable_truncation(self.max_length, direction=self.processor.truncation_side)
+        own.encode_special_tokens = self.processor.split_special_tokens
+        return own
 
     @cached_property
     def _special(self) -> set[int]:
@@ -86,9 +107,14 @@ class TextReader:
     def size(self, row: dict[str, Any]) -> int:
         return len(row["input_ids"])
 
-    def bucket(self, size: int) -> int:
-        padded = next((b for b in BUCKETS if b >= size), -(-size // LONG_STEP) * LONG_STEP)
-        return max(size, min(padded, self.max_length))
+    def guess(self, content: Any) -> int:
+        # bytes: a Chinese character is three of them and a token, a word piece of English about four
+        texts = content if isinstance(content, tuple) else (content,)
+        return sum(len(text.encode(errors="replace")) for text in texts)
+
+    def bucket(self, size: int, multiple: int) -> int:
+        step = max(multiple, (1 << size.bit_length()) // 2 // OCTAVE)
+        return max(size, min(-(-size // step) * step, self.max_length))
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
         length = size or -(-max(map(self.size, rows)) // MULTIPLE) * MULTIPLE

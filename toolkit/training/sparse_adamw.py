@@ -37,7 +37,10 @@ def tables(model: Any) -> list[torch.nn.Embedding]:
 
     Others are left alone: DeBERTa reads its table of distances as a matrix, where no hook would see which rows.
     """
-    table = getattr(model, "get_input_embeddings", lambda: None)()
+    try:
+        table = model.get_input_embeddings()
+    except NotImplementedError:  # how convolutional networks say that they have none
+        return []
     uses = Counter(id(p) for _, p in model.named_parameters(remove_duplicate=False))
     worth = type(table) is torch.nn.Embedding and table.num_embeddings >= LARGE and uses[id(table.weight)] == 1
     return [table] if worth else []

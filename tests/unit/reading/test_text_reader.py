@@ -89,9 +89,35 @@ def test_what_tokenises_to_nothing_is_one_token_and_told(bare, tokenizer, capsys
     assert [known.empty(row) for row in known.encode(["👍", "the 👍"])] == [True, False]
     monkeypatch.setattr(console, "_console", None)
     console.enable()
-    reading.tell_empty(reader, rows)
+    reading.tell_empty(reader, sum(map(reader.empty, rows)), len(rows))
     assert "3 of 4 texts hold nothing" in capsys.readouterr().err
 
 
 def test_nothing_in_nothing_out(tokenizer):
     assert of(tokenizer).encode([]) == []
+
+
+@pytest.mark.parametrize("pair", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_past_transformers_the_tokens_are_the_same(tokenizer, pair, side, monkeypatch):
+    """The reader calls the Rust tokenizer by itself; transformers is what defines its answer."""
+    monkeypatch.setattr(tokenizer, "truncation_side", side)
+    strange = ["the parcel " * 30, "[SEP] is [MASK] late", " 包裹  迟到了 ", "é\u0301\ufeff\x00", "", "nobody\n\tsays"]
+    contents = [(text, other) for text in strange for other in strange[::-1]] if pair else strange
+    reader = of(tokenizer, wanted=16)
+    found = reader.encode(contents)
+    parts = map(list, zip(*contents, strict=True)) if pair else [contents]
+    tokenizer("where", truncation=True, max_length=3, padding="max_length")  # leaves its traces in the original
+    plain = tokenizer(*parts, truncation=True, max_length=16, return_token_type_ids=True)
+    assert [row["input_ids"].tolist() for row in found] == plain["input_ids"]
+    if pair:
+        assert [row["token_type_ids"].tolist() for row in found] == plain["token_type_ids"]
+    again = reader.encode(contents)
+    assert [row["input_ids"].tolist() for row in again] == plain["input_ids"]
+
+
+def test_a_guess_orders_as_tokens_do_in_both_languages(tokenizer):
+    reader = of(tokenizer)
+    assert reader.guess("包裹迟到了" * 8) > reader.guess("the parcel is late")
+    assert reader.guess(("the", "parcel")) == reader.guess("theparcel")
+    assert reader.guess("\ud800") > 0  # half a pair, as broken data holds them

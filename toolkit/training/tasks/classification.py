@@ -26,7 +26,7 @@ class Classification:
     def encode(self, rows: Any) -> Encoded:
         """The model's inputs, and `labels` and `label_weights` where the rows have them."""
         out = self.reader.encode(self.reader.contents(rows))
-        reading.tell_empty(self.reader, out)
+        reading.tell_empty(self.reader, sum(map(self.reader.empty, out)), len(out))
         for name, key in (("label", "labels"), (SHARES, SHARES)):
             if name in rows.column_names:
                 for row, value in zip(out, rows[name], strict=True):

@@ -1,0 +1,105 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from unit.artifacts import converted
+from unit.image_models import PROCESSORS
+
+from toolkit import reading
+from toolkit.artifacts import export
+from toolkit.artifacts import model as models
+from toolkit.errors import ToolkitError
+from toolkit.inference import predictor as predictors
+from toolkit.reading.image import ImageReader
+
+ALONE = (
+    "import runpy, sys; sys.modules.update(dict.fromkeys(('toolkit', 'torch', 'transformers', 'datasets')));"
+    "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+KINDS = ("openvino", "onnx")
+
+
+def ran(folder, arguments):
+    """What run.py prints where this project, torch and transformers cannot be imported."""
+    call = [sys.executable, "-c", ALONE, str(folder / "run.py"), *map(str, arguments)]
+    done = subprocess.run(call, capture_output=True, text=True, cwd="/", env={"PATH": ""})
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def loaded(folder, reader, several=False):
+    model, _ = models.load_for_inference(folder)
+    return predictors.build(models.backend(folder), model, reader, converted.NAMES, "cpu", several)
+
+
+@pytest.mark.parametrize(("kind", "several"), [("openvino", False), ("onnx", True)])
+def test_an_exported_text_model_answers_without_this_project(tmp_path, kind, several):
+    model, tokenizer = converted.text()
+    reader = reading.of("text", tokenizer, model.config, wanted=16)
+    folder = converted.save(tmp_path / "m", kind, model, tokenizer, reader.batch(reader.encode(converted.TEXTS[:2])))
+    lines = export.export(folder, kind, reader, converted.NAMES, several)
+    texts = ["late parcel", "where nobody " * 30, "né [SEP] \u3000"]
+    told = ran(folder, texts)
+    expected = loaded(folder, reader, several).probabilities(texts)
+    assert expected.max() - expected.min() > 0.05
+    np.testing.assert_allclose([row["probabilities"] for row in told], expected, atol=1e-5)
+    assert [row["label"] for row in told] == [converted.NAMES[i] for i in expected.argmax(1)]
+    named = (folder / "requirements.txt").read_text().split()
+    assert {line.split("==")[0] for line in named} == {
+        "numpy",
+        "tokenizers",
+        {"onnx": "onnxruntime"}.get(kind, kind),
+    }
+    assert all(line in "\n".join(lines) for line in named)
+    assert (folder / "run.py").read_text().strip() in "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exported_image_model_answers_without_this_project(tmp_path, kind):
+    model, processor = converted.image("convnext", "vit")
+    model.config.image_size = 32
+    reader = reading.of("image", processor, model.config)
+    rng = np.random.default_rng(0)
+    files = []
+    for i, shape in enumerate([(40, 60), (90, 33)]):
+        files.append(tmp_path / f"{i}.png")
+        Image.fromarray(rng.integers(0, 256, (*shape, 3), np.uint8)).save(files[-1])
+    pixels = [{"pixels": reader.place(Image.open(file))} for file in files]
+    folder = converted.save(tmp_path / "m", kind, model, processor, reader.batch(pixels))
+    export.export(folder, kind, reader, converted.NAMES)
+    one = loaded(folder, reader)
+    one.reader.encode = lambda contents: pixels
+    expected = one.probabilities(files)
+    assert np.abs(expected[0] - expected[1]).max() > 1e-4
+    np.testing.assert_allclose([row["probabilities"] for row in ran(folder, files)], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_an_image_processor_is_exported_as_it_is_or_refused(name):
+    reader = ImageReader(PROCESSORS[name]())
+    if name == "mobilevit":  # blue first
+        with pytest.raises(ToolkitError, match="more than an export can"):
+            export._image_settings(reader)
+        return
+    settings = export._image_settings(reader)
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 51, 3), np.uint8))
+    values = np.asarray(export.placed(picture, settings)) * np.float32(settings["factor"]) + np.float32(
+        settings["offset"]
+    )
+    own = PROCESSORS[name]()(picture, return_tensors="np")["pixel_values"][0]
+    np.testing.assert_allclose(values.transpose(2, 0, 1), own, atol=1e-4)
+
+
+def test_what_cannot_be_exported_is_told(tmp_path):
+    model, tokenizer = converted.text()
+    reader = reading.of("text", tokenizer, model.config)
+    models.save(tmp_path / "m", model, tokenizer)
+    with pytest.raises(ToolkitError, match="holds no onnx model: quantize it with --backend onnx"):
+        export.export(tmp_path / "m", "onnx", reader, converted.NAMES)
+    (tmp_path / "m" / "model.onnx").write_bytes(b"")
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    with pytest.raises(ToolkitError, match="written in Python"):
+        export.export(tmp_path / "m", "onnx", reader, converted.NAMES)

@@ -1,0 +1,205 @@
+"""What makes a folder with a converted model run without this project: `run.py`, `run.json`, `requirements.txt`."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from toolkit.artifacts import manifest
+from toolkit.artifacts import model as models
+from toolkit.errors import ToolkitError
+
+NEEDS = {
+    "openvino": "openvino",
+    "onnx": "onnxruntime",
+    "text": "tokenizers",
+    "image": "pillow",
+}  # packages besides numpy
+PROBES = ((48, 80), (80, 48), (33, 33))  # sizes of images on which reading is tried
+
+HEAD = '''"""Classes and probabilities, a line of JSON each: python run.py {usage}
+
+Needs what requirements.txt names, nothing else.
+"""
+
+import json
+import sys
+from pathlib import Path
+{typing}
+import numpy as np
+{imports}
+
+here = Path(__file__).parent
+settings = json.loads((here / "run.json").read_text(encoding="utf-8"))
+'''
+
+LOAD = {
+    "openvino": """
+model = openvino.Core().compile_model(here / "openvino_model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+names = [port.get_any_name() for port in model.inputs]
+
+
+def logits(batch):
+    return model({name: batch[name] for name in names})["logits"]
+""",
+    "onnx": """
+model = onnxruntime.InferenceSession(here / "model.onnx", providers=["CPUExecutionProvider"])
+names = [port.name for port in model.get_inputs()]
+
+
+def logits(batch):
+    return model.run(["logits"], {name: batch[name] for name in names})[0]
+""",
+}
+
+READ = {
+    "text": """
+tokenizer = Tokenizer.from_file(str(here / "tokenizer.json"))
+tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
+tokenizer.enable_padding(pad_id=settings["pad_id"])
+
+
+def read(texts):  # of a model of pairs: (text, other) each
+    rows = tokenizer.encode_batch(texts)
+    parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    return {name: np.array([getattr(row, part) for row in rows], np.int64) for name, part in parts.items()}
+""",
+    "image": """
+
+{placed}
+
+def read(files):
+    pixels = np.stack([np.asarray(placed(ImageOps.exif_transpose(Image.open(file)), settings)) for file in files])
+    values = pixels.reshape(*pixels.shape[:3], -1) * np.float32(settings["factor"]) + np.float32(settings["offset"])
+    return {{"pixel_values": np.ascontiguousarray(values.transpose(0, 3, 1, 2))}}
+""",
+}
+
+TAIL = """
+
+values = logits(read(sys.argv[1:])).astype(np.float64)
+if settings["several"]:
+    chances = 1 / (1 + np.exp(-values))
+else:
+    chances = np.exp(values - values.max(1, keepdims=True))
+    chances /= chances.sum(1, keepdims=True)
+for given, row in zip(sys.argv[1:], chances):
+    best = settings["labels"][int(row.argmax())]
+    print(json.dumps({"input": given, "label": best, "probabilities": row.tolist()}, ensure_ascii=False))
+"""
+
+
+def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool = False) -> list[str]:
+    """Write the three files beside a converted model; returns lines for its card.
+
+    Args:
+        kind: "openvino" or "onnx", as the model is.
+        reader: that the model is run with.
+        names: the classes in the order of its outputs.
+
+    Raises:
+        ToolkitError: a model of another kind, or a tokenizer or image processor that needs transformers.
+    """
+    if models.backend(folder) != kind:
+        raise ToolkitError(f"{folder} holds no {kind} model", f"quantize it with --backend {kind}")
+    what = reader.kind
+    read = _image_settings(reader) if what == "image" else _text_settings(folder, reader)
+    manifest.write_json(folder / "run.json", {"labels": names, "several": several, **read})
+    imports = {
+        "openvino": "import openvino",
+        "onnx": "import onnxruntime",
+        "text": "from tokenizers import Tokenizer",
+        "image": "from PIL import Image, ImageOps",
+    }
+    usage = "IMAGE..." if what == "image" else "TEXT..."
+    head = HEAD.format(
+        usage=usage,
+        imports="\n".join(sorted((imports[kind], imports[what]), reverse=True)),
+        typing="from typing import Any\n" * (what == "image"),
+    )
+    reading = READ[what].format(placed=inspect.getsource(placed)) if what == "image" else READ[what]
+    (folder / "run.py").write_text(head + LOAD[kind] + reading + TAIL, encoding="utf-8")
+    needed = [f"{name}=={metadata.version(name)}" for name in sorted({"numpy", NEEDS[kind], NEEDS[what]})]
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in needed), encoding="utf-8")
+    return [
+        "",
+        "## Without the toolkit",
+        "",
+        f"`pip install -r requirements.txt`, then `python run.py {usage}`; `run.py` needs {', '.join(needed)} alone:",
+        "",
+        "```python",
+        (head + LOAD[kind] + reading + TAIL).rstrip(),
+        "```",
+    ]
+
+
+def _text_settings(folder: Path, reader: Any) -> dict[str, Any]:
+    if not (folder / "tokenizer.json").is_file():
+        raise ToolkitError(
+            f"the tokenizer {type(reader.processor).__name__} is written in Python, which an export does without",
+            "leave --export out, and run the model with 'toolkit predict'",
+        )
+    return {
+        "max_length": reader.max_length,
+        "pad_id": reader.processor.pad_token_id,
+        "truncation_side": reader.processor.truncation_side,
+    }
+
+
+def _image_settings(reader: Any) -> dict[str, Any]:
+    """What of an image processor `placed` needs, tried on images."""
+    import numpy as np
+    from PIL import Image
+
+    own, (height, width, channels) = reader.processor, reader.shape
+    size = {key: value for key, value in dict(own.size).items() if value} if getattr(own, "do_resize", False) else {}
+    crop = [height, width] if getattr(own, "do_center_crop", False) else None
+    share = getattr(own, "crop_pct", None)
+    if share:  # ConvNeXt's way: a part of the middle, of small images only
+        edge = size["shortest_edge"]
+        size, crop = (
+            ({"shortest_edge": int(edge / share)}, [edge, edge])
+            if edge < 384
+            else ({"height": edge, "width": edge}, None)
+        )
+    settings = {
+        "mode": reader.mode,
+        "size": size,
+        "crop": crop,
+        "resample": int(own.resample),
+        "factor": reader.factor[:channels].tolist(),
+        "offset": reader.offset[:channels].tolist(),
+    }
+    rng = np.random.default_rng(0)
+    probes = [Image.fromarray(rng.integers(0, 256, (*shape, 3), np.uint8)) for shape in PROBES]
+    try:
+        tried = [np.asarray(placed(probe, settings)).reshape(reader.shape) for probe in probes]
+        same = all(np.array_equal(pixels, reader.place(probe)) for pixels, probe in zip(tried, probes, strict=True))
+    except (KeyError, ValueError):
+        same = False
+    if not same:
+        name = type(own).__name__.removesuffix("Pil")
+        raise ToolkitError(
+            f"the image processor {name} does more than an export can without transformers",
+            "leave --export out, and run the model with 'toolkit predict'",
+        )
+    return settings
+
+
+def placed(image: Any, settings: dict[str, Any]) -> Any:
+    """The image as large as the model reads it."""
+    image = image.convert(settings["mode"])
+    size = settings["size"]
+    if "shortest_edge" in size:
+        short, edge = min(image.size), size["shortest_edge"]
+        sides = [edge if side == short else int(edge * side / short) for side in image.size]
+        image = image.resize(sides, settings["resample"])
+    elif size:
+        image = image.resize((size["width"], size["height"]), settings["resample"])
+    if settings["crop"]:
+        height, width = settings["crop"]
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
+    return image
