@@ -17,14 +17,20 @@ def resolve(step: Step, config: Any) -> dict[str, inputs.Given]:
     """The inputs that a config names, by the name of their option."""
     kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
     return {
-        name: inputs.resolve(name, kinds[name].kind, value)
+        name: inputs.resolve(name, kinds[name.split(".")[0]].kind, value)
         for name, value in _input_values(step, config)
-        if value is not None and not re.fullmatch(kinds[name].literal, value)
+        if value is not None and not re.fullmatch(kinds[name.split(".")[0]].literal, value)
     }
 
 
 def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:
-    return [(leaf.name, configs.value_of(config, leaf)) for leaf in configs.leaves(step.config) if leaf.input]
+    """The name and value of each; those of a repeated option are NAME, NAME.2, NAME.3 …"""
+    out: list[tuple[str, str | None]] = []
+    for leaf in (leaf for leaf in configs.leaves(step.config) if leaf.input):
+        value = configs.value_of(config, leaf)
+        for i, one in enumerate(value if isinstance(value, list) else [value], 1):
+            out.append((f"{leaf.name}.{i}" if i > 1 else leaf.name, one))
+    return out
 
 
 def stamp(step: Step, config: Any, given: dict[str, inputs.Given], without: tuple[str, ...] = ()) -> str:

@@ -167,7 +167,7 @@ def test_tune_searches_for_several_classes(several: Path, tmp_path: Path) -> Non
     assert 0 < read(made, "best.json")["value"] <= 1
 
 
-@pytest.mark.parametrize("command", ["prune", "distill", "quantize"])
+@pytest.mark.parametrize("command", ["prune", "quantize"])
 def test_what_takes_one_class_a_row_says_so(
     call: Call, several: Path, tells_several: Path, tmp_path: Path, command: str
 ) -> None:

@@ -383,6 +383,45 @@ def test_a_killed_search_goes_on_to_the_total(call: Call, split: Path, tmp_path:
     assert {p.name for p in tmp_path.iterdir()} == {"t"}
 
 
+@pytest.fixture(scope="module")
+def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student of half the teacher's width, so that maps between the two learn with it."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("narrow") / "student"
+    config = AutoConfig.from_pretrained(model)
+    config.update({"embedding_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1})
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return folder
+
+
+def test_a_killed_distillation_ends_as_an_undisturbed_one(
+    model: Path, narrow: Path, split: Path, tmp_path: Path
+) -> None:
+    options = {"student": str(narrow), "hidden_weight": 1.0, "epochs": 1, "batch_size": 16, "save_every": 4}
+    wanted = weights(toolkit.distill(model, data=str(split), out=tmp_path / "whole", **options).artifact)
+    argv = (
+        "distill",
+        model,
+        "--data",
+        split,
+        *(x for k, v in options.items() for x in (f"--{k.replace('_', '-')}", v)),
+    )
+    moments = {
+        "asking": at_call("toolkit.training.tasks.classification", "Classification.collate", 3),
+        "training": at_call("toolkit.training.checkpoints", "publish", 2),
+    }
+    for name, arm in moments.items():
+        armed(arm, *argv, "--out", tmp_path / name)
+        work = tmp_path / f".{name}.partial" / "work"
+        assert list(work.glob("answers-*.f32")), "what the teacher said so far"
+        assert bool(checkpoints(tmp_path / name)) == (name == "training")
+        assert weights(toolkit.distill(model, data=str(split), out=tmp_path / name, **options).artifact) == wanted
+
+
 def test_terminated_leaves_nothing_under_the_name(split: Path, tmp_path: Path) -> None:
     out = tmp_path / "m"
     process = start("finetune", split, "--out", out, *FINETUNE)

@@ -109,6 +109,11 @@ def several(folder: Path) -> bool:
     return read_config(folder).get("problem_type") == SEVERAL
 
 
+def several_of(model: Any) -> bool:
+    """The same of a loaded one."""
+    return bool(model.config.problem_type == SEVERAL)
+
+
 def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] = ("torch",)) -> list[str]:
     """The class names of a model that `command` can work on.
 

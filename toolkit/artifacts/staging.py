@@ -21,7 +21,7 @@ from toolkit.artifacts import manifest
 from toolkit.errors import ToolkitError
 
 # What the engines leave of an unfinished run that a later call can go on from.
-RESUMABLE = ("checkpoints/*/complete", "study.db", "worker", "measured/*.json", "cut-*.json")
+RESUMABLE = ("checkpoints/*/complete", "study.db", "worker", "measured/*.json", "cut-*.json", "answers-*.f32")
 WORK = "work"  # what the engine keeps while it runs (checkpoints, caches); never published
 STAMP = "stamp.json"
 STOPPED = "stopped.json"  # in `WORK`: a training that was no longer finite, and may go on with gentler options

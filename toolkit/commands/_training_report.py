@@ -62,12 +62,13 @@ def told(figures: dict[str, dict[str, Any]]) -> dict[str, str]:
     """The figures of `metrics.json` as the card words them."""
     from toolkit.reports import numbers
 
-    return {
-        f"{group} {name}".replace("_", " "): numbers.number(value) if numbers.is_number(value) else str(value)
+    plain = {
+        f"{group} {name}".replace("_", " "): value["value"] if isinstance(value, dict) and "value" in value else value
         for group, values in figures.items()
         for name, value in values.items()
         if not isinstance(value, dict)
     }
+    return {name: numbers.number(value) if numbers.is_number(value) else str(value) for name, value in plain.items()}
 
 
 def pictures(folder: Path) -> list[str]:

@@ -52,6 +52,7 @@ def train(
     seed: int,
     scratch: bool = False,
     loss: Loss | None = None,
+    reads_hidden: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
     ids: Sequence[Any] | None = None,
     hooked: bool = False,
@@ -64,6 +65,7 @@ def train(
         work: where checkpoints, best weights and logs go; a run that finds checkpoints there resumes.
         scratch: whether the weights are new, which decides the default rate and epochs.
         loss: takes the place of the task's own loss (distillation).
+        reads_hidden: whether that loss reads more than the model's logits.
         report: called with the validation figures after each epoch (a search that prunes raises from it).
         ids: of the rows, by which errors name them.
         hooked: something hangs on the model's operations, so that a processor must not compute them in its own ways.
@@ -109,7 +111,7 @@ def train(
         inside.enter_context(layer_drop.applied(engine.model, config.regularise, engine.ask))
         checkpoint = _begin(engine, work)
         if machine.quick:
-            inside.enter_context(processor.quick(engine.model, logits_only=loss is None))
+            inside.enter_context(processor.quick(engine.model, logits_only=not reads_hidden))
         if not engine.watch.is_over():
             inside.enter_context(precision.compiled(engine.model, machine.compile))
         _run(engine, checkpoint)

@@ -1,0 +1,95 @@
+"""Students that are cut out of a teacher: `layers:3`, `layers:3:top`, `ffn:0.5`, `layers:3+ffn:0.5`."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+PICKS = ("even", "top", "importance")
+CALIBRATION = 512  # rows that tell importance
+FORMS = "layers:N, layers:N:top, layers:N:importance, ffn:SHARE, or both joined by +"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many layers the student has (None: all), which, and what share of the teacher's feed-forward neurons."""
+
+    layers: int | None = None
+    pick: str = "even"
+    ffn: float = 1.0
+
+
+def parse(given: str) -> Cut:
+    """
+    Raises:
+        ToolkitError: it is none of the forms, or leaves nothing.
+    """
+    found: dict[str, Any] = {}
+    for part in given.split("+"):
+        name, _, rest = part.partition(":")
+        if name in found or name not in ("layers", "ffn"):
+            raise ToolkitError(f"--student {given}: '{part}' is not known", f"write {FORMS}")
+        try:
+            if name == "layers":
+                count, _, pick = rest.partition(":")
+                found |= {"layers": int(count), "pick": pick or "even"}
+            else:
+                found["ffn"] = float(rest)
+        except ValueError as e:
+            raise ToolkitError(f"--student {given}: '{part}' has no number", f"write {FORMS}") from e
+    cut = Cut(**found)
+    if cut.pick not in PICKS:
+        raise ToolkitError(
+            f"--student {given}: '{cut.pick}' is no way to pick layers", f"take one of {', '.join(PICKS)}"
+        )
+    if cut.layers is not None and cut.layers < 1:
+        raise ToolkitError(f"--student {given}: a student needs a layer", "ask for 1 or more")
+    if not 0 < cut.ffn <= 1:
+        raise ToolkitError(f"--student {given}: the share of neurons is above 0 and at most 1", "0.5 keeps half")
+    return cut
+
+
+def check(given: str, config: dict[str, Any]) -> None:
+    """Whether the teacher of this config has such a part.
+
+    Raises:
+        ToolkitError: it has not, its architecture is not known, or the part is the whole.
+    """
+    from toolkit.compression import structure
+
+    cut = parse(given)
+    structure.check(config.get("model_type"))
+    depth = structure.depth(config)
+    if cut.layers is not None and cut.layers > depth:
+        raise ToolkitError(f"--student {given}: the teacher has {depth} layers", "ask for 1 to that many")
+    if cut.layers in (None, depth) and cut.ffn == 1:
+        raise ToolkitError(f"--student {given}: that is all of the teacher", "ask for fewer layers, or ffn below 1")
+
+
+def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any:
+    """The student, its weights the teacher's (as in Sanh et al., 2019).
+
+    Args:
+        task: of the teacher. rows: encoded and labelled; they tell importance.
+    """
+    from toolkit.compression import importance, structure
+
+    cut, student = parse(given), copy.deepcopy(teacher)
+    batches = [task.collate(rows[i : i + 32]) for i in range(0, len(rows), 32)]
+    depth = len(structure.layers(student))
+    count = cut.layers or depth
+    if cut.pick == "importance":
+        gone = {number for number, _ in importance.least_important_layers(student, task, batches, depth - count)}
+        kept = [number for number in range(depth) if number not in gone]
+    else:
+        kept = structure.evenly(depth, count) if cut.pick == "even" else list(range(depth - count, depth))
+    structure.keep_layers(student, kept)
+    if cut.ffn < 1:
+        width = structure.ffn(student, structure.layers(student)[0])[0].out_features
+        most = max(8, round(width * cut.ffn / 8) * 8)  # matrix kernels like multiples
+        scores = importance.measured(student, task, batches, "taylor").ffn
+        structure.keep_ffn(student, [score.argsort(descending=True)[:most].tolist() for score in scores])
+    return student
