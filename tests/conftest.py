@@ -43,6 +43,13 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _memory_measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare tests of other things the processes that measure a model's memory (5 seconds each)."""
+    if "measures_memory" not in request.keywords:
+        monkeypatch.setattr("toolkit.commands._memory.peak", lambda folder, contents: 100_000_000)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers share."""

@@ -13,7 +13,7 @@ read -ra CUT <<<"${CUT:---layers 3 --ffn 0.5 --vocab}"
 read -ra LEARN <<<"${TRANSFER:+--transfer $TRANSFER} ${LEARN:-}"
 read -ra INT8 <<<"${INT8:-}"
 
-toolkit prune "$MODEL" --data "$DATA" "${CUT[@]}" --no-recover --out "$OUT/prune"
+toolkit prune "$MODEL" --data "$DATA" "${CUT[@]}" --no-recover --no-sensitivity --out "$OUT/prune"
 toolkit distill "$MODEL" --data "$DATA" --student "$OUT/prune" --epochs "${EPOCHS:-10}" "${LEARN[@]}" --out "$OUT/distill"
 toolkit quantize "$OUT/distill" --data "$DATA" "${INT8[@]}" --out "$OUT/quantize"
 for step in prune distill quantize; do

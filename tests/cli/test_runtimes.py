@@ -69,6 +69,7 @@ def test_quantized_models_are_not_trained_on(folder, tmp_path, call):
     assert "quantized" in done.err
 
 
+@pytest.mark.measures_memory
 @pytest.mark.parametrize("content", ["text", "image"])
 def test_peak_memory_is_that_of_a_process_of_its_own(content, tmp_path):
     models.save(tmp_path / "m", *getattr(converted, content)())
