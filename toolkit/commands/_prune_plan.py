@@ -91,10 +91,14 @@ def sizes(job: Job) -> tuple[Any, Any]:
     Raises:
         ToolkitError: an architecture that is not known here, sizes that do not reload, nothing to do.
     """
+    from toolkit.artifacts import model as models
     from toolkit.compression import families
 
-    config, asked = _config(job), job.config
-    whole = families.of(config.model_type).shape(config)
+    path, asked = job.inputs["source"].path, job.config
+    assert path is not None
+    family = families.of(models.read_config(path).get("model_type"))
+    config = _config(job)
+    whole = family.shape(config)
     convolutional = config.model_type == families.RESNET
     if any(value is not None for value in vars(asked.target).values()):
         if convolutional:

@@ -134,8 +134,6 @@ def resolved(job: Job) -> Found:
     calibrates, measured = chosen_splits(job)
     data = _training.relabelled(type(data)({s: data[s] for s in (calibrates, measured)}), names, config.data)
     train, rows = data[calibrates], data[measured]
-    if method in quantizing.CALIBRATED and len(train) < config.calibration_rows:
-        job.warn(f"{calibrates} has {len(train)} rows, fewer than --calibration-rows: all of them calibrate")
     if method != "qat" and (method, config.backend, config.max_drop is None) != ("static", "openvino", False):
         return Found(names, kind, method, bits, train, measured, None, rows)
     choose, report = (rows.select(half) for half in calibration.halves(rows["label"], config.seed))
@@ -166,6 +164,7 @@ def quantize(job: Job) -> None:
     from toolkit.artifacts import export, manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _quantize_report, _quantizing
+    from toolkit.compression import quantize as quantizing
     from toolkit.compression.quantize import calibration
 
     config, found, given = job.config, resolved(job), job.inputs["source"]
@@ -173,6 +172,8 @@ def quantize(job: Job) -> None:
     model, processor = models.load(given.path)
     task = _training.bind(found.kind, model, processor, config.train.max_length)
     labels = found.train["label"]
+    if found.method in quantizing.CALIBRATED and len(labels) < config.calibration_rows:
+        job.warn(f"train has {len(labels)} rows, fewer than --calibration-rows: all of them calibrate")
     sample = found.train.select(calibration.stratified(labels, min(config.calibration_rows, len(labels)), config.seed))
     batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(sample)))
     made = _quantizing.RUNTIMES[config.backend](job, found, model, task, batches)

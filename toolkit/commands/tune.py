@@ -154,10 +154,11 @@ def tune(job: Job) -> None:
     name, data = _tasks.splits(job)
     space, metric = _space(job, name, data), _tasks.metric(job, name, data)
     _go_on_from_previous(job)
-    settings = _settings(job, name, data, space, metric)
+    model, prepare = _loaded(job, name, data)
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
     study = storage.study(place, _study_name(job, space), direction, _made(job, space))
+    settings = _settings(job, model, prepare, space, metric)
     with storage.guarded(place):
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")
@@ -187,15 +188,12 @@ def _put(path: Path, text: str) -> None:
     aside.rename(path)
 
 
-def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], metric: str) -> Search:
-    """What all trials share; model and rows are loaded, since what cannot be read is no trial's fault."""
+def _loaded(job: Job, name: str, data: DatasetDict) -> tuple[Any, Any]:
+    """The model and what gives task and encoded rows for a --max-length: what cannot be read is no trial's fault."""
     import functools
-    import uuid
 
     from toolkit.commands import _tasks
-    from toolkit.training import search
 
-    config, given = job.config, job.inputs["model"]
     model, task, rows = _tasks.load(job, name, data)
 
     @functools.lru_cache(maxsize=2)
@@ -204,7 +202,17 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
         return bound, bound.encode(rows["train"]), bound.encode(rows["validation"])
 
     with console.without_notes():
-        prepare(config.train.max_length)
+        prepare(job.config.train.max_length)
+    return model, prepare
+
+
+def _settings(job: Job, model: Any, prepare: Any, space: dict[str, Any], metric: str) -> Search:
+    """What all trials share."""
+    import uuid
+
+    from toolkit.training import search
+
+    config = job.config
     if not (job.work / WORKER).exists():
         _put(job.work / WORKER, uuid.uuid4().hex[:12])
     return search.Search(
@@ -217,7 +225,7 @@ def _settings(job: Job, name: str, data: DatasetDict, space: dict[str, Any], met
         sampler=config.sampler,
         pruner=config.pruner,
         seed=config.seed,
-        scratch=given.path is None,
+        scratch=job.inputs["model"].path is None,
         keep=config.keep_model,
         grace=config.grace,
     )
