@@ -4,13 +4,13 @@
 # MODEL is a trained classifier, DATA a dataset with train, validation and test; OUT/quantize is the product.
 # Call it again after a stop: finished steps are up-to-date, an interrupted training resumes.
 # CUT (default "--layers 3 --ffn 0.5 --vocab") is what prune takes away, EPOCHS (default 10) how long the student learns, TRANSFER
-# (default: none) a dataset of more rows that it learns on, LEARN further options of distill, INT8 further ones of quantize.
+# (default: none) a dataset of more rows that it learns on, LEARN (default "--lr 2e-4") further options of distill, INT8 of quantize.
 set -euo pipefail
 MODEL=${1:?use: compress.sh MODEL DATA OUT}
 DATA=${2:?use: compress.sh MODEL DATA OUT}
 OUT=${3:?use: compress.sh MODEL DATA OUT}
 read -ra CUT <<<"${CUT:---layers 3 --ffn 0.5 --vocab}"
-read -ra LEARN <<<"${TRANSFER:+--transfer $TRANSFER} ${LEARN:-}"
+read -ra LEARN <<<"${TRANSFER:+--transfer $TRANSFER} ${LEARN:---lr 2e-4}"
 read -ra INT8 <<<"${INT8:-}"
 
 toolkit prune "$MODEL" --data "$DATA" "${CUT[@]}" --no-recover --no-sensitivity --out "$OUT/prune"
