@@ -1,9 +1,14 @@
 """What tests of several folders call: rows to learn from, and the command line in a process of its own."""
 
+import atexit
 import csv
+import functools
+import multiprocessing
+import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,3 +136,39 @@ def token_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
         ids[0] = 10 + i % 2
         out.append({"input_ids": ids, "labels": i % 2})
     return out
+
+
+@functools.cache
+def _preloaded() -> Any:
+    """Where processes are forked from one that has imported what commands need, rather than each importing it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["toolkit.cli", "toolkit.training.trainer", "toolkit.artifacts.model", "datasets"])
+    return context
+
+
+def forked(script: str, *argv: object, **env: object) -> tuple[int, str]:
+    """Run a script in a process of its own, most imports behind it: its exit code, and what it wrote to stderr."""
+    with tempfile.NamedTemporaryFile("r+") as told:
+        words = [str(a) for a in argv]
+        process = _preloaded().Process(target=_become, args=(script, words, {**os.environ, **env}, told.name))
+        process.start()
+        process.join(120)
+        alive = process.is_alive()
+        process.kill()
+        process.join()
+        assert not alive, "it took too long"
+        return int(process.exitcode), told.read()
+
+
+def _become(script: str, argv: list[str], env: dict[str, object], told: str) -> None:
+    os.environ.clear()
+    os.environ.update({name: str(value) for name, value in env.items()})
+    tempfile.tempdir = None  # it was asked for before the environment was ours
+    for number, path in ((1, os.devnull), (2, told)):
+        with open(path, "a") as f:
+            os.dup2(f.fileno(), number)
+    sys.argv = ["-c", *argv]
+    try:
+        exec(script, {"__name__": "__main__"})
+    finally:
+        atexit._run_exitfuncs()

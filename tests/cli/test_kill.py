@@ -7,14 +7,13 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import Called, command, listing, pictures, raw_rows, write_csv
+from helpers import Called, command, forked, listing, pictures, raw_rows, write_csv
 
 import toolkit
 from toolkit.artifacts import manifest
@@ -85,11 +84,7 @@ atexit.register(lambda: print(seen, file=sys.stderr))
 
 def run_armed(arm: str, *argv: object, number: int = signal.SIGKILL, **env: object) -> tuple[int, str]:
     """Call the command line in a process that gets a signal on the way: its exit code, and what it said."""
-    script = ARMED.format(arm=arm, signal=int(number))
-    environment = os.environ | {name: str(value) for name, value in env.items()}
-    argv = (sys.executable, "-c", script, *map(str, argv))
-    done = subprocess.run(argv, capture_output=True, timeout=120, check=False, env=environment)
-    return done.returncode, done.stderr.decode()
+    return forked(ARMED.format(arm=arm, signal=int(number)), *argv, **env)
 
 
 def armed(arm: str, *argv: object, **env: object) -> None:
