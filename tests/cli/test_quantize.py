@@ -97,6 +97,7 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(model, split, tmp
     assert first == second
     figures = metrics(resumed.artifact)
     assert figures["measured_on"]["chosen_on"] == 18  # the best weights were picked by these
+    assert figures["comparison"]["flipped"] < 0.2
 
 
 @pytest.mark.parametrize(

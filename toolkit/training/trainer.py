@@ -103,6 +103,7 @@ def train(
             machine=machine,
             ids=ids,
         )
+        forward = {name: value for name, value in vars(engine.model).items() if name == "forward"}  # NNCF's, say
         if not ranks.leads():
             transformers.set_seed(seed + ranks.rank())  # each rank drops out other neurons
         engine.watch = Watch(engine, config, report)
@@ -116,7 +117,8 @@ def train(
             inside.enter_context(precision.compiled(engine.model, machine.compile))
         _run(engine, checkpoint)
     for name in ("forward", "_original_forward"):  # accelerate's, which computes in the training's precision
-        engine.model.__dict__.pop(name, None)
+        vars(engine.model).pop(name, None)
+    vars(engine.model).update(forward)
     engine.watch.restore_best()
     return engine.watch.figures()
 
