@@ -117,8 +117,8 @@ def train(
             inside.enter_context(precision.compiled(engine.model, machine.compile))
         _run(engine, checkpoint)
     for name in ("forward", "_original_forward"):  # accelerate's, which computes in the training's precision
-        vars(engine.model).pop(name, None)
-    vars(engine.model).update(forward)
+        engine.model.__dict__.pop(name, None)
+    engine.model.__dict__.update(forward)
     engine.watch.restore_best()
     return engine.watch.figures()
 
