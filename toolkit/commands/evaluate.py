@@ -1,9 +1,9 @@
-"""`toolkit evaluate`: quality with intervals, and speed and size measured here."""
+"""`toolkit evaluate`: a model's figures on a split, with their intervals; what it costs, measured here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
@@ -12,7 +12,8 @@ from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
-SHEET = 48  # images on the sheet of errors
+if TYPE_CHECKING:
+    from toolkit.commands._evaluating import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class EvaluateConfig(Config):
         list[str] | None, Option(metavar="PATH=BOUND", help="Gate: most, e.g. efficiency.latency_ms.p95=20."), GATE
     ] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute and measure.")] = "auto"
+    lang: Annotated[Literal["en", "zh"], Option(help="The report's language.")] = "en"
 
 
 def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
@@ -53,183 +55,84 @@ def evaluate(job: Job) -> None:
 
     Works for float and quantized models alike. --min and --max are gates: exit code 3 where one is not met.
     """
-    import numpy as np
-
     from toolkit.artifacts import evaluation, manifest, report
-    from toolkit.artifacts import model as models
-    from toolkit.commands import _models
-    from toolkit.evaluation import metrics, statistics
+    from toolkit.commands import _evaluate_quality, _evaluate_speed, _evaluating
     from toolkit.inference import timing
 
-    given, config = job.inputs["source"], job.config
-    assert given.path is not None
     timing.reset_peak_memory()
-    predictor = _models.predictor(given, "evaluate", config.device)
-    rows = _models.choose_split(job.dataset, config.split, config.data)
-    contents = predictor.reader.contents(rows)
-    told, several = _models.labels_in_order(rows, predictor.names, config.data), predictor.several
-    labels = metrics.several_hot(told, len(predictor.names)) if several else np.array(told)
-    probabilities = predictor.probabilities(contents, config.batch_size, "predicting")
-    chosen, confidence = _models.answers(probabilities, several)
-    speed = timing.measure({"model": predictor}, contents)["model"]
-    peak = timing.peak_memory_bytes()  # before the intervals, which need more than inference does
-    rates = {timing.BATCH_SIZE: speed["samples_per_second"]}
-    if config.batch_size != timing.BATCH_SIZE:
-        rates[config.batch_size] = timing.measure({"model": predictor}, contents, config.batch_size)["model"][
-            "samples_per_second"
-        ]
+    subject = _evaluating.ask(job)
+    efficiency = _evaluate_speed.measure(job, subject)  # first, since the others need more memory than inference does
+    quality = _evaluate_quality.measure(job, subject)
     figures = {
-        "quality": (statistics.quality_of_several if several else statistics.quality)(
-            labels, probabilities, config.seed
-        ),
-        "per_class": per_class(labels, chosen, predictor.names),
-        "efficiency": {
-            "parameters": models.parameters(given.path),
-            "size_bytes": models.inference_bytes(given.path),
-            **speed,
-            "by_batch_size": {str(size): rate for size, rate in rates.items()},
-            "peak_memory_bytes": peak,
-        },
-        "rows": len(rows),
-        "split": config.split,
+        "quality": quality,
+        "per_class": _evaluate_quality.per_class(subject),
+        "efficiency": efficiency,
+        "rows": len(subject.rows),
+        "split": job.config.split,
     }
-    if not several and figures["quality"]["auc"]["value"] is None:
-        job.warn("AUC is undefined: the rows hold one class only")
     manifest.write_json(job.folder / "metrics.json", figures)
-    evaluation.write(job.folder / "predictions.parquet", rows, probabilities, predictor.names, chosen, confidence)
-    sheet = errors(contents, labels, chosen, confidence) if predictor.reader.kind == "image" else None
-    report.write(job.folder, page(job, figures, labels, chosen, confidence, predictor.names, sheet))
-    (job.folder / "README.md").write_text(f"# Evaluation of {given.given}\n\nOpen `report.html`.\n", encoding="utf-8")
-    quality, efficiency = figures["quality"], figures["efficiency"]
+    evaluation.write(
+        job.folder / "predictions.parquet",
+        subject.rows,
+        subject.probabilities,
+        subject.names,
+        subject.chosen,
+        subject.confidence,
+    )
+    report.write(job.folder, page(job, figures, subject))
+    (job.folder / "README.md").write_text(
+        f"# Evaluation of {subject.given.title}\n\nOpen `report.html`.\n", encoding="utf-8"
+    )
     job.metrics |= {name: quality[name]["value"] for name in quality}
     job.metrics |= {key: efficiency[key] for key in ("parameters", "size_bytes", "samples_per_second")}
     console.table(
-        f"{given.given} on {len(rows)} rows of {config.split}",
+        f"{subject.given.title} on {len(subject.rows)} rows of {job.config.split}",
         ("figure", "value", "95% interval"),
-        [(n, shown(e["value"]), f"{shown(e['low'])} to {shown(e['high'])}") for n, e in quality.items()]
-        + [("samples a second", f"{speed['samples_per_second']:,.0f}", f"batch {timing.BATCH_SIZE}")]
-        + [("latency p50 / p95", f"{speed['latency_ms']['p50']:.2f} / {speed['latency_ms']['p95']:.2f} ms", "batch 1")]
-        + [("bytes", f"{efficiency['size_bytes']:,}", "")],
+        _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency),
     )
 
 
-def shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
+    """The report: the verdict, then what each part has found."""
+    from toolkit.commands import _evaluate_quality
+    from toolkit.reports import language
 
-
-def per_class(labels: Any, chosen: Any, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Precision, recall, F1 and support of each class; None where undefined."""
-    import numpy as np
-
-    from toolkit.evaluation import metrics
-
-    if chosen.ndim > 1:
-        figures = metrics.several_per_class(labels, chosen)
-    else:
-        figures = metrics.per_class(metrics.confusion(labels, chosen, len(names)))
+    say = language.speaker(job.config.lang)
+    accuracy, efficiency = figures["quality"]["accuracy"], figures["efficiency"]
     return {
-        name: {k: float(v[i]) if np.isfinite(v[i]) else None for k, v in figures.items() if k != "support"}
-        | {"support": int(figures["support"][i])}
-        for i, name in enumerate(names)
-    }
-
-
-def errors(pictures: Any, labels: Any, chosen: Any, confidence: Any) -> bytes | None:
-    """A sheet of the images that are wrong, the surest first, row by row; None where there are none."""
-    import numpy as np
-
-    from toolkit.data.images.sheet import sheet
-
-    wrong = np.flatnonzero((chosen != labels).reshape(len(labels), -1).any(1))
-    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:SHEET]
-    return sheet([pictures[i].cell() for i in first]) if len(first) else None
-
-
-def page(
-    job: Job,
-    figures: dict[str, Any],
-    labels: Any,
-    chosen: Any,
-    confidence: Any,
-    names: list[str],
-    sheet: bytes | None = None,
-) -> dict[str, Any]:
-    """The report: the verdict, the classes, the confusion (of one class a row), a sheet of errors (of images)."""
-    from toolkit.evaluation import metrics
-    from toolkit.reports import curves
-    from toolkit.reports import figures as draw
-
-    quality, efficiency = figures["quality"], figures["efficiency"]
-    accuracy = quality["accuracy"]
-    right, confusion = chosen == labels, []
-    if chosen.ndim > 1:
-        right = right.all(1)
-    else:
-        drawn = draw.confusion(metrics.confusion(labels, chosen, len(names)), names)
-        confusion = [{"name": "confusion", "caption": "True class down, predicted across", "figure": drawn}]
-    return {
-        "title": "Evaluation report",
+        "title": say("Evaluation report"),
         "kicker": "toolkit evaluate",
-        "lead": f"{accuracy['value']:.1%} of {figures['rows']} rows of {figures['split']} are right "
-        f"(95% interval {accuracy['low']:.1%} to {accuracy['high']:.1%}).",
-        "lang": "en",
+        "lead": say(
+            "{share:.1%} of {rows} rows of {split} are right (95% interval {low:.1%} to {high:.1%}).",
+            share=accuracy["value"], rows=figures["rows"], split=figures["split"],
+            low=accuracy["low"], high=accuracy["high"],
+        ),
+        "lang": job.config.lang,
         "cards": [
             {
-                "label": "accuracy",
+                "label": say("accuracy"),
                 "value": accuracy["value"],
-                "note": f"{accuracy['low']:.3f} to {accuracy['high']:.3f}",
+                "note": f"{accuracy['low']:.3f} – {accuracy['high']:.3f}",
             },
             {
-                "label": "samples a second",
+                "label": say("samples a second"),
                 "value": efficiency["samples_per_second"],
-                "note": "batch 32",
+                "note": say("batch {size}", size=32),
             },
-            {"label": "latency p50", "value": f"{efficiency['latency_ms']['p50']:.2f} ms", "note": "batch 1"},
-            {"label": "size", "value": f"{efficiency['size_bytes'] / 1e6:.1f} MB", "note": "what inference loads"},
+            {
+                "label": say("latency p50"),
+                "value": f"{efficiency['latency_ms']['p50']:.2f} ms",
+                "note": say("batch {size}", size=1),
+            },
+            {
+                "label": say("size"),
+                "value": f"{efficiency['size_bytes'] / 1e6:.1f} MB",
+                "note": say("what inference loads"),
+            },
         ],
-        "sections": [
-            {
-                "title": "Quality",
-                "table": {"columns": ["figure", "value (95% interval)"], "rows": [[n, e] for n, e in quality.items()]},
-            },
-            {
-                "title": "Classes",
-                "table": {
-                    "columns": ["class", "precision", "recall", "F1", "rows"],
-                    "rows": [
-                        [n, f["precision"], f["recall"], f["f1"], f["support"]] for n, f in figures["per_class"].items()
-                    ],
-                },
-            },
-            {
-                "title": "Confusion and confidence" if confusion else "Confidence",
-                "figures": [
-                    *confusion,
-                    {
-                        "name": "confidence",
-                        "caption": "Confidence of right and wrong predictions",
-                        "figure": draw.histogram(
-                            {"right": confidence[right].tolist(), "wrong": confidence[~right].tolist()},
-                            xlabel="confidence",
-                        ),
-                    },
-                    {
-                        "name": "reliability",
-                        "caption": "Share that is right at each confidence; the diagonal is honest",
-                        "figure": curves.reliability(*metrics.reliability(confidence, right)),
-                    },
-                ],
-            },
-        ]
-        + [
-            {
-                "title": "Errors",
-                "figures": [{"name": "errors", "caption": "The surest first, row by row", "picture": sheet}],
-            }
-        ]
-        * bool(sheet),
+        "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
         "footer": job.footer(),
-    }
+    }  # fmt: skip
 
 
 STEP = Step(

@@ -1,0 +1,75 @@
+"""What is evaluated: a model and what it says of the rows. `evaluate`'s parts measure it, a file a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.inputs import Given
+from toolkit.step import Job
+
+if TYPE_CHECKING:
+    from toolkit.inference.predictor import Predictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model's answers to the rows of a split.
+
+    given: the model as it was given.
+    rows: the split (a `datasets.Dataset`), `contents` as the model's reader takes them.
+    labels: class numbers (rows,), or of several classes a row boolean (rows, classes).
+    probabilities: float64 (rows, classes).
+    chosen: what is predicted, as the labels; `confidence` (rows,) how sure that is.
+    """
+
+    given: Given
+    predictor: Predictor
+    rows: Any
+    contents: Sequence[Any]
+    labels: Any
+    probabilities: Any
+    chosen: Any
+    confidence: Any
+
+    @property
+    def names(self) -> list[str]:
+        return self.predictor.names
+
+    @property
+    def several(self) -> bool:
+        return self.predictor.several
+
+    @property
+    def right(self) -> Any:
+        """Whether all that is predicted of a row is right, boolean (rows,)."""
+        same = self.chosen == self.labels
+        return same.all(1) if self.several else same
+
+
+def ask(job: Job) -> Subject:
+    """Load the model and let it predict the rows."""
+    import numpy as np
+
+    from toolkit.commands import _models
+    from toolkit.evaluation import metrics
+
+    given, config = job.inputs["source"], job.config
+    predictor = _models.predictor(given, "evaluate", config.device)
+    rows = _models.choose_split(job.dataset, config.split, config.data)
+    contents = predictor.reader.contents(rows)
+    told = _models.labels_in_order(rows, predictor.names, config.data)
+    labels = metrics.several_hot(told, len(predictor.names)) if predictor.several else np.array(told)
+    probabilities = predictor.probabilities(contents, config.batch_size, "predicting")
+    chosen, confidence = _models.answers(probabilities, predictor.several)
+    return Subject(
+        given=given,
+        predictor=predictor,
+        rows=rows,
+        contents=contents,
+        labels=labels,
+        probabilities=probabilities,
+        chosen=chosen,
+        confidence=confidence,
+    )
