@@ -11,22 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import console
-from toolkit.reports import canvas
-from toolkit.reports.pareto import pareto
+from toolkit.reports import canvas, side_by_side
 
 COLUMNS = ("model", "parameters", "bytes", "accuracy (95% interval)", "samples/s", "p50 ms")
 
 
-def row(name: str, figures: dict[str, Any]) -> list[str]:
+def row(name: str, metrics: dict[str, Any]) -> list[str]:
     """One evaluation's figures as cells."""
-    accuracy, efficiency = figures["quality"]["accuracy"], figures["efficiency"]
+    parameters, size, rate, latency, accuracy = side_by_side.evaluated(metrics)
     return [
         name,
-        "–" if efficiency["parameters"] is None else f"{efficiency['parameters']:,}",
-        f"{efficiency['size_bytes']:,}",
+        "–" if parameters is None else f"{parameters:,}",
+        f"{size:,}",
         f"{accuracy['value']:.3f} ({accuracy['low']:.3f}–{accuracy['high']:.3f})",
-        f"{efficiency['samples_per_second']:,.0f}",
-        f"{efficiency['latency_ms']['p50']:.2f}",
+        f"{rate:,.0f}",
+        f"{latency:.2f}",
     ]
 
 
@@ -34,19 +33,6 @@ def markdown(rows: list[list[str]]) -> str:
     """The rows as a Markdown table."""
     lines = [COLUMNS, ("---", *["---:"] * (len(COLUMNS) - 1)), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def figure(found: dict[str, dict[str, Any]]) -> Any:
-    """Accuracy with its interval over samples a second."""
-    accuracy = {name: figures["quality"]["accuracy"] for name, figures in found.items()}
-    dots = {
-        name: (
-            figures["efficiency"]["samples_per_second"],
-            tuple(accuracy[name][end] for end in ("value", "low", "high")),
-        )
-        for name, figures in found.items()
-    }
-    return pareto(dots, xlabel="samples a second", ylabel="accuracy (95% interval)")
 
 
 def main() -> None:
@@ -63,7 +49,8 @@ def main() -> None:
     if given.markdown:
         given.markdown.write_text(markdown(rows), encoding="utf-8")
     if given.figure:
-        canvas.save_png(figure(found), given.figure)
+        drawn = side_by_side.trade(found, xlabel="samples a second", ylabel="accuracy (95% interval)")
+        canvas.save_png(drawn, given.figure)
 
 
 if __name__ == "__main__":

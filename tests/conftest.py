@@ -44,10 +44,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _memory_measured_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare tests of other things the processes that measure a model's memory (5 seconds each)."""
+def _no_fresh_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare tests of other things the processes that measure a model's start-up and memory (5 seconds each)."""
     if "measures_memory" not in request.keywords:
-        monkeypatch.setattr("toolkit.commands._memory.peak", lambda folder, contents: 100_000_000)
+        told = {"startup_seconds": 2.5, "peak_memory_bytes": 100_000_000}
+        monkeypatch.setattr("toolkit.commands._fresh.measure", lambda *given: dict(told))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from unit.artifacts import converted
 
 from toolkit import reading
 from toolkit.artifacts import model as models
-from toolkit.commands import _memory
+from toolkit.commands import _fresh
 
 ROWS = [{"text": text, "label": converted.NAMES[i % 3]} for i, text in enumerate(converted.TEXTS)]
 
@@ -77,7 +77,7 @@ def test_peak_memory_is_that_of_a_process_of_its_own(content, tmp_path):
     contents = converted.TEXTS
     if content == "image":
         contents = [
-            _memory.Picture(base64.b64encode((toy / "0.png").read_bytes()).decode())
+            _fresh.Picture(base64.b64encode((toy / "0.png").read_bytes()).decode())
             for toy in [pictures(tmp_path / "i") / "cat"]
         ]
-    assert 50e6 < _memory.peak(tmp_path / "m", contents) < ballast.nbytes
+    assert 50e6 < _fresh.measure(tmp_path / "m", contents)["peak_fresh_bytes"] < ballast.nbytes

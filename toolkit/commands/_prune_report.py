@@ -6,13 +6,14 @@ from typing import Any
 
 from toolkit import console
 from toolkit.commands._prune_plan import NOT_FASTER
+from toolkit.reports import side_by_side
 
 PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
 QUALITY = ("accuracy", "loss", "divergence")
 
 
 def tell(figures: dict[str, Any]) -> None:
-    console.table(_headline(figures), ("figure", "input", "pruned"), _side_by_side(figures))
+    console.table(_headline(figures), ("figure", "input", "pruned"), _rows(figures))
 
 
 def page(figures: dict[str, Any], story: dict[str, Any], measured: dict[str, Any] | None) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def page(figures: dict[str, Any], story: dict[str, Any], measured: dict[str, Any
     side = {
         "title": "Before and after",
         "text": "On the same rows of validation; timed in turns in one process, the median round counts.",
-        "table": {"columns": ["figure", "input", "pruned"], "rows": _side_by_side(figures)},
+        "table": {"columns": ["figure", "input", "pruned"], "rows": _rows(figures)},
     }
     sections = [side, _cuts(story), *_besides(figures), *_tried(story), *(_sensitivity(measured) if measured else [])]
     return {"lead": f"{_headline(figures)}.", "cards": cards, "sections": sections}
@@ -41,16 +42,10 @@ def _headline(figures: dict[str, Any]) -> str:
     )
 
 
-def _side_by_side(figures: dict[str, Any]) -> list[list[Any]]:
-    a, b = figures["input"], figures["pruned"]
-    return [
-        ["accuracy", f"{a['accuracy']:.4f}", f"{b['accuracy']:.4f}"],
-        ["samples a second", f"{a['samples_per_second']:,.0f}", f"{b['samples_per_second']:,.0f}"],
-        ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
-        ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
-        ["parameters", f"{a['parameters']:,}", f"{b['parameters']:,}"],
-        ["bytes", f"{a['size_bytes']:,}", f"{figures['model']['size_bytes']:,}"],
-    ]
+def _rows(figures: dict[str, Any]) -> list[list[str]]:
+    """The comparison as a table's rows: figure, input, pruned."""
+    pruned = figures["pruned"] | {"size_bytes": figures["model"]["size_bytes"]}
+    return side_by_side.rows(figures["input"], pruned)
 
 
 def _cuts(story: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import console
 from toolkit.artifacts import model as models
+from toolkit.reports import side_by_side
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -18,17 +19,9 @@ RUN = {
 }
 
 
-def rows_of(figures: dict[str, Any]) -> list[list[Any]]:
+def _rows(figures: dict[str, Any]) -> list[list[str]]:
     """The comparison as a table's rows: figure, input, quantized."""
-    a, b = figures["input"], figures["quantized"]
-    return [
-        ["accuracy", f"{a['accuracy']:.4f}", f"{b['accuracy']:.4f}"],
-        ["samples a second", f"{a['samples_per_second']:,.0f}", f"{b['samples_per_second']:,.0f}"],
-        ["latency p50, ms", f"{a['latency_ms']['p50']:.2f}", f"{b['latency_ms']['p50']:.2f}"],
-        ["latency p95, ms", f"{a['latency_ms']['p95']:.2f}", f"{b['latency_ms']['p95']:.2f}"],
-        ["bytes", f"{a['size_bytes']:,}", f"{b['size_bytes']:,}"],
-        ["peak memory, MB", *(f"{figures[m]['peak_memory_bytes'] / 1e6:,.0f}" for m in ("input", "quantized"))],
-    ]
+    return side_by_side.rows(figures["input"], figures["quantized"])
 
 
 def measured_on(figures: dict[str, Any]) -> str:
@@ -48,7 +41,7 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
         f"{comparison['speedup']:.2f} times the samples a second, accuracy lost {drop['value']:.4f} "
         f"(95% interval {drop['low']:.4f} to {drop['high']:.4f}) on {measured_on(figures)}"
     )
-    console.table(title, ("figure", "input", "quantized"), rows_of(figures))
+    console.table(title, ("figure", "input", "quantized"), _rows(figures))
     if comparison["speedup"] < 1:
         reason = measure.slow_reason(figures["model"]["parameters"])
         job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {reason}")
@@ -82,7 +75,10 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
             {
                 "title": "Side by side",
                 "text": f"On {measured_on(figures)}. Timed in turns in one process; the median round counts.",
-                "table": {"columns": ["figure", "input", "quantized"], "rows": rows_of(figures)},
+                "table": {
+                    "columns": ["figure", "input", "quantized"],
+                    "rows": _rows(figures),
+                },
             },
             {
                 "title": "How it was made",

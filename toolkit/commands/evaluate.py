@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from toolkit import console, gates
+from toolkit.commands import _evaluate_baseline, _evaluate_speed
 from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
 if TYPE_CHECKING:
+    from toolkit.commands._evaluate_baseline import Beside
     from toolkit.commands._evaluating import Subject
 
 
@@ -29,40 +31,56 @@ class EvaluateConfig(Config):
     max: Annotated[
         list[str] | None, Option(metavar="PATH=BOUND", help="Gate: most, e.g. efficiency.latency_ms.p95=20."), GATE
     ] = None
+    comparison: _evaluate_baseline.Comparison = field(default_factory=_evaluate_baseline.Comparison)
+    price_per_hour: Annotated[
+        float | None, Option(help="Of this machine: tells what a million rows cost.", min=0.0)
+    ] = None
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute and measure.")] = "auto"
     lang: Annotated[Literal["en", "zh"], Option(help="The report's language.")] = "en"
 
 
+def known(config: EvaluateConfig) -> dict[str, Any]:
+    """The figures that `metrics.json` will have, for gates; None: whatever the part finds."""
+    return {
+        **dict.fromkeys(("rows", "quality", "per_class")),
+        "efficiency": _evaluate_speed.KNOWN,
+        "comparison": _evaluate_baseline.known(config.comparison),
+    }
+
+
 def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
-    return gates.judge_bounds(figures, config.min or [], config.max or [])
+    least, most = config.min or [], config.max or []
+    gates.check(least + most, known(config))
+    _evaluate_baseline.demand(config.comparison)
+    return gates.judge_bounds(figures, least, most) + _evaluate_baseline.judge(config.comparison, figures)
 
 
 def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _models
-    from toolkit.data import split
+    from toolkit.data import labels, split
 
-    for bound in (job.config.min or []) + (job.config.max or []):
-        gates.parse(bound)
+    judge(job.config, {})
     names = _models.check(job.inputs["source"], "evaluate", job.dataset)
     split.check_children(job.dataset, job.config.data)
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
     _models.labels_in_order(rows, names, job.config.data)
+    _evaluate_baseline.check(job, rows, labels.is_multi(rows.features))
     return {"rows": len(rows), "classes": len(names), "split": job.config.split}
 
 
 def evaluate(job: Job) -> None:
     """Measure a model: accuracy, macro F1 and AUC with 95% intervals; speed, latency, size and memory on this machine.
 
-    Works for float and quantized models alike. --min and --max are gates: exit code 3 where one is not met.
+    Works for float and quantized models alike. --baseline compares it with other evaluations of the same rows. --min,
+    --max and --max-drop are gates: exit code 3 where one is not met.
     """
     from toolkit.artifacts import evaluation, manifest, report
-    from toolkit.commands import _evaluate_quality, _evaluate_speed, _evaluating
-    from toolkit.inference import timing
+    from toolkit.commands import _evaluate_baseline_report, _evaluate_quality, _evaluating
 
-    timing.reset_peak_memory()
     subject = _evaluating.ask(job)
-    efficiency = _evaluate_speed.measure(job, subject)  # first, since the others need more memory than inference does
+    efficiency = _evaluate_speed.measure(job, subject)
     quality = _evaluate_quality.measure(job, subject)
+    besides = _evaluate_baseline.read(job, subject)
     figures = {
         "quality": quality,
         "per_class": _evaluate_quality.per_class(subject),
@@ -70,6 +88,8 @@ def evaluate(job: Job) -> None:
         "rows": len(subject.rows),
         "split": job.config.split,
     }
+    if besides:
+        figures["comparison"] = _evaluate_baseline.measure(job, subject, besides)
     manifest.write_json(job.folder / "metrics.json", figures)
     evaluation.write(
         job.folder / "predictions.parquet",
@@ -79,7 +99,7 @@ def evaluate(job: Job) -> None:
         subject.chosen,
         subject.confidence,
     )
-    report.write(job.folder, page(job, figures, subject))
+    report.write(job.folder, page(job, figures, subject, besides))
     (job.folder / "README.md").write_text(
         f"# Evaluation of {subject.given.title}\n\nOpen `report.html`.\n", encoding="utf-8"
     )
@@ -90,23 +110,27 @@ def evaluate(job: Job) -> None:
         ("figure", "value", "95% interval"),
         _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency),
     )
+    _evaluate_baseline_report.tell(figures.get("comparison", {}))
 
 
-def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
+def page(job: Job, figures: dict[str, Any], subject: Subject, besides: list[Beside]) -> dict[str, Any]:
     """The report: the verdict, then what each part has found."""
-    from toolkit.commands import _evaluate_quality
+    from toolkit.commands import _evaluate_baseline_report, _evaluate_quality
     from toolkit.reports import language
 
     say = language.speaker(job.config.lang)
     accuracy, efficiency = figures["quality"]["accuracy"], figures["efficiency"]
+    compared = figures.get("comparison", {})
+    lead = say(
+        "{share:.1%} of {rows} rows of {split} are right (95% interval {low:.1%} to {high:.1%}).",
+        share=accuracy["value"], rows=figures["rows"], split=figures["split"],
+        low=accuracy["low"], high=accuracy["high"],
+    )  # fmt: skip
+    verdicts = [_evaluate_baseline_report.verdict(say, key, found) for key, found in compared.items()]
     return {
         "title": say("Evaluation report"),
-        "kicker": "toolkit evaluate",
-        "lead": say(
-            "{share:.1%} of {rows} rows of {split} are right (95% interval {low:.1%} to {high:.1%}).",
-            share=accuracy["value"], rows=figures["rows"], split=figures["split"],
-            low=accuracy["low"], high=accuracy["high"],
-        ),
+        "kicker": f"toolkit evaluate · {subject.given.title}",
+        "lead": "\n\n".join([lead, *verdicts]),
         "lang": job.config.lang,
         "cards": [
             {
@@ -130,9 +154,13 @@ def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
                 "note": say("what inference loads"),
             },
         ],
-        "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
+        "sections": [
+            *_evaluate_baseline_report.sections(say, compared, subject, figures, besides),
+            *_evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
+            *_evaluate_speed.sections(say, efficiency),
+        ],
         "footer": job.footer(),
-    }  # fmt: skip
+    }
 
 
 STEP = Step(

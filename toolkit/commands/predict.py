@@ -67,7 +67,7 @@ def predict(job: Job) -> None:
     sizes = chosen.sum(0) if predictor.several else np.bincount(chosen, minlength=len(predictor.names))
     counts = dict(zip(predictor.names, sizes.tolist(), strict=True))
     (job.folder / "README.md").write_text(
-        f"# Predictions of {job.config.source}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n",
+        f"# Predictions of {job.inputs['source'].title}\n\n`pandas.read_parquet('predictions.parquet')` opens them.\n",
         encoding="utf-8",
     )
     job.metrics |= {"rows": len(rows), "predicted": counts}

@@ -184,7 +184,7 @@ def quantize(job: Job) -> None:
     manifest.write_json(job.folder / "metrics.json", figures)
     _quantize_report.tell(job, figures)
     lines = export.export(job.folder, config.export, task.reader, found.names) if config.export else []
-    (job.folder / "README.md").write_text(_quantize_report.card(given.given, found, figures, lines), encoding="utf-8")
+    (job.folder / "README.md").write_text(_quantize_report.card(given.title, found, figures, lines), encoding="utf-8")
     report.write(job.folder, _quantize_report.page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
     job.metrics |= {
@@ -197,7 +197,7 @@ def quantize(job: Job) -> None:
 def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     """The finished artifact beside the input model on the rows that report."""
     from toolkit.artifacts import model as models
-    from toolkit.commands import _memory
+    from toolkit.commands import _fresh
     from toolkit.compression import measure
     from toolkit.inference import predictor as predictors
 
@@ -213,7 +213,7 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     sizes = {"input": models.inference_bytes(path), "quantized": models.inference_bytes(job.folder)}
     for name, folder in (("input", path), ("quantized", job.folder)):
         figures[name]["size_bytes"] = sizes[name]
-        figures[name]["peak_memory_bytes"] = _memory.peak(folder, contents)
+        figures[name] |= _fresh.measure(folder, contents)
     figures["comparison"]["size_ratio"] = sizes["quantized"] / sizes["input"]
     parameters = sum(p.numel() for p in model.parameters())
     figures["model"] = {"parameters": parameters, "size_bytes": sizes["quantized"]}

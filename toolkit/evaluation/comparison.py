@@ -1,4 +1,4 @@
-"""A model against a baseline on the same rows: differences with intervals, tests, a verdict, what flips, class by class."""
+"""A model against a baseline on the same rows: differences with intervals, tests, a verdict, class by class."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def compare(
 ) -> dict[str, Any]:
     """The model less the baseline; `names` are the classes of all three.
 
-    Intervals: of accuracy Tango's score interval, of the others the bootstrap's over the joint outcomes of both. `p` beside
-    them is the bootstrap test's: twice the smaller share of resamples on one side of no difference.
+    Intervals: of accuracy Tango's score interval, of the others the bootstrap's over the joint outcomes of both. `p`
+    beside them is the bootstrap test's: twice the smaller share of resamples on one side of no difference.
     """
     before, after = right(labels, baseline), right(labels, model)
     rows, fixed, broken = len(labels), int((after & ~before).sum()), int((before & ~after).sum())
@@ -78,7 +78,7 @@ def compare(
 
 
 def _p(drawn: Any) -> float:
-    """Of resampled differences; never 0, since the sample itself is one of them (Davison & Hinkley, 1997, section 4.2)."""
+    """Of resampled differences; never 0, since the sample is one of them (Davison & Hinkley, 1997, section 4.2)."""
     sides = (int((side * drawn <= 0).sum()) for side in (-1, 1))
     return min(1.0, 2 * (1 + min(sides)) / (1 + len(drawn)))
 
@@ -129,7 +129,8 @@ def _mean(values: Any) -> Any:
 def _outcomes(counted: Any) -> tuple[Any, Any]:
     """The first row of each outcome, and how many rows have it."""
     keys: dict[bytes, int] = {}
-    first, counts = [], []
+    first: list[int] = []
+    counts: list[int] = []
     for i, (start, end) in enumerate(zip(counted.indptr, counted.indptr[1:], strict=False)):
         at = keys.setdefault(np.sort(counted.indices[start:end]).tobytes(), len(keys))
         if at == len(first):

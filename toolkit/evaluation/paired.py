@@ -1,7 +1,7 @@
 """Two classifiers on the same rows, told by the rows that only one of them gets right.
 
-Everywhere `fixed` are those that only the model gets right, `broken` those that only the baseline does; all may be numpy
-arrays (of several tables at once). The difference is the model's accuracy less the baseline's.
+Everywhere `fixed` are those that only the model gets right, `broken` those that only the baseline does; of `score` and
+`interval` they may be numpy arrays. The difference is the model's accuracy less the baseline's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _NORMAL = NormalDist()
 def mcnemar(fixed: int, broken: int) -> float:
     """The mid-p of McNemar's test that neither is more often right, two-sided.
 
-    Exact but for half of the observed table's own probability: it keeps its level where the exact test wastes it (Fagerland,
-    Lydersen & Laake, 2013, The McNemar test for binary matched-pairs data, BMC Medical Research Methodology 13:91).
+    Exact but for half of the observed table's own probability: it keeps its level where the exact test wastes it
+    (Fagerland, Lydersen & Laake, 2013, The McNemar test for binary matched-pairs data, BMC Medical Research
+    Methodology 13:91).
     """
     from scipy.stats import binom
 
@@ -35,8 +36,8 @@ def mcnemar(fixed: int, broken: int) -> float:
 def score(fixed: Any, broken: Any, rows: Any, difference: Any) -> Any:
     """Tango's statistic: how many standard errors the observed difference lies above `difference`.
 
-    The error is that under the likeliest table of just this difference (Tango, 1998, Statistics in Medicine 17:891-908), so
-    that it is sound where there are few discordant rows or none.
+    The error is that under the likeliest table of just this difference (Tango, 1998, Statistics in Medicine
+    17:891-908), so that it is sound where there are few discordant rows or none.
     """
     a = 2 * rows
     b = (a - fixed + broken) * difference - fixed - broken
@@ -74,11 +75,11 @@ def equivalence(fixed: int, broken: int, rows: int, margin: float) -> float:
 
 
 def verdict(fixed: int, broken: int, rows: int, margin: float) -> str:
-    """`equivalent` where the difference is shown to be within the margin; else `better` or `worse` where one is shown; else
-    `undecided`.
+    """`equivalent` where the difference is shown to be within the margin; else `better` or `worse` where one is shown;
+    else `undecided`.
 
-    The margin says which differences do not matter, so it is asked first. A difference is shown where McNemar's test and
-    the interval agree.
+    The margin says which differences do not matter, so it is asked first. A difference is shown where McNemar's test
+    and the interval agree.
     """
     if equivalence(fixed, broken, rows, margin) < ALPHA:
         return "equivalent"
@@ -89,11 +90,11 @@ def verdict(fixed: int, broken: int, rows: int, margin: float) -> str:
 
 
 def more_rows(fixed: int, broken: int, rows: int, margin: float) -> int | None:
-    """Rows beyond these at which a verdict is found four times in five, if the shares of discordant rows are as observed.
+    """Rows beyond these at which a verdict is found four times in five, if the difference is as observed.
 
-    The power of McNemar's test is that of Connor (1987, Biometrics 43:207-211), that of the equivalence test that of Liu,
-    Hsueh, Hsieh & Chen (2002, Statistics in Medicine 21:231-245); the one that needs fewer rows counts. One discordant row
-    is added to those observed, since none observed does not mean none. None: no number of rows that one can have.
+    The power of McNemar's test is that of Connor (1987, Biometrics 43:207-211), that of the equivalence test that of
+    Liu, Hsueh, Hsieh & Chen (2002, Statistics in Medicine 21:231-245); the one that needs fewer rows counts. One
+    discordant row is added to those observed, since none observed does not mean none. None: more than one can have.
     """
     discordant = (fixed + broken + 1) / (rows + 2)
     difference = abs(fixed - broken) / rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -11,12 +12,15 @@ from typing import Any
 from toolkit import console
 from toolkit.inference.predictor import Predictor
 
-ROUNDS = 5
+ROUNDS, LEAST_ROUNDS = 5, 3
 WARM_UP = 2
 LATENCY_ROWS = 200
 BATCH_SIZE = 32
 MOST_ROWS = 2048  # more rows would only take longer
 LEAST_BATCHES = 4  # fewer would time the filling of a batch
+SIZES = (8, BATCH_SIZE, 128)  # of a batch, at which a model alone is timed; batch 1 is told by its latencies
+PASS_SECONDS = 0.4  # that a pass over what is timed shall take, of a model alone
+SECONDS = 8.0  # after which no further round of a model alone begins
 
 
 def measure(
@@ -27,10 +31,8 @@ def measure(
     Rounds of all predictors alternate, so that whatever else the machine does falls on all alike; the median round
     counts, and `spread` is the range of the rounds over the median.
     """
-    import numpy as np
-
-    contents = _sample(contents, batch_size)
-    single = contents[:: max(1, len(contents) // LATENCY_ROWS)][:LATENCY_ROWS]
+    contents = _sample(contents, MOST_ROWS, LEAST_BATCHES * batch_size)
+    single = _single(contents)
     rates: dict[str, list[float]] = {name: [] for name in predictors}
     delays: dict[str, list[float]] = {name: [] for name in predictors}
     for predictor in predictors.values():
@@ -41,35 +43,67 @@ def measure(
         for name, predictor in predictors.items():
             rates[name].append(predictor.throughput(contents, batch_size))
             delays[name] += predictor.latencies(single[round_::ROUNDS])
-    return {
-        name: {
-            "samples_per_second": round(median(rates[name]), 1),
-            "spread": round((max(rates[name]) - min(rates[name])) / median(rates[name]), 3),
-            "latency_ms": {
-                "p50": round(float(np.percentile(delays[name], 50)) * 1e3, 3),
-                "p95": round(float(np.percentile(delays[name], 95)) * 1e3, 3),
-            },
-        }
-        for name in predictors
+    return {name: _rate(rates[name]) | {"latency_ms": _latency(delays[name])} for name in predictors}
+
+
+def profile(predictor: Predictor, contents: Sequence[Any], sizes: Sequence[int] = SIZES) -> dict[str, Any]:
+    """The figures of `measure` of a model alone, with `by_batch_size`; in bounded time.
+
+    What is timed is as much as the model reads in `PASS_SECONDS`, but at least two batches of the largest size; the
+    sizes take turns, so that what else the machine does falls on all alike. Batch 1 is each content by itself, as a
+    server has it.
+    """
+    sizes = sorted({*sizes, BATCH_SIZE})
+    least = 2 * sizes[-1]
+    rate = predictor.throughput(_sample(contents, least, least), BATCH_SIZE)
+    sample = _sample(contents, max(least, min(MOST_ROWS, int(rate * PASS_SECONDS))), least)
+    single = _single(sample)
+    for size in sizes:  # every shape of the timed run
+        predictor.probabilities(sample, size)
+    predictor.latencies(single[::2])
+    rates: dict[int, list[float]] = {size: [] for size in sizes}
+    delays: list[float] = []
+    started = time.perf_counter()
+    for round_ in console.track(range(ROUNDS), "timing"):
+        for size in sizes:
+            rates[size].append(predictor.throughput(sample, size))
+        delays += predictor.latencies(single[round_::ROUNDS])
+        if round_ + 1 >= LEAST_ROUNDS and time.perf_counter() - started > SECONDS:
+            break
+    by_size = {1: round(len(delays) / sum(delays), 1)}
+    by_size |= {size: _rate(found)["samples_per_second"] for size, found in rates.items()}
+    return _rate(rates[BATCH_SIZE]) | {
+        "by_batch_size": {str(size): found for size, found in by_size.items()},
+        "latency_ms": _latency(delays),
     }
 
 
-def _sample(contents: Sequence[Any], batch_size: int) -> list[Any]:
+def _rate(rates: list[float]) -> dict[str, float]:
+    """Of the rounds the median, and their range over it."""
+    middle = median(rates)
+    return {"samples_per_second": round(middle, 1), "spread": round((max(rates) - min(rates)) / middle, 3)}
+
+
+def _latency(delays: list[float]) -> dict[str, float]:
+    """Percentiles in ms."""
+    import numpy as np
+
+    return {f"p{at}": round(float(np.percentile(delays, at)) * 1e3, 3) for at in (50, 95, 99)}
+
+
+def _single(contents: Sequence[Any]) -> Sequence[Any]:
+    """What is timed one by one: evenly spaced."""
+    return contents[:: max(1, len(contents) // LATENCY_ROWS)][:LATENCY_ROWS]
+
+
+def _sample(contents: Sequence[Any], most: int, least: int) -> list[Any]:
     """What is timed: evenly spaced where there is much, repeated where there is little."""
-    chosen = list(contents[:: max(1, len(contents) // MOST_ROWS)][:MOST_ROWS])
-    return chosen * -(-LEAST_BATCHES * batch_size // len(chosen))
-
-
-def reset_peak_memory() -> None:
-    """Let the peak be counted anew (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+    chosen = list(contents[:: max(1, len(contents) // most)][:most])
+    return chosen * -(-least // len(chosen))
 
 
 def peak_memory_bytes() -> int:
-    """Peak resident memory of this process, libraries included, since the last reset (where the system can reset)."""
+    """Peak resident memory of this process, libraries included."""
     import resource
 
     status = Path("/proc/self/status")

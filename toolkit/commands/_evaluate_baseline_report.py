@@ -1,0 +1,231 @@
+"""What `evaluate` tells of its baselines: the verdict, the differences, what flipped, all models in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit import console
+from toolkit.commands._evaluate_baseline import Beside
+from toolkit.commands._evaluating import Subject
+from toolkit.reports import language
+
+if TYPE_CHECKING:
+    from toolkit.reports.language import Say
+
+EXAMPLES = 20  # flipped rows in a table
+SHEET = 32  # flipped images on a sheet
+VERDICTS = {
+    "better": "Better than {name}: accuracy {value} points, 95% interval {low} to {high}.",
+    "worse": "Worse than {name}: accuracy {value} points, 95% interval {low} to {high}.",
+    "equivalent": "Equivalent to {name} within {margin} points: accuracy {value} points, 95% interval {low} to {high}.",
+    "undecided": "Undecided against {name}: accuracy {value} points, 95% interval {low} to {high}.",
+}
+
+
+def verdict(say: Say, key: str, found: dict[str, Any]) -> str:
+    """In a sentence or two."""
+    difference, text = found["difference"]["accuracy"], VERDICTS[found["verdict"]]
+    points = {end: f"{100 * difference[end]:+.2f}".replace("-", "−") for end in ("value", "low", "high")}
+    told = say(text, name=key, margin=f"{100 * found['equivalence']['margin']:g}", **points)
+    if found["verdict"] != "undecided":
+        return told
+    if found["more_rows"] is None:
+        return f"{told} {say('No number of rows would tell a difference this small.')}"
+    return f"{told} {say('About {rows:,} more rows would decide it four times in five.', rows=found['more_rows'])}"
+
+
+def tell(figures: dict[str, Any]) -> None:
+    """On the terminal: a table a baseline, its verdict on top."""
+    for key, found in figures.items():
+        told = [
+            (name, f"{figure['value']:+.4f}", f"{figure['low']:+.4f} to {figure['high']:+.4f}", _p(figure["p"]))
+            for name, figure in found["difference"].items()
+            if figure["value"] is not None
+        ]
+        console.table(
+            verdict(language.speaker("en"), key, found), ("difference", "value", "95% interval", "p (bootstrap)"), told
+        )
+
+
+def sections(
+    say: Say, figures: dict[str, Any], subject: Subject, metrics: dict[str, Any], besides: Sequence[Beside]
+) -> list[dict[str, Any]]:
+    """Of the report: a section a baseline, then all models side by side."""
+    if not besides:
+        return []
+    found = [section for beside in besides for section in _against(say, figures[beside.key], subject, beside)]
+    return [*found, _side_by_side(say, figures, subject, metrics)]
+
+
+def _against(say: Say, found: dict[str, Any], subject: Subject, beside: Beside) -> list[dict[str, Any]]:
+    title = say("Against {name}", name=beside.key)
+    counts = say(
+        "Of {rows} rows both are right on {both_right} and both wrong on {both_wrong}; this model alone is right on "
+        "{fixed}, {name} alone on {broken}. McNemar's mid-p is {p}; that of equivalence within {margin} points {q}.",
+        name=beside.key, p=_p(found["mcnemar"]["p"]), q=_p(found["equivalence"]["p"]),
+        margin=f"{100 * found['equivalence']['margin']:g}",
+        **{key: found[key] for key in ("rows", "both_right", "both_wrong", "fixed", "broken")},
+    )  # fmt: skip
+    named = {"accuracy": say("accuracy"), "f1_macro": say("macro F1"), "log_loss": say("log loss")}
+    differences = [
+        [named[name], figure, None if figure["p"] is None else _p(figure["p"])]
+        for name, figure in found["difference"].items()
+    ]
+    changed = [
+        [name, one["rows"], one["fixed"], one["broken"], one["recall"], one["f1"]]
+        for name, one in sorted(found["per_class"].items(), key=lambda item: item[1]["recall"]["value"])
+        if one["fixed"] or one["broken"]
+    ]
+    return [
+        {
+            "title": title,
+            "text": f"{verdict(say, beside.key, found)}\n\n{counts}",
+            "table": {
+                "columns": [say("figure"), say("difference (95% interval)"), say("p (bootstrap)")],
+                "rows": differences,
+                "note": say("This model less {name}. A log loss below zero is better.", name=beside.key),
+            },
+        },
+        {
+            "title": say("What flipped against {name}", name=beside.key),
+            "figures": _sheets(say, subject, beside),
+            "tables": [
+                *_flips(say, subject, beside),
+                {
+                    "columns": [
+                        say("class"), say("rows"), say("fixed"), say("broken"),
+                        say("recall, difference (95% interval)"), say("F1, difference"),
+                    ],
+                    "rows": changed,
+                    "note": say("Classes with a flip, the worst first; of twenty, chance alone lets one look changed."),
+                },
+            ],
+        },
+    ]  # fmt: skip
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _flipped(subject: Subject, beside: Beside) -> dict[str, Any]:
+    """Places of the rows that only one is right on, those first that the one that is wrong is surest of."""
+    from toolkit.evaluation import comparison
+
+    labels = subject.labels
+    if subject.several:
+        labels = np.pad(labels, ((0, 0), (0, len(beside.names) - len(subject.names))))
+    before = comparison.right(labels, beside.answers)
+    ways = {
+        "broken": (before & ~subject.right, subject.confidence),
+        "fixed": (subject.right & ~before, beside.confidence),
+    }
+    out = {}
+    for way, (mask, confidence) in ways.items():
+        places = np.flatnonzero(mask)
+        out[way] = places[np.argsort(-confidence[places], kind="stable")]
+    return out
+
+
+def _flips(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:
+    """A table each way."""
+    columns = [say("content"), say("label"), beside.key, say("this model"), say("confidence")]
+    out = []
+    for way, places in _flipped(subject, beside).items():
+        shown = places[:EXAMPLES]
+        rows = [
+            [
+                _content(subject.contents[i]),
+                _named(subject.labels[i], subject.names),
+                _named(beside.answers.chosen[i], beside.names),
+                _named(subject.chosen[i], subject.names),
+                float(subject.confidence[i]),
+            ]
+            for i in shown
+        ]
+        note = say(
+            "Broken: {name} was right. {shown} of {all}, the surest first."
+            if way == "broken"
+            else "Fixed: {name} was wrong. {shown} of {all}, the surest first.",
+            name=beside.key, shown=len(shown), all=len(places),
+        )  # fmt: skip
+        out += [{"columns": columns, "rows": rows, "note": note}] * bool(rows)
+    return out
+
+
+def _content(content: Any) -> str:
+    """A text, both of a pair, the name of an image."""
+    if hasattr(content, "name"):
+        return str(content.name())
+    return "\n".join(content) if isinstance(content, tuple) else str(content)
+
+
+def _named(code: Any, names: list[str]) -> str:
+    return ", ".join(names[i] for i in np.flatnonzero(code)) if np.ndim(code) else names[code]
+
+
+def _sheets(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:
+    """Of images, a sheet each way."""
+    from toolkit.data.images.sheet import sheet
+
+    if subject.predictor.reader.kind != "image":
+        return []
+    return [
+        {
+            "name": f"{way}-{beside.key}",
+            "caption": say(
+                "Broken: {name} was right" if way == "broken" else "Fixed: {name} was wrong", name=beside.key
+            ),
+            "picture": sheet([subject.contents[i].cell() for i in places[:SHEET]]),
+        }
+        for way, places in _flipped(subject, beside).items()
+        if len(places)
+    ]
+
+
+def _side_by_side(say: Say, figures: dict[str, Any], subject: Subject, metrics: dict[str, Any]) -> dict[str, Any]:
+    from toolkit.reports import side_by_side
+
+    ours = say("{model} (this one)", model=subject.given.title)
+    models = {ours: metrics} | {key: found["baseline"] for key, found in figures.items()}
+    return {
+        "title": say("Side by side"),
+        "text": say("The baselines' speed is what their own evaluations found.") + " " + _timed(say, models, ours),
+        "figures": [
+            {
+                "name": "pareto",
+                "caption": say("Accuracy with its 95% interval over speed; the line joins what nothing beats in both"),
+                "figure": side_by_side.trade(models, xlabel=say("samples a second"), ylabel=say("accuracy")),
+            }
+        ],
+        "table": {
+            "columns": [
+                say("model"), say("parameters"), say("bytes"), say("samples a second"), say("latency p50, ms"),
+                say("accuracy"),
+            ],
+            "rows": [[name, *side_by_side.evaluated(of)] for name, of in models.items()],
+        },
+    }  # fmt: skip
+
+
+def _timed(say: Say, models: dict[str, Any], ours: str) -> str:
+    """Which baselines' speed is not to be compared, and why."""
+    here = models[ours]["efficiency"]["machine"]
+    out = []
+    for name, metrics in models.items():
+        there = metrics["efficiency"]["machine"]
+        apart = [key for key in here if key != "load" and there.get(key, here[key]) != here[key]]
+        if apart:
+            told = ", ".join(f"{there[key]}" if key == "cpu" else f"{key} {there[key]}" for key in apart)
+            out.append(say("That of {name} was timed elsewhere ({told}) and is not comparable.", name=name, told=told))
+        elif abs((there.get("load") or 0) - (here["load"] or 0)) > here["cores"] / 4:
+            out.append(
+                say(
+                    "{name} was timed at a load of {there}, this model at {here}: compare with care.",
+                    name=name, there=there.get("load"), here=here["load"],
+                )
+            )  # fmt: skip
+    return " ".join(out)
