@@ -10,7 +10,6 @@ import numpy as np
 from toolkit import console
 from toolkit.commands._evaluate_baseline import Beside
 from toolkit.commands._evaluating import Subject
-from toolkit.reports import language
 
 if TYPE_CHECKING:
     from toolkit.reports.language import Say
@@ -18,10 +17,11 @@ if TYPE_CHECKING:
 EXAMPLES = 20  # flipped rows in a table
 SHEET = 32  # flipped images on a sheet
 VERDICTS = {
-    "better": "Better than {name}: accuracy {value} points, 95% interval {low} to {high}.",
-    "worse": "Worse than {name}: accuracy {value} points, 95% interval {low} to {high}.",
-    "equivalent": "Equivalent to {name} within {margin} points: accuracy {value} points, 95% interval {low} to {high}.",
-    "undecided": "Undecided against {name}: accuracy {value} points, 95% interval {low} to {high}.",
+    "better": "Better than {name}: accuracy {value} percentage points (95% interval {low} to {high}).",
+    "worse": "Worse than {name}: accuracy {value} percentage points (95% interval {low} to {high}).",
+    "equivalent": "Equivalent to {name} within {margin} percentage points: accuracy {value} "
+    "(95% interval {low} to {high}).",
+    "undecided": "Undecided against {name}: accuracy {value} percentage points (95% interval {low} to {high}).",
 }
 
 
@@ -39,6 +39,8 @@ def verdict(say: Say, key: str, found: dict[str, Any]) -> str:
 
 def tell(figures: dict[str, Any]) -> None:
     """On the terminal: a table a baseline, its verdict on top."""
+    from toolkit.reports import language
+
     for key, found in figures.items():
         told = [
             (name, f"{figure['value']:+.4f}", f"{figure['low']:+.4f} to {figure['high']:+.4f}", _p(figure["p"]))
@@ -61,27 +63,41 @@ def sections(
 
 
 def _against(say: Say, found: dict[str, Any], subject: Subject, beside: Beside) -> list[dict[str, Any]]:
-    title = say("Against {name}", name=beside.key)
     counts = say(
         "Of {rows} rows both are right on {both_right} and both wrong on {both_wrong}; this model alone is right on "
-        "{fixed}, {name} alone on {broken}. McNemar's mid-p is {p}; that of equivalence within {margin} points {q}.",
+        "{fixed}, {name} alone on {broken}. McNemar's mid-p is {p}; the p of equivalence {q}.",
         name=beside.key, p=_p(found["mcnemar"]["p"]), q=_p(found["equivalence"]["p"]),
-        margin=f"{100 * found['equivalence']['margin']:g}",
         **{key: found[key] for key in ("rows", "both_right", "both_wrong", "fixed", "broken")},
     )  # fmt: skip
     named = {"accuracy": say("accuracy"), "f1_macro": say("macro F1"), "log_loss": say("log loss")}
     differences = [
-        [named[name], figure, None if figure["p"] is None else _p(figure["p"])]
+        [named[name], _rounded(figure), None if figure["p"] is None else round(figure["p"], 4)]
         for name, figure in found["difference"].items()
     ]
     changed = [
-        [name, one["rows"], one["fixed"], one["broken"], one["recall"], one["f1"]]
+        [name, one["rows"], one["fixed"], one["broken"], _rounded(one["recall"]), round(one["f1"], 4)]
         for name, one in sorted(found["per_class"].items(), key=lambda item: item[1]["recall"]["value"])
         if one["fixed"] or one["broken"]
     ]
+    flipped = {
+        "title": say("What flipped against {name}", name=beside.key),
+        "figures": _sheets(say, subject, beside),
+        "tables": [
+            *_flips(say, subject, beside),
+            {
+                "title": say("Classes with a flip, the worst first"),
+                "columns": [
+                    say("class"), say("rows"), say("fixed"), say("broken"),
+                    say("recall, difference (95% interval)"), say("F1, difference"),
+                ],
+                "rows": changed,
+                "note": say("Of twenty classes that are as good as before, chance alone lets one look changed."),
+            },
+        ],
+    }  # fmt: skip
     return [
         {
-            "title": title,
+            "title": say("Against {name}", name=beside.key),
             "text": f"{verdict(say, beside.key, found)}\n\n{counts}",
             "table": {
                 "columns": [say("figure"), say("difference (95% interval)"), say("p (bootstrap)")],
@@ -89,22 +105,13 @@ def _against(say: Say, found: dict[str, Any], subject: Subject, beside: Beside) 
                 "note": say("This model less {name}. A log loss below zero is better.", name=beside.key),
             },
         },
-        {
-            "title": say("What flipped against {name}", name=beside.key),
-            "figures": _sheets(say, subject, beside),
-            "tables": [
-                *_flips(say, subject, beside),
-                {
-                    "columns": [
-                        say("class"), say("rows"), say("fixed"), say("broken"),
-                        say("recall, difference (95% interval)"), say("F1, difference"),
-                    ],
-                    "rows": changed,
-                    "note": say("Classes with a flip, the worst first; of twenty, chance alone lets one look changed."),
-                },
-            ],
-        },
-    ]  # fmt: skip
+        *([flipped] if changed else []),
+    ]
+
+
+def _rounded(figure: dict[str, Any]) -> dict[str, Any]:
+    """An interval as it is worth showing."""
+    return {end: None if figure[end] is None else round(figure[end], 4) for end in ("value", "low", "high")}
 
 
 def _p(value: float) -> str:
@@ -131,28 +138,31 @@ def _flipped(subject: Subject, beside: Beside) -> dict[str, Any]:
 
 
 def _flips(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:
-    """A table each way."""
-    columns = [say("content"), say("label"), beside.key, say("this model"), say("confidence")]
+    """A table each way: the rows, their labels, and what the one said that is wrong."""
+    wrong = {
+        "broken": (say("this model said"), subject.chosen, subject.names, subject.confidence),
+        "fixed": (say("{name} said", name=beside.key), beside.answers.chosen, beside.names, beside.confidence),
+    }
     out = []
     for way, places in _flipped(subject, beside).items():
-        shown = places[:EXAMPLES]
+        said, chosen, names, confidence = wrong[way]
         rows = [
             [
                 _content(subject.contents[i]),
                 _named(subject.labels[i], subject.names),
-                _named(beside.answers.chosen[i], beside.names),
-                _named(subject.chosen[i], subject.names),
-                float(subject.confidence[i]),
+                _named(chosen[i], names),
+                round(float(confidence[i]), 4),
             ]
-            for i in shown
+            for i in places[:EXAMPLES]
         ]
-        note = say(
-            "Broken: {name} was right. {shown} of {all}, the surest first."
+        title = say(
+            "Broken: {name} was right ({all} rows; {shown}, the surest first)"
             if way == "broken"
-            else "Fixed: {name} was wrong. {shown} of {all}, the surest first.",
-            name=beside.key, shown=len(shown), all=len(places),
+            else "Fixed: {name} was wrong ({all} rows; {shown}, the surest first)",
+            name=beside.key, shown=len(rows), all=len(places),
         )  # fmt: skip
-        out += [{"columns": columns, "rows": rows, "note": note}] * bool(rows)
+        columns = [say("content"), say("label"), said, say("confidence")]
+        out += [{"title": title, "columns": columns, "rows": rows}] * bool(rows)
     return out
 
 

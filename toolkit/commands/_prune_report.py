@@ -6,7 +6,6 @@ from typing import Any
 
 from toolkit import console
 from toolkit.commands._prune_plan import NOT_FASTER
-from toolkit.reports import side_by_side
 
 PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
 QUALITY = ("accuracy", "loss", "divergence")
@@ -44,6 +43,8 @@ def _headline(figures: dict[str, Any]) -> str:
 
 def _rows(figures: dict[str, Any]) -> list[list[str]]:
     """The comparison as a table's rows: figure, input, pruned."""
+    from toolkit.reports import side_by_side
+
     pruned = figures["pruned"] | {"size_bytes": figures["model"]["size_bytes"]}
     return side_by_side.rows(figures["input"], pruned)
 

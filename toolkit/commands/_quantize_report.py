@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import console
 from toolkit.artifacts import model as models
-from toolkit.reports import side_by_side
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ RUN = {
 
 def _rows(figures: dict[str, Any]) -> list[list[str]]:
     """The comparison as a table's rows: figure, input, quantized."""
+    from toolkit.reports import side_by_side
+
     return side_by_side.rows(figures["input"], figures["quantized"])
 
 

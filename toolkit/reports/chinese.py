@@ -47,25 +47,25 @@ CHINESE = {
     "value": "数值",
     "rows a batch": "每批行数",
     # evaluate: against a baseline
-    "Better than {name}: accuracy {value} points, 95% interval {low} to {high}.": (
-        "优于 {name}：准确率 {value} 个百分点，95% 置信区间 {low} 至 {high}。"
+    "Better than {name}: accuracy {value} percentage points (95% interval {low} to {high}).": (
+        "优于 {name}：准确率相差 {value} 个百分点（95% 置信区间 {low} 至 {high}）。"
     ),
-    "Worse than {name}: accuracy {value} points, 95% interval {low} to {high}.": (
-        "劣于 {name}：准确率 {value} 个百分点，95% 置信区间 {low} 至 {high}。"
+    "Worse than {name}: accuracy {value} percentage points (95% interval {low} to {high}).": (
+        "劣于 {name}：准确率相差 {value} 个百分点（95% 置信区间 {low} 至 {high}）。"
     ),
-    "Equivalent to {name} within {margin} points: accuracy {value} points, 95% interval {low} to {high}.": (
-        "与 {name} 在 {margin} 个百分点的界限内等效：准确率 {value} 个百分点，95% 置信区间 {low} 至 {high}。"
+    "Equivalent to {name} within {margin} percentage points: accuracy {value} (95% interval {low} to {high}).": (
+        "与 {name} 在 {margin} 个百分点的界限内等效：准确率相差 {value} 个百分点（95% 置信区间 {low} 至 {high}）。"
     ),
-    "Undecided against {name}: accuracy {value} points, 95% interval {low} to {high}.": (
-        "与 {name} 相比尚无定论：准确率 {value} 个百分点，95% 置信区间 {low} 至 {high}。"
+    "Undecided against {name}: accuracy {value} percentage points (95% interval {low} to {high}).": (
+        "与 {name} 相比尚无定论：准确率相差 {value} 个百分点（95% 置信区间 {low} 至 {high}）。"
     ),
     "No number of rows would tell a difference this small.": "差异如此之小，增加多少数据都无法判定。",
     "About {rows:,} more rows would decide it four times in five.": "再增加约 {rows:,} 行，有八成把握得出结论。",
     "Against {name}": "与 {name} 对比",
-    "Of {rows} rows both are right on {both_right} and both wrong on {both_wrong}; this model alone is right on {fixed}, "
-    "{name} alone on {broken}. McNemar's mid-p is {p}; that of equivalence within {margin} points {q}.": (
+    "Of {rows} rows both are right on {both_right} and both wrong on {both_wrong}; this model alone is right on "
+    "{fixed}, {name} alone on {broken}. McNemar's mid-p is {p}; the p of equivalence {q}.": (
         "共 {rows} 行：两者皆正确 {both_right} 行，皆错误 {both_wrong} 行；仅本模型正确 {fixed} 行，仅 {name} 正确 "
-        "{broken} 行。McNemar 检验 mid-p 值为 {p}；{margin} 个百分点界限内的等效性检验 p 值为 {q}。"
+        "{broken} 行。McNemar 检验 mid-p 值为 {p}；等效性检验 p 值为 {q}。"
     ),
     "macro F1": "宏平均 F1",
     "log loss": "对数损失",
@@ -77,20 +77,22 @@ CHINESE = {
     "broken": "改错",
     "recall, difference (95% interval)": "召回率之差（95% 置信区间）",
     "F1, difference": "F1 之差",
-    "Classes with a flip, the worst first; of twenty, chance alone lets one look changed.": (
-        "仅列出有变化的类别，变差最多者在前；每二十个类别中，纯属偶然也会有一个看似变化。"
+    "Classes with a flip, the worst first": "有变化的类别，变差最多者在前",
+    "Of twenty classes that are as good as before, chance alone lets one look changed.": (
+        "每二十个实际未变的类别中，纯属偶然也会有一个看似变化。"
     ),
-    "Broken: {name} was right. {shown} of {all}, the surest first.": (
-        "改错：{name} 原本正确。共 {all} 行，按置信度从高到低列出 {shown} 行。"
+    "Broken: {name} was right ({all} rows; {shown}, the surest first)": (
+        "改错：{name} 原本正确（共 {all} 行；按置信度从高到低列出 {shown} 行）"
     ),
-    "Fixed: {name} was wrong. {shown} of {all}, the surest first.": (
-        "改对：{name} 原本错误。共 {all} 行，按其置信度从高到低列出 {shown} 行。"
+    "Fixed: {name} was wrong ({all} rows; {shown}, the surest first)": (
+        "改对：{name} 原本错误（共 {all} 行；按置信度从高到低列出 {shown} 行）"
     ),
+    "this model said": "本模型的预测",
+    "{name} said": "{name} 的预测",
     "Broken: {name} was right": "改错：{name} 原本正确",
     "Fixed: {name} was wrong": "改对：{name} 原本错误",
     "content": "内容",
     "label": "标签",
-    "this model": "本模型",
     "{model} (this one)": "{model}（本模型）",
     "Side by side": "并列比较",
     "The baselines' speed is what their own evaluations found.": "基线的速度取自各自的评估结果。",

@@ -8,7 +8,7 @@ A page is a plain dict:
                  (a figure is a drawn `figure`, or a `picture`: the bytes of a PNG)
      "footer": {key: value}}
 
-    TABLE = {"columns": [str], "rows": [[cell]], "note": str}
+    TABLE = {"title": str, "columns": [str], "rows": [[cell]], "note": str}
 
 All but the title may be missing. A cell (a card's value, a footer's value too) is a str, a number, a bool, None, an
 interval {"value", "low", "high"}, a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar, or a changed text
@@ -136,6 +136,7 @@ def _table(table: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]
     return {
         "heads": heads,
         "rows": list(zip(*columns, strict=True)) if columns else [],
+        "title": table.get("title") or "",
         "note": table.get("note") or "",
         "sortable": len(rows) > 1,
     }
