@@ -1,7 +1,7 @@
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.gates import figure, judge_bounds, parse
+from toolkit.gates import check, figure, judge_bounds, judge_drops, parse
 
 FIGURES = {
     "quality": {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}, "auc": {"value": None}, "a=b": 1},
@@ -56,3 +56,43 @@ def test_bounds_hold_at_equality():
     assert [gate["passed"] for gate in gates] == [True, False, True, False]
     assert gates[0] == {"name": "quality.accuracy", "bound": 0.9, "value": 0.9, "passed": True}
     assert judge_bounds({}, [], []) == []
+
+
+KNOWN = {"quality": None, "efficiency": {"latency_ms": {"p50": None, "p95": None}, "size_bytes": None}}
+
+
+@pytest.mark.parametrize(
+    "given", ["0.9", "quality.what.ever=1", "efficiency.latency_ms.p95=20", "efficiency.size_bytes=3"]
+)
+def test_gates_on_figures_that_will_come(given):
+    check([given], KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("qualty.accuracy=1", "has no figure 'qualty': did you mean quality?"),
+        ("efficiency.latency_ms.p59=1", r"efficiency.latency_ms has no figure 'p59': did you mean p9?5"),
+        ("efficiency.speed=1", "efficiency has no figure 'speed': known are latency_ms, size_bytes"),
+        ("quality.accuracy=high", "has no number"),
+    ],
+)
+def test_gates_on_figures_that_will_not(given, says):
+    with pytest.raises(ToolkitError, match=says):
+        check([given], KNOWN)
+
+
+def test_drops_are_from_each_baseline():
+    better, undefined = ({"quality": {"accuracy": {"value": v, "low": v, "high": v}}} for v in (0.95, None))
+    gates = judge_drops(
+        FIGURES, {"old": better, "new": FIGURES, "odd": undefined}, ["0.02", "quality.accuracy.low=0.2"]
+    )
+    assert [(gate["name"], gate["passed"]) for gate in gates] == [
+        ("drop of quality.accuracy from old", False),
+        ("drop of quality.accuracy from new", True),
+        ("drop of quality.accuracy from odd", False),
+        ("drop of quality.accuracy.low from old", True),
+        ("drop of quality.accuracy.low from new", True),
+        ("drop of quality.accuracy.low from odd", False),
+    ]
+    assert gates[0]["value"] == pytest.approx(0.05)

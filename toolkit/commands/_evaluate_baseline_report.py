@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from toolkit import console
 from toolkit.commands._evaluate_baseline import Beside
 from toolkit.commands._evaluating import Subject
@@ -120,6 +118,8 @@ def _p(value: float) -> str:
 
 def _flipped(subject: Subject, beside: Beside) -> dict[str, Any]:
     """Places of the rows that only one is right on, those first that the one that is wrong is surest of."""
+    import numpy as np
+
     from toolkit.evaluation import comparison
 
     labels = subject.labels
@@ -174,7 +174,8 @@ def _content(content: Any) -> str:
 
 
 def _named(code: Any, names: list[str]) -> str:
-    return ", ".join(names[i] for i in np.flatnonzero(code)) if np.ndim(code) else names[code]
+    """A class, or those of a row that has several."""
+    return ", ".join(names[i] for i in code.nonzero()[0]) if code.ndim else names[code]
 
 
 def _sheets(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ WORDS = {
         "sort": "Sort by this column",
         "yes": "yes",
         "no": "no",
+        "more": "The first {shown:,} of {all:,} rows.",
         "html_lang": "en",
     },
     "zh": {
@@ -46,9 +47,11 @@ WORDS = {
         "sort": "按此列排序",
         "yes": "是",
         "no": "否",
+        "more": "仅显示 {all:,} 行中的前 {shown:,} 行。",
         "html_lang": "zh-CN",
     },
 }
+MOST_ROWS = 1000  # of a table: a page of 10,000 classes has to open on a phone
 SHORT = 28  # columns of a terminal: a text up to this is kept on one line
 LONG = 48  # and one beyond this gets a column wide enough to read it
 MEASURED = re.compile(r"[-+−±]?\d[\d.,\u202f ]*\s?[%×]")  # a text that is a number all the same
@@ -120,8 +123,9 @@ def _paragraphs(text: str | None) -> list[str]:
 
 
 def _table(table: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
-    """The table's cells as the template shows them; a column of numbers is aligned as one."""
-    titles, rows = [str(c) for c in table["columns"]], table["rows"]
+    """The table's cells as the template shows them; a column of numbers is aligned as one; a long table is cut."""
+    titles, rows = [str(c) for c in table["columns"]], table["rows"][:MOST_ROWS]
+    cut = [words["more"].format(shown=len(rows), all=len(table["rows"]))] * (len(rows) < len(table["rows"]))
     if any(len(row) > len(titles) for row in rows):
         raise ValueError(f"a row of the table {titles} has more cells than the table has columns")
     columns = [_column([row[i] if i < len(row) else None for row in rows], words) for i in range(len(titles))]
@@ -137,7 +141,7 @@ def _table(table: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]
         "heads": heads,
         "rows": list(zip(*columns, strict=True)) if columns else [],
         "title": table.get("title") or "",
-        "note": table.get("note") or "",
+        "note": " ".join(filter(None, [*cut, table.get("note")])),
         "sortable": len(rows) > 1,
     }
 

@@ -27,7 +27,7 @@ def page(**more: Any) -> dict[str, Any]:
         {"name": "bars", "caption": "", "figure": figures.bars(NAMES, {"a": [1, 2, 3, 4, 5]}, horizontal=True)},
         {"name": "line", "caption": "损失", "figure": curves.line([1, 2], {EVIL: [1, 2]}, xlabel="x", ylabel="y")},
     ]
-    table = {"columns": [EVIL, "n"], "rows": [[EVIL, 1], ["类别", None]], "note": EVIL}
+    table = {"title": EVIL, "columns": [EVIL, "n"], "rows": [[EVIL, 1], ["类别", None]], "note": EVIL}
     section = {"title": EVIL, "text": f"one {EVIL}\n\ntwo", "figures": drawn, "table": table, "tables": [table]}
     cards = [{"label": EVIL, "value": {"value": 0.912, "low": 0.89, "high": 0.93}, "note": EVIL}]
     text = {"title": EVIL, "kicker": EVIL, "lead": EVIL, "lang": "en"}
@@ -134,8 +134,18 @@ def test_chinese_pages_have_chinese_words() -> None:
     text = html.render({"title": "报告", "lang": "zh", "sections": sections, "footer": {"a": 1}})
     assert '<html lang="zh-CN">' in text
     for word in html.WORDS["zh"].values():
-        assert word in text or word == "否"
+        assert word in text or word in ("否", html.WORDS["zh"]["more"])
     assert "No rows" not in text
+
+
+def test_a_long_table_is_cut_and_says_so() -> None:
+    rows = [[f"class {i}", i / 7, {"value": 0.5, "low": 0.4, "high": 0.6}] for i in range(10_000)]
+    table = {"columns": ["class", "share", "recall"], "rows": rows, "note": "by name"}
+    text = html.render({"title": "", "lang": "zh", "sections": [{"table": table}]})
+    assert len(text) < 1e6
+    assert "class 999<" in text
+    assert "class 1000<" not in text
+    assert "仅显示 10,000 行中的前 1,000 行。 by name" in text
 
 
 def cell(value: Any) -> str:
