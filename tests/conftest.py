@@ -14,6 +14,7 @@ from helpers import Called, raw_rows, write_csv
 
 import toolkit
 from toolkit import cli
+from toolkit.commands import _fresh
 
 # Before anything imports torch or a hub client: what stands above imports neither.
 os.environ |= {
@@ -43,12 +44,22 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _no_fresh_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+_measured = _fresh.measure
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_fresh_process() -> Iterator[None]:
     """Spare tests of other things the processes that measure a model's start-up and memory (5 seconds each)."""
-    if "measures_memory" not in request.keywords:
-        told = {"startup_seconds": 2.5, "peak_memory_bytes": 100_000_000}
-        monkeypatch.setattr("toolkit.commands._fresh.measure", lambda *given: dict(told))
+    told = {"startup_seconds": 2.5, "peak_memory_bytes": 100_000_000}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_fresh, "measure", lambda *given: dict(told))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "measures_memory" in request.keywords:
+        monkeypatch.setattr(_fresh, "measure", _measured)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,196 @@
+"""evaluate against baselines: joined by id, gates on drops, what is refused, what the report shows."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from helpers import Called, refused
+from jsonschema import Draft202012Validator
+
+import toolkit
+from toolkit.artifacts import manifest
+
+Call = Callable[..., Called]
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "evaluate.metrics.json"
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return found
+
+
+def altered(evaluation: Path, folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    """A copy of an evaluation with other predictions (and their accuracy), whole as an artifact."""
+    shutil.copytree(evaluation, folder)
+    table = change(pd.read_parquet(folder / "predictions.parquet"))
+    table.to_parquet(folder / "predictions.parquet", index=False)
+    found = figures(folder)
+    if "label" in table:
+        found["quality"]["accuracy"]["value"] = float((table["label"] == table["predicted"]).mean())
+    manifest.write_json(folder / "metrics.json", found)
+    outputs = manifest.outputs_of(folder)
+    told = json.loads((folder / manifest.NAME).read_text())
+    manifest.write_json(folder / manifest.NAME, told | {"outputs": outputs, "digest": manifest.content_digest(outputs)})
+    return folder
+
+
+def improved(table: pd.DataFrame) -> pd.DataFrame:
+    """Right everywhere but for one row, in another order."""
+    table["predicted"] = table["label"]
+    table.loc[0, "predicted"] = next(name for name in ("billing", "product") if name != table.loc[0, "label"])
+    return table.sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def better(evaluation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return altered(evaluation, tmp_path_factory.mktemp("b") / "better.one", improved)
+
+
+@pytest.fixture(scope="module")
+def compared(
+    model: Path, split: Path, evaluation: Path, better: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    out = tmp_path_factory.mktemp("c") / "compared"
+    baselines = [str(better), str(evaluation)]
+    return toolkit.evaluate(model, data=str(split), out=out, baseline=baselines, price_per_hour=3.6).artifact
+
+
+def test_baselines_are_joined_by_id_and_matched_by_name(compared: Path, evaluation: Path, better: Path) -> None:
+    found = figures(compared)
+    assert [e.message for e in Draft202012Validator(json.loads(SCHEMA.read_text())).iter_errors(found)] == []
+    against = found["comparison"]
+    assert list(against) == ["better-one", "evaluation"]  # no dots, so that paths of gates reach them
+    ours = pd.read_parquet(compared / "predictions.parquet").set_index("id")
+    theirs = pd.read_parquet(better / "predictions.parquet").set_index("id").loc[ours.index]
+    right = [table["predicted"] == table["label"] for table in (theirs, ours)]
+    worse = against["better-one"]
+    assert (worse["broken"], worse["fixed"]) == ((right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum())
+    assert worse["difference"]["accuracy"]["value"] == pytest.approx(right[1].mean() - right[0].mean())
+    assert worse["verdict"] == "worse"
+    same = against["evaluation"]
+    assert (same["flipped"], same["verdict"]) == (0, "undecided")
+    assert same["more_rows"] > 0
+    assert same["difference"]["log_loss"]["value"] == pytest.approx(0, abs=1e-6)
+    assert same["baseline"]["quality"] == figures(evaluation)["quality"]
+
+
+def test_efficiency_is_told_in_full(compared: Path) -> None:
+    found = figures(compared)["efficiency"]
+    assert {"1", "8", "32", "128"} == set(found["by_batch_size"])
+    assert found["by_batch_size"]["32"] == found["samples_per_second"]
+    latency = found["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"]
+    assert found["cost_per_million"] == pytest.approx(1000 / found["samples_per_second"], rel=1e-3)
+    assert found["operations"] > 100_000
+    assert found["startup_seconds"] == 2.5
+    assert found["machine"]["cores"] >= 1
+
+
+def test_the_report_shows_verdict_flips_and_all_models(compared: Path, model: Path) -> None:
+    text = (compared / "report.html").read_text()
+    for shown in ("Worse than better-one", "Undecided against evaluation", "more rows would decide it",
+                  "Broken: better-one was right", "Side by side", f"{model.name} (this one)"):  # fmt: skip
+        assert shown in text
+    assert (compared / "figures" / "pareto.png").is_file()
+    flipped = pd.read_parquet(compared / "predictions.parquet")
+    wrong = flipped[flipped["label"] != flipped["predicted"]].sort_values("confidence", ascending=False)
+    assert wrong["text"].iloc[0] in text
+
+
+def test_gates_on_drops(call: Call, compared: Path, model: Path, split: Path, better: Path, evaluation: Path) -> None:
+    """Judged from what is stored: the same call finds the artifact up-to-date."""
+    given = ("evaluate", model, "--data", split, "--out", compared, "--price-per-hour", 3.6)
+    given += ("--baseline", better, "--baseline", evaluation, "--quiet")
+    drop = figures(better)["quality"]["accuracy"]["value"] - figures(compared)["quality"]["accuracy"]["value"]
+    failed = call(*given, "--max-drop", "0.005")
+    assert failed.code == 3
+    assert failed.err == (
+        f"error: gate not met: drop of quality.accuracy from better-one is {drop:.4g}, the bound is 0.005\n"
+    )
+    gates = json.loads((compared / manifest.NAME).read_text())["gates"]
+    assert [(gate["name"].split()[-1], gate["passed"]) for gate in gates] == [
+        ("better-one", False),
+        ("evaluation", True),
+    ]
+    assert call(*given, "--max-drop", f"quality.accuracy={drop + 1e-9}").code == 0
+    low = figures(compared)["comparison"]["better-one"]["difference"]["accuracy"]["low"]
+    path = "comparison.better-one.difference.accuracy.low"
+    assert call(*given, "--min", f"{path}={low}").code == 0
+    assert call(*given, "--min", f"{path}={low + 0.001}").code == 3
+    late = call(*given, "--min", "comparison.better.fixed=1")
+    assert (late.code, late.out) == (1, "")
+    assert "did you mean better-one?" in late.err
+
+
+def test_drops_want_a_baseline_and_its_figures(
+    call: Call, model: Path, split: Path, evaluation: Path, tmp_path: Path
+) -> None:
+    given = ("evaluate", model, "--data", split)
+    refused(call, tmp_path, *given, "--max-drop", "0.01", says="--max-drop is measured against a baseline")
+    more = (*given, "--baseline", evaluation)
+    refused(call, tmp_path, *more, "--max-drop", "quality.acuracy=1", says=("has no figure", "did you mean accuracy?"))
+    refused(call, tmp_path, *more, "--min", "comparison.other.fixed=1", says="comparison has no figure 'other'")
+    refused(call, tmp_path, *given, "--min", "efficency.samples_per_second=1", says="did you mean efficiency?")
+    refused(call, tmp_path, *given, "--baseline", model, says="holds a model, not a evaluation")
+
+
+def other_rows(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(id=[f"other-{i}" if i % 2 else name for i, name in enumerate(table["id"])])
+
+
+def other_labels(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(label=table["label"].iloc[::-1].to_numpy())
+
+
+def other_texts(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(text=table["text"] + "!")
+
+
+def repeated(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(id="one")
+
+
+def of_several(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(predicted=[[name] for name in table["predicted"]])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (other_rows, ("is of other rows", "ids are in both", "evaluate both models on the same rows")),
+        (lambda table: table.head(20), ("it has 20, the data 36, and 20 ids are in both",)),
+        (other_labels, ("has other labels under the same ids",)),
+        (other_texts, ("has other texts under the same ids",)),
+        (repeated, ("has no ids that tell its rows apart",)),
+        (lambda table: table.drop(columns="id"), ("has no ids",)),
+        (lambda table: table.drop(columns="label"), ("has no labels",)),
+        (of_several, ("tells several classes a row, the model one class",)),
+    ],
+)
+def test_baselines_of_other_data_are_refused(
+    call: Call, model: Path, split: Path, evaluation: Path, tmp_path: Path,
+    change: Callable[[pd.DataFrame], pd.DataFrame], says: tuple[str, ...],
+) -> None:  # fmt: skip
+    other = altered(evaluation, tmp_path / "other", change)
+    refused(call, tmp_path, "evaluate", model, "--data", split, "--baseline", other, says=says)
+    refused(call, tmp_path, "evaluate", model, "--data", split, "--baseline", other, "--dry-run", says=says)
+
+
+def test_a_baseline_that_knows_other_classes(model: Path, split: Path, evaluation: Path, tmp_path: Path) -> None:
+    """One that the model does not know is wrong; one that the baseline does not know has no loss."""
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[0, "predicted"] = "unheard of"
+        return table.drop(columns="p_billing")
+
+    other = altered(evaluation, tmp_path / "other", change)
+    made = toolkit.evaluate(model, data=str(split), out=tmp_path / "e", baseline=str(other)).artifact
+    found = figures(made)["comparison"]["other"]
+    assert found["flipped"] == 1
+    assert found["fixed"] + found["broken"] <= 1
+    assert found["difference"]["log_loss"] == dict.fromkeys(("value", "low", "high", "p"))
+    assert "unheard of" not in found["per_class"]
