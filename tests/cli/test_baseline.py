@@ -1,18 +1,29 @@
 """evaluate against baselines: joined by id, gates on drops, what is refused, what the report shows."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import Called, refused
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 import toolkit
 from toolkit.artifacts import manifest
+from toolkit.commands import _evaluate_baseline, _evaluate_baseline_report
+from toolkit.commands._evaluate_baseline import Beside
+from toolkit.commands._evaluating import Subject
+from toolkit.evaluation import comparison
+from toolkit.inputs import Given
+from toolkit.reports import html, language
+from toolkit.reports.chinese import CHINESE
 
 Call = Callable[..., Called]
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "evaluate.metrics.json"
@@ -194,3 +205,78 @@ def test_a_baseline_that_knows_other_classes(model: Path, split: Path, evaluatio
     assert found["fixed"] + found["broken"] <= 1
     assert found["difference"]["log_loss"] == dict.fromkeys(("value", "low", "high", "p"))
     assert "unheard of" not in found["per_class"]
+
+
+EVIL = "<script>document.title = 'owned'</script>"
+
+
+def told_of(several: bool, kind: str = "text") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Figures and sections of two models on three rows, one fixed and one broken, with names that would run."""
+    names, picture = [EVIL, "b", "c"], io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    images = [SimpleNamespace(cell=lambda: {"bytes": picture.getvalue()}, name=lambda: f"{EVIL}.png")] * 3
+    labels, before, after = np.array([[0, 1, 0], [0, 2, 0], [1, 1, 0]])
+    probabilities = np.eye(3)[after] * 0.8 + 0.1 / 3
+    if several:
+        labels, before, after = (np.eye(3, dtype=bool)[codes] for codes in (labels, before, after))
+        before = np.pad(before, ((0, 0), (0, 1)))  # of a class that only the baseline knows
+    subject = Subject(
+        given=Given("source", EVIL, "model", None, ""),
+        predictor=SimpleNamespace(names=names, several=several, reader=SimpleNamespace(kind=kind)),  # type: ignore[arg-type]
+        rows=None,
+        contents=images if kind == "image" else [(EVIL, "pair"), EVIL, "plain"],
+        labels=labels,
+        probabilities=probabilities,
+        chosen=after,
+        confidence=probabilities.max(1),
+    )
+    answers = comparison.Answers(before, None)
+    beside = Beside(
+        key="old", given=subject.given, names=[*names, "d"][: 3 + several], answers=answers, confidence=np.ones(3)
+    )
+    job = SimpleNamespace(config=SimpleNamespace(seed=0, comparison=_evaluate_baseline.Comparison()))
+    machine = {"cpu": EVIL, "cores": 2, "accelerator": None, "device": "cpu", "threads": 1, "load": 0.0}
+    efficiency = {"parameters": None, "size_bytes": 1, "samples_per_second": 2.0, "latency_ms": {"p50": 1.0}}
+    stored = {"quality": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}}
+    stored |= {"efficiency": efficiency | {"machine": machine}}
+    with pytest.MonkeyPatch.context() as patch:
+        elsewhere = {"efficiency": efficiency | {"machine": machine | {"cpu": "other"}}}
+        patch.setattr(_evaluate_baseline, "stored", lambda given: stored | elsewhere)
+        found = _evaluate_baseline.measure(job, subject, [beside])  # type: ignore[arg-type]
+    sections = _evaluate_baseline_report.sections(language.speaker("en"), found, subject, stored, [beside])
+    return found["old"], sections
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_nothing_of_the_data_runs_in_the_report(several: bool) -> None:
+    found, sections = told_of(several)
+    assert (found["fixed"], found["broken"], found["both_right"]) == (1, 1, 1)
+    text = html.render({"title": "", "sections": sections})
+    assert "<script>document" not in text
+    assert text.count("&lt;script&gt;document") >= 3
+    assert "was timed elsewhere (other)" in text
+
+
+def test_flipped_images_stand_on_a_sheet_each_way() -> None:
+    _, sections = told_of(False, "image")
+    drawn = [figure for section in sections for figure in section.get("figures", [])]
+    assert [figure["name"] for figure in drawn] == ["broken-old", "fixed-old", "pareto"]
+    assert all(figure["picture"].startswith(b"\x89PNG") for figure in drawn[:2])
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["out/evaluate-prune"], ["evaluate-prune"]),
+        (["a/v1.2", "b/v1.2", "c/v1-2-2"], ["v1-2", "v1-2-2", "v1-2-2-2"]),
+        (["评估", "<b>"], ["评估", "b"]),
+        (["..."], ["baseline"]),
+    ],
+)
+def test_keys_of_baselines_are_safe_in_paths_and_apart(paths: list[str], expected: list[str]) -> None:
+    assert _evaluate_baseline.keys(paths) == expected
+
+
+def test_every_verdict_is_told_in_chinese() -> None:
+    assert {*_evaluate_baseline_report.VERDICTS.values()} <= {*CHINESE}
+    assert set(_evaluate_baseline_report.VERDICTS) == {"better", "worse", "equivalent", "undecided"}
