@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import ClassLabel, Dataset, Features, List, Value
 from helpers import Called, refused
 from jsonschema import Draft202012Validator
 from PIL import Image
 
 import toolkit
+from toolkit.artifacts import evaluation as evaluations
 from toolkit.artifacts import manifest
 from toolkit.commands import _evaluate_baseline, _evaluate_baseline_report
 from toolkit.commands._evaluate_baseline import Beside
 from toolkit.commands._evaluating import Subject
+from toolkit.errors import ToolkitError
 from toolkit.evaluation import comparison
 from toolkit.inputs import Given
 from toolkit.reports import html, language
@@ -205,6 +208,28 @@ def test_a_baseline_that_knows_other_classes(model: Path, split: Path, evaluatio
     assert found["fixed"] + found["broken"] <= 1
     assert found["difference"]["log_loss"] == dict.fromkeys(("value", "low", "high", "p"))
     assert "unheard of" not in found["per_class"]
+
+
+def test_rows_of_several_classes_are_joined_too(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    kinds = Features({"id": Value("string"), "text": Value("string"), "label": List(ClassLabel(names=names))})
+    table = {"id": ["1", "2", "3"], "text": ["x", "y", "z"], "label": [[0, 2], [1], [0]]}
+    rows = Dataset.from_dict(table, features=kinds)
+    chosen = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1]], dtype=bool)
+    told = chosen * 0.8 + 0.1
+    turned = [2, 0, 1]
+    given = Given("baseline", "x", "evaluation", tmp_path, "")
+    evaluations.write(
+        tmp_path / "predictions.parquet", rows.select(turned), told[turned], names, chosen[turned], told.max(1)
+    )
+    found = _evaluate_baseline.joined(given, rows, True)
+    assert found["predicted"].map(list).tolist() == [["a", "c"], ["b", "c"], ["c"]]
+    assert "p_a" not in found
+    with pytest.raises(ToolkitError, match="tells several classes a row, the model one class"):
+        _evaluate_baseline.joined(given, rows, False)
+    other = Dataset.from_dict(table | {"label": [[0, 2], [1], [2]]}, features=kinds)
+    with pytest.raises(ToolkitError, match="has other labels under the same ids"):
+        _evaluate_baseline.joined(given, other, True)
 
 
 EVIL = "<script>document.title = 'owned'</script>"

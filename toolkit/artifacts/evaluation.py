@@ -64,8 +64,11 @@ def _text(value: Any, names: list[str] | None) -> str | None:
     return names[value] if names else str(value)
 
 
-def read(folder: Path) -> Any:
-    """predictions.parquet as a pandas DataFrame."""
+def read(folder: Path, *, probabilities: bool = True) -> Any:
+    """predictions.parquet as a pandas DataFrame; without the probabilities it stays small with 10,000 classes."""
     import pandas as pd
+    from pyarrow import parquet
 
-    return pd.read_parquet(folder / "predictions.parquet")
+    path = folder / "predictions.parquet"
+    columns = [name for name in parquet.read_schema(path).names if probabilities or not name.startswith(PROBABILITY)]
+    return pd.read_parquet(path, columns=columns)

@@ -130,7 +130,7 @@ def stored(given: Given) -> dict[str, Any]:
     return kept | {"efficiency": kept["efficiency"] | {"machine": machine}}
 
 
-def joined(given: Given, rows: Any, several: bool) -> Any:
+def joined(given: Given, rows: Any, several: bool, *, probabilities: bool = False) -> Any:
     """The baseline's predictions (a DataFrame) in the order of the rows, found by their ids.
 
     Raises:
@@ -140,7 +140,7 @@ def joined(given: Given, rows: Any, several: bool) -> Any:
     from toolkit.data import labels
 
     assert given.path is not None
-    table = evaluation.read(given.path)
+    table = evaluation.read(given.path, probabilities=probabilities)
     if "label" not in table or "id" not in table or table["id"].duplicated().any():
         what = "labels" if "label" not in table else "ids that tell its rows apart"
         raise ToolkitError(f"the baseline {given.given} has no {what}", "make it with 'toolkit evaluate'")
@@ -184,7 +184,7 @@ def read(job: Job, subject: Subject) -> list[Beside]:
 
     out = []
     for key, given in baselines(job).items():
-        table = joined(given, subject.rows, subject.several)
+        table = joined(given, subject.rows, subject.several, probabilities=True)
         told = [_classes(value) for value in table["predicted"]]
         names = [*subject.names, *sorted({name for row in told for name in row} - {*subject.names})]
         index = {name: i for i, name in enumerate(names)}

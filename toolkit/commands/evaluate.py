@@ -90,6 +90,7 @@ def evaluate(job: Job) -> None:
     }
     if besides:
         figures["comparison"] = _evaluate_baseline.measure(job, subject, besides)
+        job.metrics["verdict"] = {key: found["verdict"] for key, found in figures["comparison"].items()}
     manifest.write_json(job.folder / "metrics.json", figures)
     evaluation.write(
         job.folder / "predictions.parquet",
