@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def test_quantized_models_are_not_trained_on(folder, tmp_path, call):
 
 @pytest.mark.measures_memory
 @pytest.mark.parametrize("content", ["text", "image"])
-def test_peak_memory_is_that_of_a_process_of_its_own(content, tmp_path):
+def test_start_up_and_memory_are_those_of_a_process_of_its_own(content, tmp_path):
     models.save(tmp_path / "m", *getattr(converted, content)())
     ballast = np.ones(2_000_000_000, np.uint8)  # of this process, and none of the model's
     contents = converted.TEXTS
@@ -80,4 +81,7 @@ def test_peak_memory_is_that_of_a_process_of_its_own(content, tmp_path):
             _fresh.Picture(base64.b64encode((toy / "0.png").read_bytes()).decode())
             for toy in [pictures(tmp_path / "i") / "cat"]
         ]
-    assert 50e6 < _fresh.measure(tmp_path / "m", contents)["peak_fresh_bytes"] < ballast.nbytes
+    started = time.monotonic()
+    found = _fresh.measure(tmp_path / "m", contents)
+    assert 50e6 < found["peak_memory_bytes"] < ballast.nbytes
+    assert 0.1 < found["startup_seconds"] < time.monotonic() - started
