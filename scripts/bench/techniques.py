@@ -3,11 +3,11 @@
 Use: techniques.py DATA MODEL [--rows N] [--seeds 5] [--epochs 4] [--only NAME …] [--variant KEY=VALUE[,KEY=VALUE] …]
                               [--with KEY=VALUE[,KEY=VALUE]] [--log techniques.jsonl]
 
-DATA holds train.csv, test.csv and perhaps validation.csv (else a tenth of train is taken). With --rows each seed draws
-its own stratified sample of train; all techniques of a seed learn from the same rows. A rate given by --with is AdamW's:
---find-lr and other optimizers go without. Each run is a line of the log as soon as it ends; a call with the same log
-goes on after the last one. The table gives the differences to training without any technique, with 95% intervals by
-Student's t over the seeds, paired: of twenty such intervals one leaves out zero by chance alone.
+DATA holds train.csv, test.csv and perhaps validation.csv (else a tenth of train is taken). With --rows each seed
+draws its own stratified sample of train; all techniques of a seed learn from the same rows. A rate given by --with is
+for AdamW: --find-lr and other optimizers go without. Each run is a line of the log as soon as it ends; a call with
+the same log goes on after the last one. The table gives the differences to training without any technique, with 95%
+intervals by Student's t over the seeds, paired: of twenty such intervals one leaves out zero by chance alone.
 """
 
 from __future__ import annotations
