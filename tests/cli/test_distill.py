@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import Called, pictures, raw_rows, refused, write_csv
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from unit.image_models import tiny
 
 import toolkit
@@ -23,18 +23,6 @@ ARGS = ("--epochs", 1, "--batch-size", 16, "--precision", "fp32")
 
 def read(folder: Path, name: str = "metrics.json") -> Any:
     return json.loads((folder / name).read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student of half the teacher's width, with the teacher's tokenizer and random weights."""
-    folder = tmp_path_factory.mktemp("narrow") / "student"
-    config = AutoConfig.from_pretrained(model)
-    config.update({"embedding_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2})
-    torch.manual_seed(0)
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
