@@ -112,6 +112,20 @@ def test_transfer_rows(call: Call, model: Path, split: Path, tmp_path: Path) -> 
     assert "another transfer.2" in call(*argv, "--transfer", one, "--transfer", one, "--out", tmp_path / "a").err
 
 
+def test_spans_of_the_texts_are_more_rows(
+    call: Call, model: Path, split: Path, vit: Path, photos: Path, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    made = toolkit.distill(model, data=str(split), student="layers:1", spans=2, out=tmp_path / "a", **FAST).artifact
+    counts, train = read(made)["transfer"], len(pd.read_parquet(split / "data" / "train.parquet"))
+    assert train < counts["rows"] <= 2 * train
+    assert sum(counts.values()) == 2 * train
+    assert read(made)["train"]["rows"] == train + counts["rows"]
+    says = ("--spans is for texts", "crop images with --crop")
+    refused(call, tmp_path, "distill", vit, "--data", photos, "--student", "layers:1", "--spans", 2, says=says)
+
+
 def test_augmented_children_of_held_out_rows(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
     import pandas as pd
 
