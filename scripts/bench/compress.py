@@ -42,7 +42,11 @@ FINETUNE = {
     "vit": "--model builtin:vit-tiny --flip --epochs 30 --patience 0",
 }
 # What the script is told of each, chosen on validation.
-CHAIN: dict[str, dict[str, str]] = {"trec": {}, "sst2": {}, "banking77": {}}
+CHAIN = {
+    "trec": {"EPOCHS": "6", "LEARN": "--lr 3e-4 --spans 2 --patience 0"},
+    "sst2": {"CUT": "--layers 5 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 4 --patience 0"},
+    "banking77": {"LEARN": "--lr 3e-4 --patience 0"},
+}
 NARROW = {"resnet": "--channels 0.25", "vit": "--ffn 0.5"}  # of images, with the usual recovery
 SHORT = "--layers 3 --no-recover"  # what is fine-tuned plainly
 FLOAT, ORT, NNCF, OURS = "float32, PyTorch", "ONNX Runtime, INT8", "NNCF, INT8", "prune, distill, quantize"
