@@ -45,28 +45,6 @@ def _at(node: Any, parts: list[str]) -> Any:
     return next((value for value in found if value is not None), None)
 
 
-def check(given: Iterable[str], known: Mapping[str, Any]) -> None:
-    """Each bound is a number, and its path one of those that are known to come.
-
-    Args:
-        known: the figures as nested mappings; under a None anything may stand.
-
-    Raises:
-        ToolkitError: a bound without a number, or of a figure that there will not be.
-    """
-    for one in given:
-        path, _ = parse(one)
-        node: Any = known
-        for i, part in enumerate(parts := path.split(".")):
-            if not isinstance(node, Mapping):
-                break
-            if part not in node:
-                before = ".".join(parts[:i])
-                near = did_you_mean(part, node)
-                raise ToolkitError(f"the gate '{one}': {before or 'an evaluation'} has no figure '{part}'", near)
-            node = node[part]
-
-
 def judge_bounds(figures: dict[str, Any], least: list[str], most: list[str]) -> list[dict[str, Any]]:
     """One gate for each bound; a figure that is not there meets none."""
     bounds = [(*parse(given), 1.0) for given in least] + [(*parse(given), -1.0) for given in most]
@@ -87,3 +65,25 @@ def judge_drops(figures: dict[str, Any], baselines: Mapping[str, Any], most: lis
 def _gate(name: str, bound: float, value: float | None, sign: float) -> dict[str, Any]:
     passed = value is not None and sign * value >= sign * bound
     return {"name": name, "bound": bound, "value": value, "passed": passed}
+
+
+def check(given: Iterable[str], known: Mapping[str, Any]) -> None:
+    """Each bound is a number, and its path one of those that are known to come.
+
+    Args:
+        known: the figures as nested mappings; under a None anything may stand.
+
+    Raises:
+        ToolkitError: a bound without a number, or of a figure that there will not be.
+    """
+    for one in given:
+        path, _ = parse(one)
+        node: Any = known
+        for i, part in enumerate(parts := path.split(".")):
+            if not isinstance(node, Mapping):
+                break
+            if part not in node:
+                before = ".".join(parts[:i])
+                near = did_you_mean(part, node)
+                raise ToolkitError(f"the gate '{one}': {before or 'an evaluation'} has no figure '{part}'", near)
+            node = node[part]
