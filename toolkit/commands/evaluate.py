@@ -42,7 +42,7 @@ class EvaluateConfig(Config):
 def known(config: EvaluateConfig) -> dict[str, Any]:
     """The figures that `metrics.json` will have, for gates; None: whatever the part finds."""
     return {
-        **dict.fromkeys(("rows", "quality", "per_class")),
+        **dict.fromkeys(("rows", "quality", "per_class", "calibration", "robustness")),
         "efficiency": _evaluate_speed.KNOWN,
         "comparison": _evaluate_baseline.known(config.comparison),
     }
@@ -90,7 +90,7 @@ def evaluate(job: Job) -> None:
     }
     if besides:
         figures["comparison"] = _evaluate_baseline.measure(job, subject, besides)
-        job.metrics["verdict"] = {key: found["verdict"] for key, found in figures["comparison"].items()}
+        job.metrics |= {f"against {key}": found["verdict"] for key, found in figures["comparison"].items()}
     manifest.write_json(job.folder / "metrics.json", figures)
     evaluation.write(
         job.folder / "predictions.parquet",
