@@ -112,9 +112,7 @@ def after(job: Job, rows: Rows, traits: Any) -> dict[str, Any] | None:
     file = path / "findings.parquet"
     kept = pd.read_parquet(file) if file.is_file() else pd.DataFrame({"finding": [], "id": [], "wrong": []})
     described = traits.assign(confidence=rows.confidence)
-    verdicts = [
-        _after(job, rows, described, finding, kept[kept["finding"] == finding["number"]]) for finding in plan["findings"]
-    ]
+    verdicts = [_after(job, rows, described, f, kept[kept["finding"] == f["number"]]) for f in plan["findings"]]
     return {"analysis": job.inputs["after"].given, "findings": verdicts}
 
 
@@ -138,9 +136,11 @@ def _after(job: Job, rows: Rows, traits: Any, finding: dict[str, Any], old: Any)
         difference, joined = changes.unpaired(*counts), "definition"
     rates = [{"value": k / n, "rows": n} | dict(zip(("low", "high"), wilson(k, n), strict=True)) for k, n in counts]
     verdict = changes.verdict(rates[0]["value"], difference)
-    return named | {"joined": joined, "before": rates[0], "after": rates[1], "difference": difference} | {
-        "verdict": verdict
-    }
+    return (
+        named
+        | {"joined": joined, "before": rates[0], "after": rates[1], "difference": difference}
+        | {"verdict": verdict}
+    )
 
 
 def _hits(rows: Rows, finding: dict[str, Any]) -> Any:

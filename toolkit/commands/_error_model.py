@@ -1,4 +1,4 @@
-"""`error-analysis`, what needs the model or the data: near-duplicates of train, images' looks, what decided an error."""
+"""`error-analysis`, what asks the model or the data: near-duplicates of train, images' looks, what decided."""
 
 from __future__ import annotations
 
@@ -48,10 +48,7 @@ def near_train(rows: Rows, train: Any, seen: Any) -> Any:
     import numpy as np
 
     labels = _label_texts(train)
-    if rows.content == "image":
-        nearest = _near_images(train, seen)
-    else:
-        nearest = _near_texts(rows, train)
+    nearest = _near_images(train, seen) if rows.content == "image" else _near_texts(rows, train)
     out = np.full(len(rows), NONE, dtype=object)
     for row in np.flatnonzero(nearest >= 0):
         own = rows.table["label"].iloc[row]
@@ -131,9 +128,7 @@ def attribute(job: Job, rows: Rows, worst: list[int], evaluated: Any) -> list[di
     lost = attribution.regions(ask, cells, answers)
     regions = [attribution.deciding(values) for values in lost]
     drawn = attribution.drawn(cells, lost)
-    return [
-        {"region": r, "place": attribution.place(r), "drawn": d} for r, d in zip(regions, drawn, strict=True)
-    ]
+    return [{"region": r, "place": attribution.place(r), "drawn": d} for r, d in zip(regions, drawn, strict=True)]
 
 
 def _blamed(rows: Rows, row: int) -> int:

@@ -111,7 +111,8 @@ def _calibration(rows: Rows) -> list[dict[str, Any]]:
         return []
     sure = confidence.strata(rows.wrong, rows.confidence)[0]
     inside = np.flatnonzero(rows.confidence > confidence.HIGH)
-    where = [{"column": "confidence", "value": sure["value"], "low": float(np.nextafter(confidence.HIGH, 1)), "high": 1.0}]
+    low = float(np.nextafter(confidence.HIGH, 1))
+    where = [{"column": "confidence", "value": sure["value"], "low": low, "high": 1.0}]
     figures = sure | {"kind": "calibration", "lift": over["errors"] / over["expected"]}
     return [_finding(rows, figures, inside, rows.wrong[inside], 0.0, where) | {"gain_at_most": 0.0}]
 
@@ -186,11 +187,12 @@ def write(job: Job, rows: Rows, made: list[dict[str, Any]], doubted: dict[str, A
     for finding in made:
         _write_rows(job.folder / "rows", rows, finding, doubted)
     if "id" in rows.table:
+        ids = rows.table["id"].astype(str).to_numpy()
         parts = [
-            pd.DataFrame({"finding": f["number"], "id": rows.table["id"].to_numpy()[f["inside"]], "wrong": f["hit"]})
-            for f in made
-        ] or [pd.DataFrame({"finding": pd.Series(dtype=int), "id": pd.Series(dtype=str), "wrong": pd.Series(dtype=bool)})]
-        pd.concat(parts).to_parquet(job.folder / "findings.parquet", index=False)
+            (f["number"], key, bool(hit)) for f in made for key, hit in zip(ids[f["inside"]], f["hit"], strict=True)
+        ]
+        kept = pd.DataFrame(parts, columns=["finding", "id", "wrong"])
+        kept.to_parquet(job.folder / "findings.parquet", index=False)
 
 
 def _write_rows(folder: Path, rows: Rows, finding: dict[str, Any], doubted: dict[str, Any] | None) -> None:
@@ -218,7 +220,7 @@ def _record(rows: Rows, row: int, finding: dict[str, Any], doubted: dict[str, An
 
     table, name = rows.table, f"row {row}"
     labels, predicted = table["label"].iloc[row], table["predicted"].iloc[row]
-    why = f"{finding['kind']}: {finding['column']} = {finding['value']}"
+    why = f"{finding['kind']}: {finding['value']}"
     if doubted and doubted["flagged"][row]:
         predicted = rows.named(doubted["suggested"][row])
         why = f"label probably wrong: {doubted['p_wrong'][row]:.2f}"

@@ -104,28 +104,31 @@ def _next(say: Say, made: list[dict[str, Any]]) -> dict[str, Any]:
     text = say(
         "The most to gain first. At most: all errors of the slice gone; expected: the slice as good as the other rows, "
         "of labels the probability that they are wrong. Errors that a finding above holds too are not counted as new. "
-        "The rows of each finding are in rows/, as csv and for Label Studio. When a measure is taken, evaluate again and "
-        "call error-analysis with --after and this folder."
+        "The rows of each finding are in rows/, as csv and for Label Studio. When a measure is taken, evaluate again "
+        "and call error-analysis with --after and this folder."
     )
     nothing = say("Nothing stands out from what errors at random would show too.")
     return {
         "title": say("What to do next"),
         "text": text if made else nothing,
         "figures": [{"name": "plan", "caption": say("What could be gained"), "figure": drawn}] if bars else [],
-        "table": {
-            "columns": [
-                "#", say("finding"), say("which rows"), say("errors / rows"), say("new"),
-                say("error rate (95% interval)"), say("lift"), say("gain at most"), say("command"),
-            ],
-            "rows": [
-                [
-                    f["number"], kind_of(say, f["kind"]), named(say, f), f"{f['errors']} / {f['rows']}",
-                    f["errors_not_above"], f["interval"], f["lift"],
-                    {"share": f["gain_at_most"], "text": f"{f['gain_at_most']:.1%}"}, f["command"],
-                ]
-                for f in made
-            ],
-        } if made else None,
+        "tables": [
+            {
+                "columns": [
+                    "#", say("finding"), say("which rows"), say("errors"), say("rows"), say("new"),
+                    say("error rate (95% interval)"), say("gain at most"),
+                ],
+                "rows": [
+                    [
+                        f["number"], kind_of(say, f["kind"]), named(say, f), f["errors"], f["rows"],
+                        f["errors_not_above"], f["interval"],
+                        {"share": f["gain_at_most"], "text": f"{f['gain_at_most']:.1%}"},
+                    ]
+                    for f in made
+                ],
+            },
+            {"columns": ["#", say("command that addresses it")], "rows": [[f["number"], f["command"]] for f in made]},
+        ][: 2 * bool(made)],
     }  # fmt: skip
 
 
@@ -284,8 +287,8 @@ def _labels(say: Say, found: dict[str, Any] | None, content: str) -> list[dict[s
 
 def _slices(say: Say, found: list[dict[str, Any]]) -> dict[str, Any]:
     text = say(
-        "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than any "
-        "slice does when the errors are shuffled. Part of: the finding that it shares its errors with."
+        "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+        "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with."
     )
     return {
         "title": say("Slices"),
@@ -310,9 +313,7 @@ def _columns(say: Say, columns: dict[str, list[dict[str, Any]]]) -> dict[str, An
     return {"title": say("By column"), "tables": [_slice_table(say, name, found) for name, found in columns.items()]}
 
 
-def _worst(
-    job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def _worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The surest errors, with what decided them; of images the sheet that `evaluate` left, or their occlusion maps."""
     if not worst:
         return []
@@ -323,8 +324,15 @@ def _worst(
     for k, i in enumerate(shown):
         row, told = rows.table.iloc[i], explained[k] if k < len(explained) else {}
         seen = {"weights": told["parts"]} if "parts" in told else _short(row[content])
-        cells = [str(row["id"]) if "id" in rows.table else f"row {i}", seen, _text(row["label"]), _text(row["predicted"])]
-        table.append([*cells, float(row["confidence"]), *([told.get("place")] if decided and content == "image" else [])])
+        cells = [
+            str(row["id"]) if "id" in rows.table else f"row {i}",
+            seen,
+            _text(row["label"]),
+            _text(row["predicted"]),
+        ]
+        table.append(
+            [*cells, float(row["confidence"]), *([told.get("place")] if decided and content == "image" else [])]
+        )
     columns = ["id", content, say("label"), say("predicted"), say("confidence")]
     columns += [say("where it is decided")] if decided and content == "image" else []
     how = say(

@@ -131,4 +131,6 @@ def traits(rows: Rows, columns: list[str], others: dict[str, Any]) -> Any:
     if texts:
         made = {"length": pd.Series([len(t) for t in texts]), "language": pd.Series([language(t) for t in texts])}
         out |= {name: values for name, values in made.items() if name not in out}
-    return pd.DataFrame(out | {name: values for name, values in others.items() if name not in out}, index=range(len(rows)))
+    return pd.DataFrame(
+        out | {name: values for name, values in others.items() if name not in out}, index=range(len(rows))
+    )

@@ -62,7 +62,7 @@ def search(job: Job, rows: Rows, traits: Any) -> Found:
             families.append(family.of_codes("column", conditions, codes))
     for name in job.config.by or []:
         if name not in tables:
-            raise ToolkitError(f"--by {name} does not divide the rows", "it has one value alone, or no two rows share one")
+            raise ToolkitError(f"--by {name} does not divide the rows", "it has one value, or hardly any twice")
     texts = rows.texts()
     if texts:
         counted, vocabulary = words.count(texts)

@@ -103,7 +103,8 @@ def _traits(job: Job, rows: Any) -> tuple[Any, Any]:
     """The evaluated rows in the data (None where not at hand), and what rows are divided by."""
     from toolkit.commands import _error_model, _error_rows
 
-    data, seen, others = _error_model.splits(job, "data"), None, {}
+    others: dict[str, Any] = {}
+    data, seen = _error_model.splits(job, "data"), None
     there = _error_model.evaluated(job, rows, data)
     if rows.content == "image" and there is not None:
         others, seen = _error_model.looks(there)
@@ -145,9 +146,12 @@ def _tell(slices: dict[str, Any], made: list[dict[str, Any]]) -> None:
     if made:
         console.table(
             "What to do next (plan.json has the commands)",
-            ("finding", "rows", "errors", "error rate", "gain at most"),
-            [(f"{f['number']}. {f['kind']}: {f['value']}", f["rows"], f["errors"], rate(f["interval"]), f"{f['gain_at_most']:.1%}")
-             for f in made],
+            ("finding", "errors", "error rate", "gain at most"),
+            [
+                (f"{f['number']}. {f['kind']}: {f['value']}", f"{f['errors']} / {f['rows']}", rate(f["interval"]),
+                 f"{f['gain_at_most']:.1%}")
+                for f in made
+            ],
         )  # fmt: skip
     for told in (slices["after"] or {"findings": []})["findings"]:
         console.note(f"{told['verdict']}: {told['number']}. {told['kind']}: {told['value']}")

@@ -12,8 +12,9 @@ A page is a plain dict:
 
 All but the title may be missing. A cell (a card's value, a footer's value too) is a str, a number, a bool, None, an
 interval {"value", "low", "high"}, a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar, a changed text
-{"edits": [("same" or "gone" or "new", text)]}, or a text whose pieces weigh something {"weights": [(text, weight)]}: they
-are shaded in proportion to the heaviest, in one colour where the weight is positive, in another where it is negative.
+{"edits": [("same" or "gone" or "new", text)]}, or a text whose pieces weigh something {"weights": [(text, weight)]}:
+they are shaded in proportion to the heaviest, in one colour where the weight is positive, in another where it is
+negative.
 """
 
 from __future__ import annotations

@@ -125,8 +125,7 @@ def holds(condition: Condition, values: Any) -> Any:
 
 
 def table(wrong: Any, codes: Any, conditions: list[Condition]) -> list[dict[str, Any]]:
-    """A slice a value: numbers in their order, other columns with the highest error rate first; none of fewer than two.
-    """
+    """A slice a value: numbers in order, others with the highest error rate first; none of fewer than two values."""
     if len(conditions) < 2:
         return []
     slices = [slice_of(c["column"], c["value"], wrong, codes == i) for i, c in enumerate(conditions)]

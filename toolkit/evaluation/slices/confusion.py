@@ -18,8 +18,8 @@ def pairs(labels: Sequence[Any], predicted: Sequence[Any], seed: int) -> list[di
     """Pairs (label, predicted) that differ, the most frequent first, each with p.
 
     p: how often some pair would have as many errors more than expected, were each class taken for others as these are
-    answered in general. Of rows of several classes a class that is missing counts as (label, "(missed)"), one too many as ("(extra)",
-    predicted); these have no p.
+    answered in general. Of rows of several classes a class that is missing counts as (label, "(missed)"),
+    one too many as ("(extra)", predicted); these have no p.
     """
     if len(labels) and not isinstance(labels[0], str):
         return _several(labels, predicted)
@@ -86,7 +86,7 @@ def _pull(of_true: Any, of_said: Any, rounds: int = 100) -> Any:
 
 
 def beyond_chance(pair: dict[str, Any]) -> bool:
-    return pair.get("p", 1.0) <= ALPHA
+    return float(pair.get("p", 1.0)) <= ALPHA
 
 
 def _several(labels: Sequence[Any], predicted: Sequence[Any]) -> list[dict[str, Any]]:
