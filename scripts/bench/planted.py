@@ -162,25 +162,16 @@ def _hits(made: Path, label: Any, rows: Any) -> tuple[str, str]:
 
 
 def _evaluation(rows: Any, predictor: Any, folder: Path, deal: int | None) -> Path:
-    """An evaluation of the rows as `toolkit evaluate` writes it, without its timings; `deal`: answers go to others."""
+    """An evaluation of the rows; `deal`: a seed, by which labels and answers go to other rows together."""
     from datasets import Dataset
-
-    from toolkit.artifacts import evaluation, manifest
+    from error_analysis import publish  # beside this script
 
     probabilities = predictor.probabilities(rows["text"].tolist())
     if deal is not None:
         order = np.random.default_rng(1000 + deal).permutation(len(rows))
         rows, probabilities = rows.assign(label=rows["label"].to_numpy()[order]), probabilities[order]
-    out = folder / "evaluation"
-    out.mkdir()
-    chosen = probabilities.argmax(1)
     shown = Dataset.from_pandas(rows.drop(columns="planted"), preserve_index=False)
-    evaluation.write(out / "predictions.parquet", shown, probabilities, predictor.names, chosen, probabilities.max(1))
-    outputs = manifest.outputs_of(out)
-    made: dict[str, Any] = {"schema_version": manifest.SCHEMA_VERSION, "kind": "evaluation", "command": "evaluate"}
-    made |= {"stamp": "", "digest": manifest.content_digest(outputs), "config": {}, "seed": 0, "inputs": []}
-    manifest.write_json(out / manifest.NAME, made | {"outputs": outputs, "metrics": {}, "gates": []})
-    return out
+    return publish(folder / "evaluation", shown, probabilities, predictor.names)
 
 
 if __name__ == "__main__":

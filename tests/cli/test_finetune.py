@@ -175,8 +175,17 @@ def test_what_takes_one_class_a_row_says_so(
     refused(call, tmp_path, command, tells_several, "--data", several, says=says)
 
 
-def test_errors_of_several_classes_are_not_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:
-    refused(call, tmp_path, "error-analysis", evaluated, says="takes one class a row so far")
+def test_errors_of_several_classes_are_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:
+    assert call("error-analysis", evaluated, "--out", tmp_path / "a").code == 0
+    found, rows = read(tmp_path / "a", "slices.json"), pd.read_parquet(evaluated / "predictions.parquet")
+    sets = [(set(t), set(p)) for t, p in zip(rows["label"], rows["predicted"], strict=True)]
+    assert found["errors"] == sum(t != p for t, p in sets) > 0
+    missed = {c["label"]: c["errors"] for c in found["confusions"] if c["predicted"] == "(missed)"}
+    extra = {c["predicted"]: c["errors"] for c in found["confusions"] if c["label"] == "(extra)"}
+    for name in THINGS:
+        assert missed.get(name, 0) == sum(name in t - p for t, p in sets)
+        assert extra.get(name, 0) == sum(name in p - t for t, p in sets)
+    assert found["attribution"]
 
 
 @pytest.mark.parametrize("command", ["evaluate", "prune", "distill", "quantize"])

@@ -15,31 +15,29 @@ MOST_EXAMPLES = 20
 JOINED = 0.5  # share of a finding's rows that must be there again to be compared one by one
 
 
-def check(job: Job) -> None:
-    """Whether --after names an analysis with a plan.
+def check(job: Job, rows: Rows) -> None:
+    """Whether --after names an analysis with a plan, and --baseline an evaluation of the same rows.
 
     Raises:
         ToolkitError: it is something else.
     """
+    if "baseline" in job.inputs:
+        other = _error_rows.read(job, job.inputs["baseline"])
+        job.kept["baseline"] = other, *_same_rows(job, rows, other)
     given = job.inputs.get("after")
     if given and (given.kind != "analysis" or not (given.path and (given.path / "plan.json").is_file())):
         raise ToolkitError(f"{given.given} holds no plan.json", "give what 'toolkit error-analysis' wrote")
 
 
 def baseline(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
-    """Errors that the baseline made and this model does not (fixed), the other way round (broken), and common ones.
-
-    Raises:
-        ToolkitError: the baseline was made on other data.
-    """
-    if "baseline" not in job.inputs:
+    """Errors that the baseline made and this model does not (fixed), the other way round (broken), and common ones."""
+    if "baseline" not in job.kept:
         return None
     import numpy as np
 
     from toolkit.evaluation.slices import changes
 
-    other = _error_rows.read(job, job.inputs["baseline"])
-    here, there = _same_rows(job, rows, other)
+    other, here, there = job.kept["baseline"]
     before, after = other.wrong[there], rows.wrong[here]
     member = found.every.member.tocsr()[here].tocsc()
     out: dict[str, Any] = {"baseline": job.inputs["baseline"].given, "rows": len(here)} | changes.counts(before, after)
@@ -53,7 +51,11 @@ def baseline(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
 
 
 def _same_rows(job: Job, rows: Rows, other: Rows) -> tuple[Any, Any]:
-    """The numbers of the rows that both have, by id."""
+    """The numbers of the rows that both have, by id.
+
+    Raises:
+        ToolkitError: none, or most have other contents.
+    """
     import numpy as np
 
     name = job.inputs["baseline"].given
@@ -61,7 +63,7 @@ def _same_rows(job: Job, rows: Rows, other: Rows) -> tuple[Any, Any]:
     if "id" not in rows.table or "id" not in other.table:
         raise refused
     place = {key: i for i, key in enumerate(other.table["id"])}
-    pairs = np.array([(i, place[key]) for i, key in enumerate(rows.table["id"]) if key in place]).reshape(-1, 2)
+    pairs = np.array([(i, place[key]) for i, key in enumerate(rows.table["id"]) if key in place], int).reshape(-1, 2)
     here, there = pairs.T
     same = [a.table[a.content].to_numpy()[b] for a, b in ((rows, here), (other, there))]
     if not len(here) or (same[0] != same[1]).mean() > 1 - JOINED:

@@ -77,7 +77,7 @@ def _near_texts(rows: Rows, train: Any) -> Any:
     first = len(texts)
     every = np.arange(first + len(rows))
     goes_for, _ = near.keep(
-        [*texts, *rows.texts()], every[first:], groups=every, anchors=every < first, label="near-duplicates of train"
+        [*texts, *rows.texts()], every, groups=every, anchors=every < first, label="near-duplicates of train"
     )
     return goes_for[first:]
 

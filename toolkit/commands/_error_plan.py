@@ -107,10 +107,10 @@ def _calibration(rows: Rows) -> list[dict[str, Any]]:
     from toolkit.evaluation.slices import confidence
 
     over = confidence.overconfidence(rows.wrong, rows.confidence)
-    if not over:
+    inside = np.flatnonzero(rows.confidence > confidence.HIGH)
+    if not over or not len(inside):
         return []
     sure = confidence.strata(rows.wrong, rows.confidence)[0]
-    inside = np.flatnonzero(rows.confidence > confidence.HIGH)
     low = float(np.nextafter(confidence.HIGH, 1))
     where = [{"column": "confidence", "value": sure["value"], "low": low, "high": 1.0}]
     figures = sure | {"kind": "calibration", "lift": over["errors"] / over["expected"]}

@@ -109,11 +109,15 @@ def divisible(job: Job, rows: Rows) -> list[str]:
     """The passed-through columns to divide the rows by.
 
     Raises:
-        ToolkitError: a column that was asked for is not there.
+        ToolkitError: a column that was asked for is not there, or does not divide them.
     """
+    from toolkit.evaluation.slices import columns
+
     for name in job.config.by or []:
         if name not in rows.table.columns:
             raise ToolkitError(f"the predictions have no column '{name}'", did_you_mean(name, rows.table.columns))
+        if len(columns.divide(name, rows.table[name])[1]) < 2:
+            raise ToolkitError(f"--by {name} does not divide the rows", "it has one value, or hardly any twice")
     return job.config.by or [c for c in rows.table.columns if c not in STANDARD]
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.commands._error_rows import Rows
-from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
 MOST_SHOWN = 200  # slices in slices.json
@@ -60,9 +59,6 @@ def search(job: Job, rows: Rows, traits: Any) -> Found:
         if table:
             tables[name] = table
             families.append(family.of_codes("column", conditions, codes))
-    for name in job.config.by or []:
-        if name not in tables:
-            raise ToolkitError(f"--by {name} does not divide the rows", "it has one value, or hardly any twice")
     texts = rows.texts()
     if texts:
         counted, vocabulary = words.count(texts)

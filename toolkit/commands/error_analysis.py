@@ -52,7 +52,7 @@ def plan(job: Job) -> dict[str, Any]:
     from toolkit.commands import _error_changes, _error_model, _error_rows
 
     rows = job.kept["rows"] = _error_rows.read(job, job.inputs["source"])
-    _error_changes.check(job)
+    _error_changes.check(job, rows)
     _error_model.check(job, rows)
     columns = _error_rows.divisible(job, rows)
     return {"rows": len(rows), "errors": int(rows.wrong.sum()), "columns": columns}

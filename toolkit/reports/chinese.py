@@ -38,7 +38,8 @@ CHINESE = {
     "Error analysis": "错误分析",
     "{errors} of {rows} rows are wrong; the findings below tell {told} of these errors. "
     "Of {sure} rows that the model is sure of, {wrong} are wrong.": (
-        "{rows} 行中有 {errors} 行预测错误；以下发现解释了其中 {told} 个错误。在模型有把握的 {sure} 行中，有 {wrong} 行是错的。"
+        "{rows} 行中有 {errors} 行预测错误；以下发现解释了其中 {told} 个错误。"
+        "在模型有把握的 {sure} 行中，有 {wrong} 行是错的。"
     ),
     "errors": "错误数",
     "findings": "发现",
@@ -80,7 +81,8 @@ CHINESE = {
     "What the last plan has done": "上一轮计划的效果",
     "For each finding of {analysis} the error rate of its rows then and now. Keep: fewer errors, and the "
     "interval says so. Discard: more, or at best a tenth less.": (
-        "{analysis} 中每个发现所涉及的行，当时与现在的错误率。保留：错误减少且区间支持这一结论；放弃：错误增多，或至多减少一成。"
+        "{analysis} 中每个发现所涉及的行，当时与现在的错误率。"
+        "保留：错误减少且区间支持这一结论；放弃：错误增多，或至多减少一成。"
     ),
     "before": "之前",
     "after": "之后",
@@ -111,8 +113,8 @@ CHINESE = {
     "Labels that may be wrong": "可能有误的标签",
     "The calibrated model contradicts {flagged} labels. About {share:.1%} of all labels are wrong (95% "
     "interval {low:.1%} to {high:.1%}), and {precision:.0%} of these here.": (
-        "校准后的模型与 {flagged} 个标签相矛盾。全部标签中约有 {share:.1%} 有误（95% 置信区间 {low:.1%} 至 {high:.1%}），"
-        "此处所列的约有 {precision:.0%} 有误。"
+        "校准后的模型与 {flagged} 个标签相矛盾。"
+        "全部标签中约有 {share:.1%} 有误（95% 置信区间 {low:.1%} 至 {high:.1%}），此处所列的约有 {precision:.0%} 有误。"
     ),
     "perhaps": "可能应为",
     "probability that it is wrong": "有误的概率",
