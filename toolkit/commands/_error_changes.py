@@ -11,7 +11,7 @@ from toolkit.commands._error_search import Found
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
-MOST_EXAMPLES = 20
+MOST_EXAMPLES = 10
 JOINED = 0.5  # share of a finding's rows that must be there again to be compared one by one
 
 

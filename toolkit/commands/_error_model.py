@@ -140,11 +140,15 @@ def _blamed(rows: Rows, row: int) -> int:
     return int((told * extra).argmax() if extra.any() else (told * (rows.labels[row] & ~rows.answers[row])).argmax())
 
 
-def note_absent(job: Job) -> None:
-    """Say what was left out since it is not at hand."""
-    for name, what in (("model", "what decided the errors"), ("data", "near-duplicates of train")):
-        if name not in job.inputs:
-            console.note(f"the evaluation's {name} is not where it was: {what} is left out (--{name} says where it is)")
+def note_absent(job: Job, rows: Rows) -> None:
+    """Say what is left out since it is not at hand."""
+    absent = {"model": "what decided the errors"} if job.config.explain else {}
+    if rows.content == "image":
+        absent["data"] = "what the images look like, and near-duplicates of train"
+    elif "train" not in job.inputs:
+        absent["data"] = "near-duplicates of train"
+    for name in sorted(absent.keys() - job.inputs.keys()):
+        console.note(f"the evaluation's {name} is not at hand: left out is {absent[name]} (--{name} says where it is)")
 
 
 def check(job: Job, rows: Rows) -> None:

@@ -70,7 +70,7 @@ def error_analysis(job: Job) -> None:
     from toolkit.evaluation.slices import confidence, confusion
 
     rows = job.kept["rows"]
-    _error_model.note_absent(job)
+    _error_model.note_absent(job, rows)
     there, traits = _traits(job, rows)
     found = _error_search.search(job, rows, traits)
     confusions = confusion.pairs(rows.table["label"].tolist(), rows.table["predicted"].tolist(), job.config.seed)

@@ -71,7 +71,7 @@ CHINESE = {
     "finding": "发现",
     "which rows": "涉及的行",
     "new": "新增",
-    "error rate (95% interval)": "错误率（95% 置信区间）",
+    "error rate, % (95% interval)": "错误率 %（95% 置信区间）",
     "lift": "提升度",
     "gain at most": "最大增益",
     "command that addresses it": "对应的命令",
@@ -85,6 +85,8 @@ CHINESE = {
         "保留：错误减少且区间支持这一结论；放弃：错误增多，或至多减少一成。"
     ),
     "before": "之前",
+    "before, %": "之前 %",
+    "after, %": "之后 %",
     "after": "之后",
     "difference": "差值",
     "verdict": "结论",
@@ -93,7 +95,7 @@ CHINESE = {
     "Against the baseline": "与基线对比",
     "Of {rows} rows that {baseline} has too, {fixed} errors are fixed, {broken} are new and {common} are "
     "common.": "在 {baseline} 也有的 {rows} 行中，修复了 {fixed} 个错误，新增 {broken} 个，共有 {common} 个。",
-    "error rate, after minus before": "错误率之差（之后减之前）",
+    "error rate, after minus before, %": "错误率之差（之后减之前，%）",
     "change": "变化",
     "changed": "变化的行",
     "Where changes gather, beyond what shuffled changes show.": "变化集中之处，超出打乱后所能呈现的程度。",
@@ -109,7 +111,7 @@ CHINESE = {
     ),
     "Errors a pair": "每对类别的错误数",
     "predicted": "预测",
-    "share of label (95% interval)": "占该标签的比例（95% 置信区间）",
+    "share of label, % (95% interval)": "占该标签的比例 %（95% 置信区间）",
     "Labels that may be wrong": "可能有误的标签",
     "The calibrated model contradicts {flagged} labels. About {share:.1%} of all labels are wrong (95% "
     "interval {low:.1%} to {high:.1%}), and {precision:.0%} of these here.": (
