@@ -177,15 +177,10 @@ def test_what_takes_one_class_a_row_says_so(
 
 def test_errors_of_several_classes_are_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:
     assert call("error-analysis", evaluated, "--out", tmp_path / "a").code == 0
-    found, rows = read(tmp_path / "a", "slices.json"), pd.read_parquet(evaluated / "predictions.parquet")
-    sets = [(set(t), set(p)) for t, p in zip(rows["label"], rows["predicted"], strict=True)]
-    assert found["errors"] == sum(t != p for t, p in sets) > 0
-    missed = {c["label"]: c["errors"] for c in found["confusions"] if c["predicted"] == "(missed)"}
-    extra = {c["predicted"]: c["errors"] for c in found["confusions"] if c["label"] == "(extra)"}
-    for name in THINGS:
-        assert missed.get(name, 0) == sum(name in t - p for t, p in sets)
-        assert extra.get(name, 0) == sum(name in p - t for t, p in sets)
-    assert found["attribution"]
+    rows = pd.read_parquet(evaluated / "predictions.parquet")
+    wrong = sum(set(t) != set(p) for t, p in zip(rows["label"], rows["predicted"], strict=True))
+    found = read(tmp_path / "a", "slices.json")
+    assert (found["rows"], found["errors"], len(found["attribution"])) == (len(rows), wrong, min(wrong, 12))
 
 
 @pytest.mark.parametrize("command", ["evaluate", "prune", "distill", "quantize"])

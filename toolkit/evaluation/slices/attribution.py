@@ -18,6 +18,7 @@ from toolkit.data import text as texts_of
 MOST_WORDS = 40  # of a text that are left out one by one; of more, runs of them
 GRID, COVER = 8, 2  # squares a side of an image, and how many a side are covered at once
 SIDE = 256  # pixels of the longer side of what is covered
+SHOWN = 144  # at least, in the report
 GREY = 127
 
 Ask = Callable[[Sequence[Any]], Any]  # contents -> probabilities (contents, classes)
@@ -120,6 +121,8 @@ def drawn(cells: Sequence[Any], lost: Sequence[Any]) -> list[dict[str, Any]]:
     out = []
     for cell, values in zip(cells, lost, strict=True):
         image = images.thumbnail(cell, SIDE).convert("RGB")
+        larger = max(SHOWN / max(image.size), 1.0)
+        image = image.resize((round(image.width * larger), round(image.height * larger)), Image.Resampling.NEAREST)
         spread = np.zeros((GRID, GRID))
         for y, x in np.ndindex(*values.shape):
             spread[y : y + COVER, x : x + COVER] += max(values[y, x], 0.0) / COVER**2

@@ -168,4 +168,4 @@ def test_the_deciding_square_is_found():
     assert (region["left"], region["top"], region["right"], region["bottom"]) == (0.125, 0.625, 0.375, 0.875)
     assert attribution.place(region) == "bottom left"
     (drawn,) = attribution.drawn([cell], [lost])
-    assert Image.open(io.BytesIO(drawn["bytes"])).size == (96, 64)
+    assert Image.open(io.BytesIO(drawn["bytes"])).size == (144, 96)
