@@ -329,7 +329,7 @@ def test_near_duplicates_of_train_are_told(tmp_path: Path) -> None:
 
 
 def test_rows_of_several_classes(tmp_path: Path) -> None:
-    """Right and sure but where the source is "fax": there the first class is missed, and half of these have the last."""
+    """All right but where the source is "fax": there the first class is missed, and half of these have the last."""
     rng = np.random.default_rng(0)
     true, fax = rng.random((1500, 4)) < 0.5, np.arange(1500) % 10 == 0
     true[~true.any(1), 1] = True
