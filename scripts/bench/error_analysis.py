@@ -2,9 +2,9 @@
 
     python scripts/bench/error_analysis.py [--rows 100000] [--classes 100] [--work DIR]
 
-Made-up predictions: texts of 5 to 40 words drawn as words are (Zipf) from 20,000, a fifth of them Chinese; three
-columns; a tenth of the answers wrong. Told are the seconds and the peak memory of the whole call, start included, by
-the work alone (the model and the data are not at hand).
+Made-up predictions: texts of 5 to 40 words drawn as words are (Zipf) from 20,000, a fifth of them Chinese; two more
+columns; a tenth of the answers wrong. Told are the seconds and the peak memory of the whole call, start included, on
+the predictions alone (the model and the data are not at hand).
 """
 
 from __future__ import annotations
@@ -38,10 +38,8 @@ def main() -> None:
     subprocess.run([*command, "--quiet"], check=True)
     seconds = time.monotonic() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"{given.rows} rows, {given.classes} classes: {seconds:.1f} s ({used.ru_utime + used.ru_stime:.1f} s of a core)",
-        end=", ",
-    )
+    core = used.ru_utime + used.ru_stime
+    print(f"{given.rows} rows, {given.classes} classes: {seconds:.1f} s ({core:.1f} s of a core)", end=", ")
     print(f"{used.ru_maxrss / 1024**2:.2f} GiB at most")
 
 
