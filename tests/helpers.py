@@ -60,6 +60,29 @@ def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
+def write_evaluation(folder: Path, columns: dict[str, Any], probabilities: Any, names: list[str]) -> Path:
+    """An evaluation artifact of rows whose `label` is a class number, or a list of them."""
+    import numpy as np
+    from datasets import ClassLabel, Dataset, Sequence
+
+    from toolkit.artifacts import evaluation, manifest
+    from toolkit.evaluation import metrics
+
+    several = isinstance(columns["label"][0], list)
+    label = ClassLabel(names=names)
+    rows = Dataset.from_dict({"id": [f"r{i}" for i in range(len(probabilities))]} | columns)
+    rows = rows.cast_column("label", Sequence(label) if several else label)
+    chosen = metrics.chosen(probabilities) if several else np.asarray(probabilities).argmax(1)
+    confidence = metrics.certainty(probabilities) if several else np.asarray(probabilities).max(1)
+    folder.mkdir(parents=True)
+    evaluation.write(folder / "predictions.parquet", rows, np.asarray(probabilities), names, chosen, confidence)
+    outputs = manifest.outputs_of(folder)
+    made = dict.fromkeys(("stamp", "digest"), manifest.content_digest(outputs)) | {"schema_version": 1, "seed": 0}
+    made |= {"kind": "evaluation", "command": "evaluate", "config": {}, "inputs": [], "metrics": {}, "gates": []}
+    manifest.write_json(folder / manifest.NAME, made | {"outputs": outputs})
+    return folder
+
+
 def command(*argv: object) -> list[str]:
     """The command line as a process's arguments."""
     return [sys.executable, "-m", "toolkit", *map(str, argv)]

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import config as configs
 from toolkit import inputs, ranks
 from toolkit.artifacts import manifest
+from toolkit.errors import ToolkitError
 
 if TYPE_CHECKING:
     from toolkit.step import Step
 
 
 def resolve(step: Step, config: Any) -> dict[str, inputs.Given]:
-    """The inputs that a config names, by the name of their option."""
+    """The inputs that a config names, by the name of their option, and those that it inherits."""
     kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
-    return {
+    found = {
         name: inputs.resolve(name, kinds[name.split(".")[0]].kind, value)
         for name, value in _input_values(step, config)
         if value is not None and not re.fullmatch(kinds[name.split(".")[0]].literal, value)
     }
+    for name, theirs in step.inherits.items():
+        made = next((i for i in (found["source"].manifest or {}).get("inputs", []) if i["name"] == theirs), None)
+        if name not in found and made:
+            found |= _still_there(name, kinds[name].kind, made)
+    return found
+
+
+def _still_there(name: str, kind: str, made: dict[str, Any]) -> dict[str, inputs.Given]:
+    """What an artifact was made from, if it lies where it lay, unchanged."""
+    if not Path(made["path"]).exists():
+        return {}
+    try:
+        given = inputs.resolve(name, kind, made["path"])
+    except ToolkitError:
+        return {}
+    return {name: given} if given.digest == made["digest"] else {}
 
 
 def _input_values(step: Step, config: Any) -> list[tuple[str, str | None]]:

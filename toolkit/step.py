@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,9 @@ class Step:
     enough: Callable[[Any, dict[str, Any]], bool] | None = None  # whether a finished artifact (its summary) suffices
     kind_of: Callable[[Any], str] | None = None  # where a config decides the kind
     takes: tuple[str, ...] = ("text",)  # the kinds of content that it works on
+    # options that stand, where they are not given, for an input (by its name) of what `source` was made from, if it is
+    # still there
+    inherits: Mapping[str, str] = field(default_factory=dict)
     alone: str | None = "call it without torchrun or accelerate launch"  # what to do instead; None: several ranks can
 
     def makes(self, config: Any) -> str:
@@ -106,7 +109,8 @@ class Job:
     step: Step
     config: Any
     inputs: dict[str, inputs.Given]
-    folder: Path = Path()  # where the artifact's files go
+    out: Path = Path()  # what the artifact will be called
+    folder: Path = Path()  # where the artifact's files go, till then
     work: Path = Path()  # where the engine may keep what it needs to resume
     previous: Path | None = None  # the finished artifact that this run goes on from
     metrics: dict[str, Any] = field(default_factory=dict)  # the summary
@@ -222,7 +226,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
             "add --force to replace it, or choose another --out",
         )
 
-    job = Job(step, config, given, previous=previous)
+    job = Job(step, config, given, out=out, previous=previous)
     plan = step.plan(job)
     if dry_run:
         return Result(out, step.makes(config), "planned", time.monotonic() - started, plan)

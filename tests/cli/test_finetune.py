@@ -175,8 +175,12 @@ def test_what_takes_one_class_a_row_says_so(
     refused(call, tmp_path, command, tells_several, "--data", several, says=says)
 
 
-def test_errors_of_several_classes_are_not_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:
-    refused(call, tmp_path, "error-analysis", evaluated, says="takes one class a row so far")
+def test_errors_of_several_classes_are_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:
+    assert call("error-analysis", evaluated, "--out", tmp_path / "a").code == 0
+    rows = pd.read_parquet(evaluated / "predictions.parquet")
+    wrong = sum(set(t) != set(p) for t, p in zip(rows["label"], rows["predicted"], strict=True))
+    found = read(tmp_path / "a", "slices.json")
+    assert (found["rows"], found["errors"], len(found["attribution"])) == (len(rows), wrong, min(wrong, 12))
 
 
 @pytest.mark.parametrize("command", ["evaluate", "prune", "distill", "quantize"])

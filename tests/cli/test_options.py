@@ -159,7 +159,7 @@ def test_error_analysis(evaluation, tmp_path):
     predictions = pd.read_parquet(evaluation / "predictions.parquet")
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     assert found["errors"] == len(wrong) == len(pd.read_parquet(made.artifact / "errors.parquet"))
-    assert set(found["columns"]) == {"source", "language"}
+    assert {"source", "language", "length"} <= set(found["columns"])
     counted = {s["value"]: s["rows"] for s in found["columns"]["source"]}
     assert counted == dict(Counter(predictions["source"]))
     assert sum(s["rows"] for s in found["confidence"]) == found["rows"]

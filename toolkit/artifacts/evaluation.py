@@ -42,11 +42,9 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
     added = {"predicted": predicted, "confidence": pa.array(confidence)} | {
         f"{PROBABILITY}{name}": pa.array(probabilities[:, i]) for i, name in enumerate(names)
     }
-    for name, column in added.items():
-        if name in table.column_names:  # the user's own column of that name is kept beside it
-            table = table.rename_columns([f"{c}_original" if c == name else c for c in table.column_names])
-        table = table.append_column(name, column)
-    parquet.write_table(table, path)
+    # the user's own column of such a name is kept beside it
+    kept = [f"{name}_original" if name in added else name for name in table.column_names]
+    parquet.write_table(pa.table([*table.columns, *added.values()], [*kept, *added]), path)
 
 
 def _paths(rows: Any) -> Any:

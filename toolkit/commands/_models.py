@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from toolkit.inference.predictor import Predictor
 
 RUNTIMES = ("torch", "openvino", "onnx", "int8")
-TAKE_SEVERAL = ("evaluate", "predict", "distill")  # what works with models that tell several classes a row
+TAKE_SEVERAL = (
+    "evaluate",
+    "error-analysis",
+    "predict",
+    "distill",
+)  # they take models that tell several classes a row
 
 
 def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = RUNTIMES) -> list[str]:

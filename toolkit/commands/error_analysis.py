@@ -1,18 +1,15 @@
-"""`toolkit error-analysis`: where an evaluation's errors gather."""
+"""`toolkit error-analysis`: where an evaluation's errors gather, and what to do next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from toolkit import console
-from toolkit.config import Config, Input
-from toolkit.errors import ToolkitError, did_you_mean
+from toolkit.config import RUNTIME, Config, Input
 from toolkit.step import Job, Step
-
-STANDARD = ("id", "text", "text_pair", "image", "label", "predicted", "confidence", "parent_id", "method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,210 +19,151 @@ class ErrorAnalysisConfig(Config):
         list[str] | None,
         Option(help="A column to divide the rows by (repeat for several).", show_default="all that can"),
     ] = None
+    baseline: Annotated[
+        str | None, Option(help="Another model's evaluation: errors fixed, broken and common."), Input("evaluation")
+    ] = None
+    after: Annotated[
+        str | None,
+        Option(help="An earlier analysis: which of its plan's measures worked (keep or discard)."),
+        Input("artifact"),
+    ] = None
+    model: Annotated[
+        str | None,
+        Option(help="The evaluated model, asked what decided.", show_default="where the evaluation found it"),
+        Input("model"),
+    ] = None
+    data: Annotated[
+        str | None,
+        Option(help="The evaluated data: images, and train.", show_default="where the evaluation found it"),
+        Input("dataset"),
+    ] = None
+    train: Annotated[
+        str | None,
+        Option(help="What the model learned from, for near-duplicates.", show_default="train of the data"),
+        Input("dataset"),
+    ] = None
     examples: Annotated[int, Option(help="Errors shown in the report.", min=0)] = 50
+    explain: Annotated[int, Option(help="The surest errors whose deciding words or regions are shown.", min=0)] = 12
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME] = "auto"
+    lang: Annotated[Literal["en", "zh"], Option(help="The report's language.")] = "en"
 
 
 def plan(job: Job) -> dict[str, Any]:
-    table = predictions(job)
-    return {
-        "rows": len(table),
-        "errors": int((table["label"] != table["predicted"]).sum()),
-        "columns": divisible(job, table),
-    }
+    from toolkit.commands import _error_changes, _error_model, _error_rows
 
-
-def predictions(job: Job) -> Any:
-    """The evaluation's rows as a DataFrame.
-
-    Raises:
-        ToolkitError: they have no labels (what `predict` wrote), or several a row.
-    """
-    from toolkit.artifacts import evaluation
-
-    path = job.inputs["source"].path
-    assert path is not None
-    table = evaluation.read(path)
-    if "label" not in table:
-        raise ToolkitError(f"{path} has no labels", "run 'toolkit evaluate' on labelled rows")
-    if len(table) and not isinstance(table["predicted"].iloc[0], str):
-        raise ToolkitError(f"{path} predicts several classes a row", "error-analysis takes one class a row so far")
-    return table
-
-
-def divisible(job: Job, table: Any) -> list[str]:
-    """The passed-through columns to divide the rows by.
-
-    Raises:
-        ToolkitError: a column that was asked for is not there.
-    """
-    from toolkit.artifacts.evaluation import PROBABILITY
-
-    others = [c for c in table.columns if c not in STANDARD and not c.startswith(PROBABILITY)]
-    for name in job.config.by or []:
-        if name not in table.columns:
-            raise ToolkitError(f"the predictions have no column '{name}'", did_you_mean(name, table.columns))
-    return job.config.by or others
+    rows = job.kept["rows"] = _error_rows.read(job, job.inputs["source"])
+    _error_changes.check(job, rows)
+    _error_model.check(job, rows)
+    columns = _error_rows.divisible(job, rows)
+    return {"rows": len(rows), "errors": int(rows.wrong.sum()), "columns": columns}
 
 
 def error_analysis(job: Job) -> None:
-    """Find where the errors gather: by confidence, by keyword, by source and other columns, by confused classes."""
+    """Find where the errors gather and write a plan: each finding with the command that addresses it.
+
+    Rows are divided by columns, classes, words, likeness and two or three of these at once; shown is what shuffled
+    errors do not show. Besides: confused classes, labels that are probably wrong, near-duplicates of train, and what
+    decided the surest errors, asked of the model. --baseline tells fixed from broken, --after what a plan has done.
+    """
+    from toolkit.artifacts import manifest, report
+    from toolkit.commands import _error_changes, _error_model, _error_plan, _error_report, _error_search
+    from toolkit.evaluation.slices import confidence, confusion
+
+    rows = job.kept["rows"]
+    _error_model.note_absent(job, rows)
+    there, traits = _traits(job, rows)
+    found = _error_search.search(job, rows, traits)
+    confusions = confusion.pairs(rows.table["label"].tolist(), rows.table["predicted"].tolist(), job.config.seed)
+    doubted = _error_search.label_errors(job, rows, found)
+    made = _error_plan.findings(job, rows, found, confusions, doubted)
+    worst = _worst(rows)
+    explained = _error_model.attribute(job, rows, worst[: job.config.explain], there)
+    slices: dict[str, Any] = {
+        "rows": len(rows),
+        "errors": int(rows.wrong.sum()),
+        "confidence": confidence.strata(rows.wrong, rows.confidence),
+        "columns": found.tables,
+        "confusions": confusions,
+        "slices": found.shown(rows.wrong),
+        "labels": _error_search.label_figures(rows, doubted),
+        "attribution": _attribution(rows, worst, explained),
+        "baseline": _error_changes.baseline(job, rows, found),
+        "after": _error_changes.after(job, rows, traits),
+    }
+    manifest.write_json(job.folder / "slices.json", slices)
+    _error_plan.write(job, rows, made, doubted)
+    rows.table.iloc[worst].to_parquet(job.folder / "errors.parquet", index=False)
+    report.write(job.folder, _error_report.page(job, rows, slices, made, worst, explained))
+    (job.folder / "README.md").write_text("# Error analysis\n\nOpen `report.html`.\n", encoding="utf-8")
+    job.metrics |= {"rows": slices["rows"], "errors": slices["errors"], "findings": len(made)}
+    _tell(slices, made)
+
+
+def _traits(job: Job, rows: Any) -> tuple[Any, Any]:
+    """The evaluated rows in the data (None where not at hand), and what rows are divided by."""
+    from toolkit.commands import _error_model, _error_rows
+
+    others: dict[str, Any] = {}
+    data, seen = _error_model.splits(job, "data"), None
+    there = _error_model.evaluated(job, rows, data)
+    if rows.content == "image" and there is not None:
+        others, seen = _error_model.looks(there)
+    train = _error_model.splits(job, "train") or data
+    if train is not None and "train" in train and (rows.content == "text" or seen is not None):
+        others[_error_model.NEAR] = _error_model.near_train(rows, train["train"], seen)
+    return there, _error_rows.traits(rows, _error_rows.divisible(job, rows), others)
+
+
+def _worst(rows: Any) -> list[int]:
+    """The numbers of the wrong rows, the surest first."""
     import numpy as np
 
-    from toolkit.artifacts import manifest, report
-    from toolkit.data.text import language, words
-    from toolkit.evaluation import errors
-
-    table = predictions(job)
-    wrong = (table["label"] != table["predicted"]).to_numpy()
-    texts = [str(text) for text in table["text"]] if "text" in table else []
-    word_sets = [{word.lower() for word in words(text) if len(word) > 1} for text in console.track(texts, "words")]
-    columns: dict[str, list[dict[str, Any]]] = {
-        name: errors.by_column(wrong, name, table[name].tolist()) for name in divisible(job, table)
-    }
-    for name in job.config.by or []:
-        if not columns[name]:
-            job.warn(
-                f"--by {name}: a column of one value or of more than {errors.MOST_VALUES} does not divide the rows"
-            )
-    if texts:
-        columns["language"] = errors.by_column(wrong, "language", [language(text) for text in texts])
-    found: dict[str, Any] = {
-        "rows": len(table),
-        "errors": int(wrong.sum()),
-        "confidence": errors.by_confidence(wrong, table["confidence"].to_numpy()),
-        "columns": {name: slices for name, slices in columns.items() if slices},
-        "keywords": errors.keywords(wrong, word_sets) if texts else [],
-        "confusions": errors.confused_pairs(table["label"].tolist(), table["predicted"].tolist()),
-    }
-    manifest.write_json(job.folder / "slices.json", found)
-    failed = table[wrong].sort_values("confidence", ascending=False, kind="stable")
-    failed.to_parquet(job.folder / "errors.parquet", index=False)
-    report.write(job.folder, page(job, found, failed, np.asarray(table["confidence"]), wrong))
-    (job.folder / "README.md").write_text("# Error analysis\n\nOpen `report.html`.\n", encoding="utf-8")
-    job.metrics |= {"rows": found["rows"], "errors": found["errors"], "keywords": len(found["keywords"])}
-    console.table(
-        f"{found['errors']} of {found['rows']} rows are wrong",
-        ("confidence", "rows", "errors", "error rate"),
-        [(s["value"], s["rows"], s["errors"], rate(s)) for s in found["confidence"]],
-    )
-    if found["confusions"]:
-        console.table(
-            "Most confused",
-            ("label -> predicted", "errors", "share of label"),
-            [
-                (f"{c['label']} -> {c['predicted']}", c["errors"], f"{c['share_of_label']:.1%}")
-                for c in found["confusions"][:8]
-            ],
-        )
+    wrong = np.flatnonzero(rows.wrong)
+    order: list[int] = wrong[np.argsort(-rows.confidence[wrong], kind="stable")].tolist()
+    return order
 
 
-def rate(found: dict[str, Any]) -> str:
-    value = found["error_rate"]["value"]
-    return "–" if value is None else f"{value:.1%}"
-
-
-def page(job: Job, found: dict[str, Any], failed: Any, confidence: Any, wrong: Any) -> dict[str, Any]:
-    """The report: the strata, the slices, the words, the worst errors."""
-    from toolkit.reports import figures
-
-    head = ["rows", "errors", "error rate (95% interval)", "lift"]
-
-    def slices(column: str, found_slices: list[dict[str, Any]]) -> dict[str, Any]:
-        rows = [[s["value"], s["rows"], s["errors"], s["error_rate"], s["lift"]] for s in found_slices]
-        return {"columns": [column, *head], "rows": rows}
-
-    confusions = found["confusions"][:12]
-    sure = next(s for s in found["confidence"] if s["value"].startswith("high"))
-    sections: list[dict[str, Any]] = [
-        {
-            "title": "By confidence",
-            "text": "Errors of high confidence are wrong labels or blind spots; those of low confidence want data.",
-            "table": slices("confidence", found["confidence"]),
-            "figures": [
-                {
-                    "name": "confidence",
-                    "caption": "Confidence of right and wrong predictions",
-                    "figure": figures.histogram(
-                        {"right": confidence[~wrong].tolist(), "wrong": confidence[wrong].tolist()}, xlabel="confidence"
-                    ),
-                }
-            ],
-        },
-        {
-            "title": "Confused classes",
-            "figures": [
-                {
-                    "name": "confusions",
-                    "caption": "Errors a pair",
-                    "figure": figures.bars(
-                        [f"{c['label']} → {c['predicted']}" for c in confusions],
-                        {"errors": [c["errors"] for c in confusions]},
-                        horizontal=True,
-                        xlabel="errors",
-                    ),
-                }
-            ]
-            if confusions
-            else [],
-            "table": {
-                "columns": ["label", "predicted", "errors", "share of label"],
-                "rows": [
-                    [
-                        c["label"],
-                        c["predicted"],
-                        c["errors"],
-                        {"share": c["share_of_label"], "text": f"{c['share_of_label']:.1%}"},
-                    ]
-                    for c in found["confusions"]
-                ],
-            },
-        },
-        {
-            "title": "By column",
-            "tables": [slices(name, rows) for name, rows in found["columns"].items()],
-        },
-        *([_keywords(slices("word", found["keywords"]))] if "text" in failed else []),
-        _worst(job, failed, found["errors"]),
+def _attribution(rows: Any, worst: list[int], explained: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    named = rows.table["id"].astype(str).tolist() if "id" in rows.table else [f"row {i}" for i in range(len(rows))]
+    return [
+        {"id": named[i]} | {key: value for key, value in told.items() if key != "drawn"}
+        for i, told in zip(worst, explained, strict=False)
     ]
-    return {
-        "title": "Error analysis",
-        "kicker": "toolkit error-analysis",
-        "lead": f"{found['errors']} of {found['rows']} rows are wrong; "
-        f"of {sure['rows']} that the model is sure of, {sure['errors']} are.",
-        "lang": "en",
-        "cards": [
-            {"label": "rows", "value": found["rows"], "note": ""},
-            {"label": "errors", "value": found["errors"], "note": f"{found['errors'] / max(found['rows'], 1):.1%}"},
-            {"label": "sure and wrong", "value": sure["errors"], "note": f"confidence above {0.9}"},
-        ],
-        "sections": sections,
-        "footer": job.footer(),
-    }
 
 
-def _keywords(table: dict[str, Any]) -> dict[str, Any]:
-    found = "Words whose texts are" if table["rows"] else "No word's texts are"
-    return {
-        "title": "Keywords",
-        "text": f"{found} wrong more often than chance allows (false discovery rate of 5%).",
-        "table": table if table["rows"] else None,
-    }
+def _tell(slices: dict[str, Any], made: list[dict[str, Any]]) -> None:
+    """For the terminal: the strata of confidence, and what to do next."""
+
+    def rate(found: dict[str, Any]) -> str:
+        value = found["value"]
+        return "–" if value is None else f"{value:.1%}"
+
+    console.table(
+        f"{slices['errors']} of {slices['rows']} rows are wrong",
+        ("confidence", "rows", "errors", "error rate"),
+        [(s["value"], s["rows"], s["errors"], rate(s["error_rate"])) for s in slices["confidence"]],
+    )
+    if made:
+        console.table(
+            "What to do next (plan.json has the commands)",
+            ("finding", "errors", "error rate", "gain at most"),
+            [
+                (f"{f['number']}. {f['kind']}: {f['value']}", f"{f['errors']} / {f['rows']}", rate(f["interval"]),
+                 f"{f['gain_at_most']:.1%}")
+                for f in made
+            ],
+        )  # fmt: skip
+    for told in (slices["after"] or {"findings": []})["findings"]:
+        console.note(f"{told['verdict']}: {told['number']}. {told['kind']}: {told['value']}")
 
 
-def _worst(job: Job, failed: Any, errors: int) -> dict[str, Any]:
-    """The surest errors; of images the sheet that `evaluate` left shows them too."""
-    shown, content = failed.head(job.config.examples), "text" if "text" in failed else "image"
-    columns = ["id", content, "label", "predicted", "confidence"]
-    path = job.inputs["source"].path
-    assert path is not None
-    sheet = path / "figures" / "errors.png"
-    drawn = {"name": "errors", "caption": "The first of them, row by row"}
-    return {
-        "title": "Errors, the surest first",
-        "text": f"{len(shown)} of {errors}; all are in errors.parquet.",
-        "figures": [drawn | {"picture": sheet.read_bytes()}] if sheet.is_file() else [],
-        "table": {"columns": columns, "rows": shown[columns].to_numpy().tolist()},
-    }
-
-
-STEP = Step(name="error-analysis", kind="analysis", config=ErrorAnalysisConfig, run=error_analysis, plan=plan)
+STEP = Step(
+    name="error-analysis",
+    kind="analysis",
+    config=ErrorAnalysisConfig,
+    run=error_analysis,
+    plan=plan,
+    takes=("text", "image"),
+    inherits={"model": "source", "data": "data"},
+    version=2,
+)

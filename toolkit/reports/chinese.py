@@ -110,4 +110,107 @@ CHINESE = {
     ),
     # evaluate: robustness
     # error-analysis
+    "Error analysis": "错误分析",
+    "{errors} of {rows} rows are wrong; the findings below tell {told} of these errors. "
+    "Of {sure} rows that the model is sure of, {wrong} are wrong.": (
+        "{rows} 行中有 {errors} 行预测错误；以下发现解释了其中 {told} 个错误。"
+        "在模型有把握的 {sure} 行中，有 {wrong} 行是错的。"
+    ),
+    "errors": "错误数",
+    "findings": "发现",
+    "{told} errors told": "解释了 {told} 个错误",
+    "sure and wrong": "有把握却错了",
+    "confidence above {bound}": "置信度高于 {bound}",
+    "labels probably wrong": "标签可能有误",
+    "column": "列",
+    "keyword": "关键词",
+    "texts that are alike": "相似文本",
+    "several conditions": "多个条件",
+    "confused classes": "易混类别",
+    "too sure": "过度自信",
+    "see rows/{number}.csv": "见 rows/{number}.csv",
+    "at most": "最多",
+    "expected": "预期",
+    "points of accuracy": "准确率（百分点）",
+    "The most to gain first. At most: all errors of the slice gone; expected: the slice as good as the other rows, "
+    "of labels the probability that they are wrong. Errors that a finding above holds too are not counted as new. "
+    "The rows of each finding are in rows/, as csv and for Label Studio. When a measure is taken, evaluate again "
+    "and call error-analysis with --after and this folder.": (
+        "按可获增益从高到低排列。“最多”：该切片的错误全部消除；“预期”：该切片变得与其他行一样好，对标签则按其有误的概率计算。"
+        "上方发现已包含的错误不再计为“新增”。每个发现涉及的行在 rows/ 中，有 csv 和 Label Studio 两种格式。"
+        "采取措施后请重新评估，并用 --after 指定本文件夹再次运行 error-analysis。"
+    ),
+    "Nothing stands out from what errors at random would show too.": "没有任何发现超出随机错误所能呈现的程度。",
+    "What to do next": "下一步行动",
+    "What could be gained": "可能的增益",
+    "finding": "发现",
+    "which rows": "涉及的行",
+    "new": "新增",
+    "error rate, % (95% interval)": "错误率 %（95% 置信区间）",
+    "lift": "提升度",
+    "gain at most": "最大增益",
+    "command that addresses it": "对应的命令",
+    "keep": "保留",
+    "discard": "放弃",
+    "undecided": "未定",
+    "What the last plan has done": "上一轮计划的效果",
+    "For each finding of {analysis} the error rate of its rows then and now. Keep: fewer errors, and the "
+    "interval says so. Discard: more, or at best a tenth less.": (
+        "{analysis} 中每个发现所涉及的行，当时与现在的错误率。"
+        "保留：错误减少且区间支持这一结论；放弃：错误增多，或至多减少一成。"
+    ),
+    "before": "之前",
+    "before, %": "之前 %",
+    "after, %": "之后 %",
+    "after": "之后",
+    "difference": "差值",
+    "verdict": "结论",
+    "fixed": "已修复",
+    "broken": "新出错",
+    "Against the baseline": "与基线对比",
+    "Of {rows} rows that {baseline} has too, {fixed} errors are fixed, {broken} are new and {common} are "
+    "common.": "在 {baseline} 也有的 {rows} 行中，修复了 {fixed} 个错误，新增 {broken} 个，共有 {common} 个。",
+    "error rate, after minus before, %": "错误率之差（之后减之前，%）",
+    "change": "变化",
+    "changed": "变化的行",
+    "Where changes gather, beyond what shuffled changes show.": "变化集中之处，超出打乱后所能呈现的程度。",
+    "label": "标签",
+    "By confidence": "按置信度",
+    "Errors of high confidence are wrong labels or blind spots; those of low confidence want data.": (
+        "高置信度的错误是标签错误或盲区；低置信度的错误说明数据不足。"
+    ),
+    "Confused classes": "易混类别",
+    "Expected: as many as if each class were taken for the others as these are answered in general; p: the "
+    "chance that some pair is so far above it.": (
+        "预期：假设每个类别被误认为其他类别的比例与总体错误一致时的错误数；p：有任一类别对超出预期如此之多的概率。"
+    ),
+    "Errors a pair": "每对类别的错误数",
+    "predicted": "预测",
+    "share of label, % (95% interval)": "占该标签的比例 %（95% 置信区间）",
+    "Labels that may be wrong": "可能有误的标签",
+    "The calibrated model contradicts {flagged} labels. About {share:.1%} of all labels are wrong (95% "
+    "interval {low:.1%} to {high:.1%}), and {precision:.0%} of these here.": (
+        "校准后的模型与 {flagged} 个标签相矛盾。"
+        "全部标签中约有 {share:.1%} 有误（95% 置信区间 {low:.1%} 至 {high:.1%}），此处所列的约有 {precision:.0%} 有误。"
+    ),
+    "perhaps": "可能应为",
+    "probability that it is wrong": "有误的概率",
+    "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+    "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with.": (
+        "在所有取值、词语、文本簇及其两三项的组合中，错误多于打乱错误后任何切片的那些。“属于”：与之共有错误的发现。"
+    ),
+    "Slices": "切片",
+    "No slice holds more errors than shuffled errors show.": "没有切片的错误多于打乱错误后的情形。",
+    "part of": "属于",
+    "By column": "按列",
+    "where it is decided": "决定区域",
+    "Orange: without it the answer would be less probable; blue: more probable. All errors are in errors.parquet.": (
+        "橙色：去掉后该答案的概率会降低；蓝色：会升高。全部错误见 errors.parquet。"
+    ),
+    "Errors, the surest first": "错误（按置信度从高到低）",
+    "All errors are in errors.parquet.": "全部错误见 errors.parquet。",
+    "What decided: orange is what the answer would miss, framed the square it would miss the most": (
+        "决定因素：橙色为该答案所依赖的区域，方框为最依赖的一块"
+    ),
+    "The first of them, row by row": "其中的前若干个，逐行排列",
 }

@@ -11,8 +11,10 @@ A page is a plain dict:
     TABLE = {"title": str, "columns": [str], "rows": [[cell]], "note": str}
 
 All but the title may be missing. A cell (a card's value, a footer's value too) is a str, a number, a bool, None, an
-interval {"value", "low", "high"}, a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar, or a changed text
-{"edits": [("same" or "gone" or "new", text)]}.
+interval {"value", "low", "high"}, a share {"share": 0.42, "text": "…"} that is drawn as a quiet bar, a changed text
+{"edits": [("same" or "gone" or "new", text)]}, or a text whose pieces weigh something {"weights": [(text, weight)]}:
+they are shaded in proportion to the heaviest, in one colour where the weight is positive, in another where it is
+negative.
 """
 
 from __future__ import annotations
@@ -164,6 +166,8 @@ def _cell(value: Any, words: Mapping[str, str]) -> dict[str, Any]:
         return cell | {"text": numbers.number(value), "sort": float(value), "numeric": True}
     if isinstance(value, Mapping) and "edits" in value:
         return cell | {"text": _edits(value["edits"]), "kind": "long"}
+    if isinstance(value, Mapping) and "weights" in value:
+        return cell | {"text": _weights(value["weights"]), "kind": "long"}
     if isinstance(value, Mapping) and "share" in value:
         return cell | _share(value)
     if isinstance(value, Mapping) and "value" in value:
@@ -183,6 +187,20 @@ def _edits(pieces: Sequence[tuple[str, str]]) -> Any:
 
     tags = {"same": "{}", "gone": "<del>{}</del>", "new": "<ins>{}</ins>"}
     return Markup("").join(Markup(tags[what]).format(escape(text)) for what, text in pieces)
+
+
+def _weights(pieces: Sequence[tuple[str, float]]) -> Any:
+    """A text whose pieces are shaded by their weights; what weighs less than a twentieth of the heaviest is plain."""
+    from markupsafe import Markup, escape
+
+    most = max((abs(weight) for _, weight in pieces), default=0.0) or 1.0
+    mark = Markup('<mark class="{}" style="--weight:{:.0f}%" title="{:+.3f}">{}</mark>')
+    return Markup("").join(
+        mark.format("for" if weight > 0 else "against", 60 * abs(weight) / most, weight, text)
+        if abs(weight) > most / 20
+        else escape(text)
+        for text, weight in pieces
+    )
 
 
 def _share(value: Mapping[str, Any]) -> dict[str, Any]:

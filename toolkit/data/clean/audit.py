@@ -54,7 +54,7 @@ def sample(
         suggested, why = found.get(row, ("", ""))
         why = "; ".join(part for part in (RANDOM if row in chance else "", why) if part)
         records.append({"id": name, content: text, "label": label, "was": label, "suggested": suggested, "why": why})
-    files: dict[str, str | bytes] = {"audit.csv": _csv(records, content)}
+    files: dict[str, str | bytes] = {"audit.csv": to_csv(records, content)}
     if not rows.several:  # Label Studio is asked for exactly one class
         labels = sorted(label for label in rows.table.column("label").filter(rows.alive).unique().to_pylist() if label)
         choices = [*labels, *(DROP[:1] if DROP[0] not in labels else ())]
@@ -90,7 +90,7 @@ def _content(rows: Rows, numbers: list[int]) -> tuple[str, list[str | None]]:
     return "features", ["; ".join(f"{k} = {v}" for k, v in row.items() if v is not None) for row in cells]
 
 
-def _csv(records: list[dict[str, Any]], content: str) -> bytes:
+def to_csv(records: list[dict[str, Any]], content: str) -> bytes:
     """With a mark of its encoding, which Excel needs; a text that would be a formula begins with an apostrophe."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, [_HEAD[0], content, *_HEAD[1:]])

@@ -1,0 +1,168 @@
+"""`error-analysis`, what asks the model or the data: near-duplicates of train, images' looks, what decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit import console, inputs
+from toolkit.commands._error_rows import Rows
+from toolkit.data.options import ContentOptions
+from toolkit.errors import ToolkitError
+from toolkit.step import Job
+
+NEAR = "near train"
+SAME, OTHER, NONE = "with the same label", "with another label", "no near-duplicate"
+LOOKS = ("width", "height", "aspect", "brightness", "contrast", "sharpness", "colourfulness")
+
+
+def splits(job: Job, name: str) -> Any:
+    """The splits of an input (`data` or `train`), read as the evaluation read its own; None where it is not at hand."""
+    if name not in job.inputs:
+        return None
+    made = job.inputs["source"].manifest
+    columns = (made["config"].get("columns") or {}) if made and made["command"] == "evaluate" else {}
+    return inputs.load_dataset(job.inputs[name], ContentOptions(**columns), kinds=("text", "image"))
+
+
+def evaluated(job: Job, rows: Rows, data: Any) -> Any:
+    """The evaluated rows as they stand in the data, in the order of the evaluation's; None where they do not."""
+    made = job.inputs["source"].manifest
+    split = made["config"].get("split") if made else None
+    if data is None or split not in data or "id" not in data[split].column_names or "id" not in rows.table:
+        return None
+    place = {name: i for i, name in enumerate(data[split]["id"])}
+    found = [place.get(name) for name in rows.table["id"]]
+    return None if None in found else data[split].select(found)
+
+
+def looks(evaluated: Any) -> tuple[dict[str, Any], Any]:
+    """What images look like: the statistics by name, and all that was seen."""
+    from toolkit.data import images
+
+    seen = images.look(evaluated.with_format("arrow")[:].column("image"))
+    return {name: seen.statistics[name] for name in LOOKS}, seen
+
+
+def near_train(rows: Rows, train: Any, seen: Any) -> Any:
+    """Of each row whether train holds a near-duplicate of it, with the same label or another; an array of texts."""
+    import numpy as np
+
+    labels = _label_texts(train)
+    nearest = _near_images(train, seen) if rows.content == "image" else _near_texts(rows, train)
+    out = np.full(len(rows), NONE, dtype=object)
+    for row in np.flatnonzero(nearest >= 0):
+        own = rows.table["label"].iloc[row]
+        out[row] = SAME if labels[nearest[row]] == (own if isinstance(own, str) else sorted(own)) else OTHER
+    return out
+
+
+def _label_texts(train: Any) -> list[Any]:
+    from toolkit.data import labels
+
+    names = labels.names_of(train.features)
+    values = train.with_format("arrow")[:].column("label").to_pylist()
+    return [sorted(names[i] for i in v) if isinstance(v, list) else names[v] for v in values]
+
+
+def _near_texts(rows: Rows, train: Any) -> Any:
+    """For each row the number of the row of train that it is near to, or -1."""
+    import numpy as np
+
+    from toolkit.data import near
+
+    pairs = train["text_pair"] if "text_pair" in rows.table and "text_pair" in train.column_names else None
+    texts = [text or "" for text in train["text"]]
+    if pairs is not None:
+        texts = [f"{text}\n{pair or ''}" for text, pair in zip(texts, pairs, strict=True)]
+    first = len(texts)
+    every = np.arange(first + len(rows))
+    goes_for, _ = near.keep(
+        [*texts, *rows.texts()], every, groups=every, anchors=every < first, label="near-duplicates of train"
+    )
+    return goes_for[first:]
+
+
+def _near_images(train: Any, seen: Any) -> Any:
+    import numpy as np
+
+    from toolkit.data import images
+
+    known = images.look(train.with_format("arrow")[:].column("image"), "looking at train")
+    first = len(known)
+    both = images.Looks(first + len(seen))
+    for name in ("digest", "luma", "chroma"):
+        setattr(both, name, np.concatenate([getattr(known, name), getattr(seen, name)]))
+    both.error = known.error + seen.error
+    out = np.full(len(seen), -1)
+    for a, b in images.pairs(both, "near-duplicates of train")[0]:
+        if a < first <= b:
+            out[b - first] = a
+    return out
+
+
+def attribute(job: Job, rows: Rows, worst: list[int], evaluated: Any) -> list[dict[str, Any]]:
+    """What decided the answers to these rows, one dict a row.
+
+    Of texts {"parts": [[text, weight]]}; of images {"region": …, "place": …} and, for the report, "drawn" (a cell).
+    """
+    if not worst or "model" not in job.inputs or (rows.content == "image" and evaluated is None):
+        return []
+    from toolkit.commands import _models
+    from toolkit.evaluation.slices import attribution
+
+    predictor = _models.predictor(job.inputs["model"], "error-analysis", job.config.device)
+    answers = [predictor.names.index(rows.names[_blamed(rows, i)]) for i in worst]
+    if rows.content == "text":
+        shown = rows.table.iloc[worst]
+        texts = shown["text"].fillna("").tolist()
+        contents = list(zip(texts, shown["text_pair"].fillna(""), strict=True)) if "text_pair" in shown else texts
+        found = attribution.words(predictor.probabilities, contents, answers)
+        return [{"parts": [list(part) for part in parts]} for parts in found]
+    cells = evaluated.select(worst).with_format("arrow")[:].column("image").to_pylist()
+
+    def ask(pictures: Any) -> Any:
+        from datasets import Dataset
+
+        return predictor.probabilities(predictor.reader.contents(Dataset.from_dict({"image": list(pictures)})))
+
+    lost = attribution.regions(ask, cells, answers)
+    regions = [attribution.deciding(values) for values in lost]
+    drawn = attribution.drawn(cells, lost)
+    return [{"region": r, "place": attribution.place(r), "drawn": d} for r, d in zip(regions, drawn, strict=True)]
+
+
+def _blamed(rows: Rows, row: int) -> int:
+    """The class that is wrongly said of a row; where rows have several, the likeliest of these, else one missed."""
+    if not rows.several:
+        return int(rows.answers[row])
+    extra = rows.answers[row] & ~rows.labels[row]
+    told = rows.probabilities[row]
+    return int((told * extra).argmax() if extra.any() else (told * (rows.labels[row] & ~rows.answers[row])).argmax())
+
+
+def note_absent(job: Job, rows: Rows) -> None:
+    """Say what is left out since it is not at hand."""
+    absent = {"model": "what decided the errors"} if job.config.explain else {}
+    if rows.content == "image":
+        absent["data"] = "what the images look like, and near-duplicates of train"
+    elif "train" not in job.inputs:
+        absent["data"] = "near-duplicates of train"
+    for name in sorted(absent.keys() - job.inputs.keys()):
+        console.note(f"the evaluation's {name} is not at hand: left out is {absent[name]} (--{name} says where it is)")
+
+
+def check(job: Job, rows: Rows) -> None:
+    """Whether a model that was given by hand knows the classes.
+
+    Raises:
+        ToolkitError: it does not.
+    """
+    if not job.config.model:
+        return
+    from toolkit.commands import _models
+
+    unknown = set(rows.names) - set(_models.check(job.inputs["model"], "error-analysis"))
+    if unknown:
+        raise ToolkitError(
+            f"{job.config.model} does not know the class {min(unknown)}", "give the model that was evaluated"
+        )
