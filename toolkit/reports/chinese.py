@@ -165,8 +165,6 @@ CHINESE = {
     "after": "之后",
     "difference": "差值",
     "verdict": "结论",
-    "fixed": "已修复",
-    "broken": "新出错",
     "Against the baseline": "与基线对比",
     "Of {rows} rows that {baseline} has too, {fixed} errors are fixed, {broken} are new and {common} are "
     "common.": "在 {baseline} 也有的 {rows} 行中，修复了 {fixed} 个错误，新增 {broken} 个，共有 {common} 个。",
@@ -174,7 +172,6 @@ CHINESE = {
     "change": "变化",
     "changed": "变化的行",
     "Where changes gather, beyond what shuffled changes show.": "变化集中之处，超出打乱后所能呈现的程度。",
-    "label": "标签",
     "By confidence": "按置信度",
     "Errors of high confidence are wrong labels or blind spots; those of low confidence want data.": (
         "高置信度的错误是标签错误或盲区；低置信度的错误说明数据不足。"
