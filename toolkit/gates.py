@@ -28,12 +28,19 @@ def parse(given: str) -> tuple[str, float]:
 
 def figure(figures: dict[str, Any], path: str) -> float | None:
     """The figure at a dotted path; of one with an interval, its value; None where there is none or it is undefined."""
-    node: Any = figures
-    for part in path.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
+    node = _at(figures, path.split("."))
     if isinstance(node, dict):
         node = node.get("value")
     return None if isinstance(node, bool) or not isinstance(node, int | float) else float(node)
+
+
+def _at(node: Any, parts: list[str]) -> Any:
+    """What stands under a path; a key may hold dots itself, as the names of classes do."""
+    if not parts:
+        return node
+    keys = [i for i in range(1, len(parts) + 1) if isinstance(node, dict) and ".".join(parts[:i]) in node]
+    found = (_at(node[".".join(parts[:i])], parts[i:]) for i in keys)
+    return next((value for value in found if value is not None), None)
 
 
 def judge_bounds(figures: dict[str, Any], least: list[str], most: list[str]) -> list[dict[str, Any]]:

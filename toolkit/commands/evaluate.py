@@ -62,10 +62,10 @@ def evaluate(job: Job) -> None:
     timing.reset_peak_memory()
     subject = _evaluating.ask(job)
     efficiency = _evaluate_speed.measure(job, subject)  # first, since the others need more memory than inference does
-    quality = _evaluate_quality.measure(job, subject)
+    measured = _evaluate_quality.measure(job, subject)
+    quality = measured["quality"]
     figures = {
-        "quality": quality,
-        "per_class": _evaluate_quality.per_class(subject),
+        **measured,
         "efficiency": efficiency,
         "rows": len(subject.rows),
         "split": job.config.split,
@@ -88,13 +88,13 @@ def evaluate(job: Job) -> None:
     console.table(
         f"{subject.given.title} on {len(subject.rows)} rows of {job.config.split}",
         ("figure", "value", "95% interval"),
-        _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency),
+        _evaluate_quality.lines(measured) + _evaluate_speed.lines(efficiency),
     )
 
 
 def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
     """The report: the verdict, then what each part has found."""
-    from toolkit.commands import _evaluate_quality
+    from toolkit.commands import _evaluate_quality_report
     from toolkit.reports import language
 
     say = language.speaker(job.config.lang)
@@ -130,7 +130,7 @@ def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
                 "note": say("what inference loads"),
             },
         ],
-        "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
+        "sections": _evaluate_quality_report.sections(say, figures, subject),
         "footer": job.footer(),
     }  # fmt: skip
 
