@@ -75,23 +75,21 @@ def _classes(say: Say, classes: dict[str, Any]) -> Section:
 
 
 def _confusions(say: Say, subject: Subject) -> Section:
+    """All of them as a matrix where it can be read, else the most frequent."""
     from toolkit.evaluation import classes, metrics
     from toolkit.reports import figures as draw
 
-    names, support = subject.names, {}
-    pairs = classes.confused(subject.labels, subject.chosen, MOST_PAIRS)
-    for own, _, _ in pairs:
-        support[own] = int((subject.labels == own).sum())
-    rows = [[names[own], names[told], n, {"share": n / support[own]}] for own, told, n in pairs]
-    columns = [say("class"), say("predicted"), say("rows"), say("share of the class")]
-    section: Section = {"title": say("Confusions"), "table": {"columns": columns, "rows": rows}}
+    names, section = subject.names, {"title": say("Confusions")}
     if len(names) <= READABLE:
         matrix = metrics.confusion(subject.labels, subject.chosen, len(names))
         drawn = draw.confusion(matrix, names, words=(say("class"), say("predicted"), ""))
-        section["figures"] = [
-            {"name": "confusion", "caption": say("True class down, predicted across"), "figure": drawn}
-        ]
-    return section
+        seen = {"name": "confusion", "caption": say("True class down, predicted across"), "figure": drawn}
+        return section | {"figures": [seen]}
+    pairs = classes.confused(subject.labels, subject.chosen, MOST_PAIRS)
+    shares = [rows / int((subject.labels == own).sum()) for own, _, rows in pairs]
+    rows = [[names[own], names[told], n, {"share": s}] for (own, told, n), s in zip(pairs, shares, strict=True)]
+    columns = [say("class"), say("predicted"), say("rows"), say("share of the class")]
+    return section | {"text": say("The most frequent."), "table": {"columns": columns, "rows": rows}}
 
 
 def _confidence(say: Say, figures: dict[str, Any], subject: Subject) -> Section:
@@ -110,15 +108,15 @@ def _confidence(say: Say, figures: dict[str, Any], subject: Subject) -> Section:
     section: Section = {
         "title": say("Confidence"),
         "figures": [
+            *(
+                {"name": name, "caption": caption, "figure": reliability(curves, told["reliability"], say, words)}
+                for name, caption, told in drawn
+            ),
             {
                 "name": "confidence",
                 "caption": say("Confidence of right and wrong predictions"),
                 "figure": draw.histogram(split, xlabel=say("confidence")),
             },
-            *(
-                {"name": name, "caption": caption, "figure": reliability(curves, told["reliability"], say, words)}
-                for name, caption, told in drawn
-            ),
         ],
     }
     if not after:
@@ -126,8 +124,8 @@ def _confidence(say: Say, figures: dict[str, Any], subject: Subject) -> Section:
     before, told = figures["quality"], ("log_loss", "brier", "ece", "ece_debiased")
     return section | {
         "text": say(
-            "Logits divided by {temperature:.2f}, the temperature with the least log loss on {rows} rows of {split}, "
-            "give the figures to the right.",
+            "Logits divided by the temperature {temperature:.2f} have the least log loss on {rows} rows of {split}. The "
+            "model itself is as it was.",
             temperature=after["temperature"]["value"], rows=after["rows"], split=after["split"],
         ),
         "table": {

@@ -1,6 +1,6 @@
-"""How well a class's probability puts its rows before the others: AUC and average precision, one class against the rest.
+"""How well a class's probability puts its rows before all others: AUC and average precision.
 
-Both come from one sort a class, and so does what each row adds to them.
+Each class is held against the rest. Both come from one sort a class, and so does what each row adds to them.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """95% intervals of figures.
 
-A figure `{"value", "low", "high"}` never lies outside of its interval; what is undefined is None, never a number. Shares
-of rows have Wilson's interval. Any other figure has one from what each row adds to it (its influence): the sum of squares
-is the figure's variance (the infinitesimal jackknife; Jaeckel, 1972; Efron, 1982), taken on a scale where such figures
-lie like a normal distribution, with Student's quantile, since the variance of a few rows is uncertain itself. Nothing is
-drawn, so nothing depends on a seed, and 100 classes cost a sort each. `scripts/bench/coverage.py` holds these beside the
-bootstrap.
+A figure `{"value", "low", "high"}` never lies outside of its interval; what is undefined is None, never a number.
+Shares of rows have Wilson's interval. Any other figure has one from what each row adds to it (its influence): the sum
+of squares is the figure's variance (the infinitesimal jackknife; Jaeckel, 1972; Efron, 1982), taken on a scale where
+such figures lie like a normal distribution, with Student's quantile, since the variance of a few rows is uncertain
+itself. Nothing is drawn, so nothing depends on a seed, and 100 classes cost a sort each. `scripts/bench/coverage.py`
+holds these beside the bootstrap.
 """
 
 from __future__ import annotations
@@ -100,10 +100,11 @@ def wilson(hits: float, rows: float) -> tuple[float, float]:
 
 def wilsons(hits: Any, rows: Any) -> tuple[Any, Any]:
     """`wilson` of many shares; 0 to 1 where there are no rows."""
-    some = np.maximum(rows, 1e-9)
+    some = np.where(rows > 0, rows, 1)
     rate, square = np.clip(hits / some, 0, 1), Z * Z / some
     centre, half = rate + square / 2, Z * np.sqrt(rate * (1 - rate) / some + square / some / 4)
-    return np.maximum(0.0, (centre - half) / (1 + square)), np.minimum(1.0, (centre + half) / (1 + square))
+    low, high = np.maximum(0.0, (centre - half) / (1 + square)), np.minimum(1.0, (centre + half) / (1 + square))
+    return np.where(rows > 0, low, 0.0), np.where(rows > 0, high, 1.0)
 
 
 def paired_difference(before: Any, after: Any, seed: int) -> dict[str, Any]:
