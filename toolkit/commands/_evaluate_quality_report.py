@@ -48,12 +48,17 @@ def sections(say: Say, figures: dict[str, Any], subject: Subject) -> list[Sectio
     return found + [{"title": say("Errors"), "figures": [seen]}] * bool(sheet)
 
 
+def named(say: Say, name: str) -> str:
+    text = NAMES[name]
+    return say(text)
+
+
 def _figures(say: Say, quality: dict[str, Any]) -> Section:
     return {
         "title": say("Quality"),
         "table": {
             "columns": [say("figure"), say("value (95% interval)"), say("in metrics.json")],
-            "rows": [[say(NAMES[name]), figure, f"quality.{name}"] for name, figure in quality.items()],
+            "rows": [[named(say, name), figure, f"quality.{name}"] for name, figure in quality.items()],
         },
     }
 
@@ -124,13 +129,13 @@ def _confidence(say: Say, figures: dict[str, Any], subject: Subject) -> Section:
     before, told = figures["quality"], ("log_loss", "brier", "ece", "ece_debiased")
     return section | {
         "text": say(
-            "Logits divided by the temperature {temperature:.2f} have the least log loss on {rows} rows of {split}. The "
-            "model itself is as it was.",
+            "Logits divided by the temperature {temperature:.2f} have the least log loss on {rows} rows of {split}. "
+            "The model itself is as it was.",
             temperature=after["temperature"]["value"], rows=after["rows"], split=after["split"],
         ),
         "table": {
             "columns": [say("figure"), say("as it is"), say("with the temperature")],
-            "rows": [[say(NAMES[name]), before[name], after[name]] for name in told],
+            "rows": [[named(say, name), before[name], after[name]] for name in told],
         },
     }  # fmt: skip
 

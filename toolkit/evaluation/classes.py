@@ -63,7 +63,7 @@ def macro(counts: Counts, ratio: str, classes: Any = None) -> Figure:
     rows = number**2 / (times * inverse).sum() if (below[used] > 0).any() else 1.0
     value = float(rates[used].mean())
     return statistics.from_influence(
-        value, influence / number, "share", rows=rows, centre=value + float(aside[used].mean())
+        value, influence / number, "counted", rows=rows, centre=value + float(aside[used].mean())
     )
 
 
@@ -74,7 +74,7 @@ def micro(counts: Counts, ratio: str) -> Figure:
     below = own * actual + told * guessed
     value = times * hits.sum() / below.sum()
     influence = (times * hits - value * below) / below.sum()
-    return statistics.from_influence(float(value), influence, "share", rows=below.sum() / times)
+    return statistics.from_influence(float(value), influence, "counted", rows=below.sum() / times)
 
 
 def each(counts: Counts) -> dict[str, dict[str, Any]]:

@@ -19,12 +19,16 @@ RESAMPLES = 1000
 LEVEL = 0.95
 Z = 1.959964  # of the normal distribution, at LEVEL
 UNDEFINED: dict[str, float | None] = {"value": None, "low": None, "high": None}
-# A scale on which a figure varies evenly: to it, back, and the slope of the first. Share: 0 to 1; signed: -1 to 1.
+# A scale on which a figure varies evenly: to it, back, and the slope of the first. Both shares lie between 0 and 1,
+# "signed" between -1 and 1.
+_SHARE = (lambda v: np.log(v / (1 - v)), lambda x: 1 / (1 + np.exp(-x)), lambda v: 1 / (v * (1 - v)))
 SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "share": (lambda v: np.log(v / (1 - v)), lambda x: 1 / (1 + np.exp(-x)), lambda v: 1 / (v * (1 - v))),
+    "share": _SHARE,
+    "counted": _SHARE,
     "signed": (np.arctanh, np.tanh, lambda v: 1 / (1 - v * v)),  # Fisher, 1921
     "positive": (np.log, np.exp, lambda v: 1 / v),
 }
+COUNTED = ("counted", "signed")  # figures of counts, whose variance follows from their value as a binomial share's does
 
 
 def bounded(value: float | None, low: float, high: float) -> dict[str, float | None]:
@@ -48,7 +52,8 @@ def from_influence(
     """The interval from what each row adds to a figure.
 
     Student's degrees of freedom are those of a variance of values with this fourth moment (Satterthwaite, 1946): two
-    rows that carry all of it count as two, however many others there are.
+    rows that carry all of it count as two, however many others there are. Of figures of counts only what does not go
+    with the figure itself is uncertain in the variance.
 
     Args:
         influence: (rows,), the figure's derivative by the weight of each row; they add up to zero.
@@ -67,7 +72,10 @@ def from_influence(
         return dict(UNDEFINED)
     if variance < 1e-18:
         return _alike(value, scale, rows)
-    freedom = max(2.0, 2 * variance**2 / max(float(np.square(square - square.mean()).sum()), 1e-300))
+    unsure = square - square.mean()
+    if scale in COUNTED:
+        unsure = unsure - influence * (unsure @ influence / variance)
+    freedom = max(2.0, 2 * variance**2 / max(float(unsure @ unsure), 1e-300))
     half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * np.sqrt(variance) * slope(centre)
     with np.errstate(over="ignore"):  # of few rows: then the end is the scale's
         return bounded(value, back(to(centre) - half), back(to(centre) + half))
@@ -77,8 +85,8 @@ def _alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
     """Where no row differs from another: Wilson's interval of a share, and none of what has no bound above."""
     if scale == "positive":
         return {"value": float(value), "low": None, "high": None}
-    low, high = wilson((value if scale == "share" else (1 + value) / 2) * rows, rows)
-    return bounded(value, low, high) if scale == "share" else bounded(value, 2 * low - 1, 2 * high - 1)
+    low, high = wilson(((1 + value) / 2 if scale == "signed" else value) * rows, rows)
+    return bounded(value, 2 * low - 1, 2 * high - 1) if scale == "signed" else bounded(value, low, high)
 
 
 def mean(values: Any, scale: str = "positive") -> dict[str, float | None]:

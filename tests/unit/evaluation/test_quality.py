@@ -80,13 +80,13 @@ def test_rows_of_several_classes():
 
 
 def test_ten_thousand_classes_take_seconds_and_no_square_of_them():
-    labels, probabilities = drawn(0, 10_000, 10_000)
-    labels, probabilities = labels[:300], np.ascontiguousarray(probabilities[:300])
+    rng = np.random.default_rng(0)
+    labels, probabilities = rng.permutation(10_000)[:100], rng.dirichlet(np.ones(10_000), 100)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     found, each = quality.measure(labels, probabilities, seed=0)
-    assert time.perf_counter() - started < 5
-    assert tracemalloc.get_traced_memory()[1] < 60e6, "what a table of 10,000 by 10,000 would exceed ten times"
+    assert time.process_time() - started < 5
+    assert tracemalloc.get_traced_memory()[1] < 60e6, "a table of 10,000 by 10,000 takes more than ten times that"
     tracemalloc.stop()
-    assert np.isfinite(each["auc"]["value"]).sum() == 300
+    assert np.isfinite(each["auc"]["value"]).sum() == 100
     assert all(figure["value"] is not None for figure in found.values())

@@ -61,13 +61,13 @@ def test_the_mean_over_classes_holds_what_they_share():
     labels, probabilities = drawn(2, 5, 600)
     rng = np.random.default_rng(0)
     again = []
-    for _ in range(300):
+    for _ in range(150):
         rows = rng.integers(0, 600, 600)
         again.append(ranking.measure(labels[rows], probabilities[rows])[0])
     found, _ = ranking.measure(labels, probabilities)
     for name in ranking.NAMES:
         spread = np.std([figures[name]["value"] for figures in again])
-        assert found[name]["high"] - found[name]["low"] == pytest.approx(3.92 * spread, rel=0.15), name
+        assert found[name]["high"] - found[name]["low"] == pytest.approx(3.92 * spread, rel=0.2), name
 
 
 def test_scores_that_say_nothing_or_all():
