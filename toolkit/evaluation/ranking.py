@@ -65,7 +65,7 @@ def one(positive: Any, score: Any) -> dict[str, tuple[float, Any]]:
     Args:
         positive: boolean (rows,), some of either; score: (rows,).
     """
-    order = np.argsort(score, kind="stable")
+    order = np.argsort(score)  # in any order among equals: they are one group
     sorted_score, hit = score[order], positive[order].astype(float)
     first = np.concatenate([[True], sorted_score[1:] > sorted_score[:-1]])
     edges, group = np.flatnonzero(first), np.cumsum(first) - 1  # groups of equal scores, from the lowest
