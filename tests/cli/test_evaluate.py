@@ -78,7 +78,7 @@ def test_one_class_alone_is_undefined_and_said(call: Any, splits: Any, model: Pa
     gate = ("--min", "quality.auc=0.1")
     made: Called = call("evaluate", model, "--data", data, "--out", tmp_path / "e", *gate)
     assert made.code == 3
-    assert "undefined, since the rows hold one class only: mcc, auc, average_precision" in made.err
+    assert "predictions are of one class only: mcc, auc, average_precision" in made.err
     told = figures(tmp_path / "e")
     assert told["quality"]["auc"] == {"value": None, "low": None, "high": None}
     assert told["per_class"]["delivery"]["recall"]["value"] is None

@@ -21,11 +21,10 @@ def measure(job: Job, subject: Subject) -> Figures:
     support = subject.labels.sum(0) if subject.several else _rows_of(subject)
     undefined = [name for name, figure in found.items() if figure["value"] is None]
     if undefined:
-        job.warn(f"undefined, since the rows hold one class only: {', '.join(undefined)}")
-    elif absent := int((support == 0).sum()):
-        job.warn(
-            f"{absent} of {len(support)} classes do not occur in {job.config.split}: nothing tells how they are found"
-        )
+        job.warn(f"undefined, since the labels or the predictions are of one class only: {', '.join(undefined)}")
+    absent = int((support == 0).sum())
+    if 0 < absent < len(support) - 1:
+        job.warn(f"{absent} of {len(support)} classes do not occur in {job.config.split}: they have no recall, no AUC")
     per_class = {
         name: {figure: _of(ends, i) for figure, ends in each.items()} | {"support": int(support[i])}
         for i, name in enumerate(subject.names)
