@@ -7,9 +7,10 @@ Use: evaluate.py predict MODEL TEXTS [--rows 20000] [--rounds 3] [--threads N]
 
 predict: the whole command (start, reading, predicting, timing, intervals, report) and a process that does nothing but
 load the model and run `pipeline("text-classification")` at the batch size that is best for it on a tenth of the rows;
-both in float32, in turns. TEXTS is a data set of texts; as many of them as a draw says are joined, so that lengths vary.
+both in float32, in turns. TEXTS is a data set of texts; as many as a draw says are joined, so that lengths vary.
 intervals: all figures of quality; scikit-learn's figures in `scipy.stats.bootstrap`, as many resamples as given,
-stretched to 1,000. errors: `toolkit error-analysis` of a small model's predictions: time and peak memory.
+stretched to 1,000; seconds of the processor, so that what else the machine does does not count.
+errors: `toolkit error-analysis` of a small model's predictions: time and peak memory.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,14 @@ for size in map(int, sizes.split(",")):
     pipe(texts, batch_size=size, truncation=True)
     print(size, time.perf_counter() - started, flush=True)
 """
+
+
+class Spent(NamedTuple):
+    """Seconds, seconds of the processor (of child processes too), bytes."""
+
+    seconds: float
+    processor: float
+    peak: int
 
 
 def main() -> None:
@@ -101,32 +110,28 @@ def predict(model: str, source: str, rows: int, rounds: int, threads: int, folde
     piped = folder / "piped.py"
     piped.write_text(PIPED, encoding="utf-8")
 
-    def pipeline(count: int, sizes: str) -> list[tuple[int, float]]:
-        call = [sys.executable, str(piped), model, str(data / "test.parquet"), str(count), sizes, str(threads)]
-        out = subprocess.run(call, check=True, capture_output=True, text=True).stdout
-        return [(int(size), float(seconds)) for size, seconds in map(str.split, out.splitlines())]
+    def pipeline(count: int, sizes: str) -> tuple[Spent, list[tuple[int, float]]]:
+        call = [str(piped), model, str(data / "test.parquet"), str(count), sizes, str(threads)]
+        spent, out = run(*call)
+        return spent, [(int(size), float(seconds)) for size, seconds in map(str.split, out.splitlines())]
 
-    found = pipeline(rows // 10, ",".join(map(str, SIZES)))
+    found = pipeline(max(200, rows // 10), ",".join(map(str, SIZES)))[1]
     best = min(found, key=lambda pair: pair[1])[0]
     print("pipeline on a tenth:", {size: round(seconds, 1) for size, seconds in found}, flush=True)
-    took: dict[str, list[float]] = {"whole": [], "piped": [], "process": []}
+    ours, theirs = [], []
     for round_ in range(rounds):
-        seconds, _ = called(
-            "evaluate", model, "--data", str(data), "--out", str(folder / f"e{round_}"), "--device", "cpu"
+        ours.append(
+            command("evaluate", model, "--data", str(data), "--out", str(folder / f"e{round_}"), "--device", "cpu")
         )
-        started = time.perf_counter()
-        took["piped"].append(pipeline(rows, str(best))[0][1])
-        took["process"].append(time.perf_counter() - started)
-        took["whole"].append(seconds)
-        print({name: round(values[-1], 1) for name, values in took.items()}, flush=True)
-    ratios = [whole / other for whole, other in zip(took["whole"], took["process"], strict=True)]
-    alone = [whole / other for whole, other in zip(took["whole"], took["piped"], strict=True)]
+        theirs.append(pipeline(rows, str(best))[0])
+        print(ours[-1], theirs[-1], flush=True)
     lines = [
-        ["toolkit evaluate, as a whole", told(took["whole"]), told(ratios, 2)],
-        [f"pipeline, batch {best}: the process", told(took["process"]), "1"],
-        [f"pipeline, batch {best}: its predictions alone", told(took["piped"]), f"({told(alone, 2)} of this)"],
+        [name, told([s.seconds for s in spent]), told([s.processor for s in spent])]
+        for name, spent in (("toolkit evaluate", ours), (f"pipeline, batch {best}", theirs))
     ]
-    return markdown([f"{rows:,} texts", "seconds", "ratio"], lines)
+    pairs = [(a.seconds / b.seconds, a.processor / b.processor) for a, b in zip(ours, theirs, strict=True)]
+    lines.append(["ratio", *(told(list(ratios), 2) for ratios in zip(*pairs, strict=True))])
+    return markdown([f"{rows:,} texts, each a whole process", "seconds", "processor's seconds"], lines)
 
 
 def intervals(rows: int, width: int, resamples: int) -> str:
@@ -140,11 +145,12 @@ def intervals(rows: int, width: int, resamples: int) -> str:
     labels, logits = rng.integers(0, width, rows), rng.normal(size=(rows, width))
     logits[np.arange(rows), labels] += 3
     probabilities, hot = metrics.softmax(logits), np.eye(width, dtype=np.int8)[labels]
-    started = time.perf_counter()
+    started, asked = time.process_time(), [0]
     quality.measure(labels, probabilities, seed=0)
-    ours = time.perf_counter() - started
+    ours = time.process_time() - started
 
     def figures(drawn: Any) -> Any:
+        asked[0] += 1
         y, p = labels[drawn], probabilities[drawn]
         answers = p.argmax(1)
         return np.array([
@@ -156,42 +162,51 @@ def intervals(rows: int, width: int, resamples: int) -> str:
             np.square(hot[drawn] - p).sum(1).mean(),
         ])  # fmt: skip
 
-    started = time.perf_counter()
+    started = time.process_time()
     options: dict[str, Any] = {"vectorized": False, "method": "percentile", "batch": 1, "rng": np.random.default_rng(0)}
     bootstrap((np.arange(rows),), figures, n_resamples=resamples, **options)
-    each = (time.perf_counter() - started) / resamples
+    each = (time.process_time() - started) / asked[0]  # it may also ask for the figures of the rows themselves
     lines = [
         ["toolkit", f"{ours:.1f}", "1"],
-        [f"scipy.stats.bootstrap, {resamples} resamples", f"{each * resamples:.1f}", ""],
+        ["scikit-learn's figures once, without intervals", f"{each:.1f}", f"{each / ours:.1f}"],
         [
-            f"the same, {RESAMPLES:,} resamples (stretched)",
+            f"scipy.stats.bootstrap, {RESAMPLES:,} resamples",
             f"{each * RESAMPLES:,.0f}",
             f"{each * RESAMPLES / ours:,.0f}",
         ],
     ]
-    return markdown([f"{rows:,} rows, {width} classes", "seconds", "times"], lines)
+    return markdown([f"{rows:,} rows, {width} classes", "processor's seconds", "times"], lines)
 
 
 def errors(source: str, rows: int, folder: Path) -> str:
     """Seconds and peak memory of error-analysis on the answers of a small model that is trained here."""
     data = mixed(source, rows, folder)
     made = {name: str(folder / name) for name in ("model", "evaluation", "analysis")}
-    called("finetune", str(data), "--model", "builtin:text-tiny", "--epochs", "1", "--out", made["model"])
-    evaluated, _ = called("evaluate", made["model"], "--data", str(data), "--out", made["evaluation"])
-    seconds, peak = called("error-analysis", made["evaluation"], "--out", made["analysis"])
-    lines = [["error-analysis", f"{seconds:.1f}", f"{peak / 1e6:,.0f}"], ["evaluate before it", f"{evaluated:.1f}", ""]]
-    return markdown([f"{rows:,} predictions", "seconds", "peak memory, MB"], lines)
+    command("finetune", str(data), "--model", "builtin:text-tiny", "--epochs", "1", "--out", made["model"])
+    spent = {
+        "evaluate": command("evaluate", made["model"], "--data", str(data), "--out", made["evaluation"]),
+        "error-analysis": command("error-analysis", made["evaluation"], "--out", made["analysis"]),
+    }
+    lines = [[n, f"{s.seconds:.1f}", f"{s.processor:.1f}", f"{s.peak / 1e6:,.0f}"] for n, s in spent.items()]
+    return markdown([f"{rows:,} predictions", "seconds", "processor's seconds", "peak memory, MB"], lines)
 
 
-def called(*argv: str) -> tuple[float, int]:
-    """Seconds and peak memory (bytes) of a call of the command line."""
+def command(*argv: str) -> Spent:
+    return run("-m", "toolkit", *argv, "--quiet")[0]
+
+
+def run(*argv: str) -> tuple[Spent, str]:
+    """What a Python process takes, and what it prints."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "toolkit", *argv, "--quiet"], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"toolkit {' '.join(argv)} ended with {process.returncode}")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([sys.executable, *argv], stdout=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(argv)} ended with {process.returncode}")
+        out.seek(0)
+        seconds = time.perf_counter() - started
+        return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024), out.read()
 
 
 def told(values: list[float], digits: int = 1) -> str:
