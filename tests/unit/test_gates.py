@@ -5,6 +5,7 @@ from toolkit.gates import check, figure, judge_bounds, judge_drops, parse
 
 FIGURES = {
     "quality": {"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}, "auc": {"value": None}, "a=b": 1},
+    "per_class": {"v1": {"2": {"f1": None}}, "v1.2": {"f1": {"value": 0.7}}, "v1.2.f1": {"f1": {"value": 0.6}}},
     "efficiency": {"latency_ms": {"p95": 12}, "size_bytes": 100, "fast": True},
 }
 
@@ -37,6 +38,8 @@ def test_bounds_that_are_no_numbers(given):
         ("quality.accuracy.low", 0.8),
         ("efficiency.latency_ms.p95", 12.0),
         ("efficiency.size_bytes", 100.0),
+        ("per_class.v1.2.f1", 0.7),
+        ("per_class.v1.2.f1.f1", 0.6),
     ],
 )
 def test_figure(path, value):

@@ -18,6 +18,7 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
             written.
         confidence: (rows,).
     """
+    import numpy as np
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -39,12 +40,15 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
         predicted = pa.array([[names[i] for i in row.nonzero()[0]] for row in chosen], pa.list_(pa.string()))
     else:
         predicted = pa.array([names[i] for i in chosen], pa.string())
+    columns = np.asfortranarray(probabilities)  # a class after the other, as they are written
     added = {"predicted": predicted, "confidence": pa.array(confidence)} | {
-        f"{PROBABILITY}{name}": pa.array(probabilities[:, i]) for i, name in enumerate(names)
+        f"{PROBABILITY}{name}": pa.array(columns[:, i]) for i, name in enumerate(names)
     }
     # the user's own column of such a name is kept beside it
     kept = [f"{name}_original" if name in added else name for name in table.column_names]
-    parquet.write_table(pa.table([*table.columns, *added.values()], [*kept, *added]), path)
+    table = pa.table([*table.columns, *added.values()], [*kept, *added])
+    few = [*kept, "predicted"]  # numbers that are all different gain nothing from a dictionary
+    parquet.write_table(table, path, use_dictionary=few, write_statistics=few)
 
 
 def _paths(rows: Any) -> Any:

@@ -2,109 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.commands._evaluating import Subject
 from toolkit.step import Job
 
-if TYPE_CHECKING:
-    from toolkit.reports.language import Say
-
-SHEET = 48  # images on the sheet of errors
-
-
-def measure(job: Job, subject: Subject) -> dict[str, Any]:
-    """The figures under `quality`, each with its interval."""
-    from toolkit.evaluation import statistics
-
-    quality = (statistics.quality_of_several if subject.several else statistics.quality)(
-        subject.labels, subject.probabilities, job.config.seed
-    )
-    if not subject.several and quality["auc"]["value"] is None:
-        job.warn("AUC is undefined: the rows hold one class only")
-    return quality
+Figures = dict[str, Any]
+TERMINAL = ("accuracy", "f1_micro", "f1_macro", "auc", "log_loss", "ece")  # the others stand in the report
+FITTED_ON = "validation"
+FITTED_ROWS = 2000  # enough for one number
 
 
-def per_class(subject: Subject) -> dict[str, dict[str, Any]]:
-    """Precision, recall, F1 and support of each class; None where undefined."""
-    import numpy as np
+def measure(job: Job, subject: Subject) -> Figures:
+    """`quality` and `per_class`, each figure with its interval, and `calibration`."""
+    from toolkit.evaluation import quality
 
-    from toolkit.evaluation import metrics
-
-    if subject.several:
-        figures = metrics.several_per_class(subject.labels, subject.chosen)
-    else:
-        figures = metrics.per_class(metrics.confusion(subject.labels, subject.chosen, len(subject.names)))
-    return {
-        name: {k: float(v[i]) if np.isfinite(v[i]) else None for k, v in figures.items() if k != "support"}
-        | {"support": int(figures["support"][i])}
+    found, each = quality.measure(subject.labels, subject.probabilities, job.config.seed)
+    support = subject.labels.sum(0) if subject.several else _rows_of(subject)
+    undefined = [name for name, figure in found.items() if figure["value"] is None]
+    if undefined:
+        job.warn(f"undefined, since the labels or the predictions are of one class only: {', '.join(undefined)}")
+    absent = int((support == 0).sum())
+    if 0 < absent < len(support) - 1:
+        job.warn(f"{absent} of {len(support)} classes do not occur in {job.config.split}: they have no recall, no AUC")
+    per_class = {
+        name: {figure: _of(ends, i) for figure, ends in each.items()} | {"support": int(support[i])}
         for i, name in enumerate(subject.names)
     }
+    return {"quality": found, "per_class": per_class, "calibration": calibration(job, subject)}
 
 
-def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _rows_of(subject: Subject) -> Any:
+    import numpy as np
+
+    return np.bincount(subject.labels, minlength=len(subject.names))
+
+
+def _of(ends: dict[str, Any], i: int) -> dict[str, float | None]:
+    """One class's figure."""
+    from toolkit.evaluation import statistics
+
+    return statistics.bounded(ends["value"][i], ends["low"][i], ends["high"][i])
+
+
+def calibration(job: Job, subject: Subject) -> Figures:
+    """The reliability curve, and under `calibrated` what a temperature makes of the rows.
+
+    It is fitted on rows of the validation split; None where there is no such split, or where it is the one evaluated.
+    """
+    import numpy as np
+
+    from toolkit.commands import _evaluating
+    from toolkit.errors import ToolkitError
+    from toolkit.evaluation import calibration, quality
+
+    labels, several = subject.labels, subject.several
+    found: Figures = {"reliability": calibration.curve(*quality.decisions(labels, subject.probabilities))}
+    if FITTED_ON not in job.dataset or job.config.split == FITTED_ON:
+        return found | {"calibrated": None}
+    rows = job.dataset[FITTED_ON]
+    rows = rows.select(np.sort(np.random.default_rng(job.config.seed).permutation(len(rows))[:FITTED_ROWS]))
+    try:
+        known = _evaluating.labels_of(rows, subject.predictor, job.config.data)
+    except ToolkitError as e:
+        job.warn(f"no temperature: of {FITTED_ON}, {e}")
+        return found | {"calibrated": None}
+    contents = subject.predictor.reader.contents(rows)
+    probabilities = subject.predictor.probabilities(contents, job.config.batch_size, "predicting for the temperature")
+    temperature = calibration.temperature(known, probabilities)
+    assert temperature["value"]
+    after = calibration.scaled(subject.probabilities, temperature["value"], several)
+    told = quality.confidence(labels, after, job.config.seed)
+    curve = calibration.curve(*quality.decisions(labels, after))
+    fitted = {"temperature": temperature, "split": FITTED_ON, "rows": len(rows)}
+    return found | {"calibrated": fitted | told | {"reliability": curve}}
+
+
+def lines(figures: Figures) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    return [(n, shown(e["value"]), f"{shown(e['low'])} to {shown(e['high'])}") for n, e in figures.items()]
+    told = [(name, figures["quality"][name]) for name in TERMINAL if name in figures["quality"]]
+    return [(name, shown(f["value"]), f"{shown(f['low'])} to {shown(f['high'])}") for name, f in told]
 
 
 def shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
-
-
-def sections(say: Say, quality: dict[str, Any], classes: dict[str, Any], subject: Subject) -> list[dict[str, Any]]:
-    """Of the report: the figures, the classes, the confusion (of one class a row), a sheet of errors (of images)."""
-    from toolkit.evaluation import metrics
-    from toolkit.reports import curves
-    from toolkit.reports import figures as draw
-
-    right, confidence, confusion = subject.right, subject.confidence, []
-    if not subject.several:
-        drawn = draw.confusion(metrics.confusion(subject.labels, subject.chosen, len(subject.names)), subject.names)
-        confusion = [{"name": "confusion", "caption": say("True class down, predicted across"), "figure": drawn}]
-    split = {say("right"): confidence[right].tolist(), say("wrong"): confidence[~right].tolist()}
-    sheet = errors(subject) if subject.predictor.reader.kind == "image" else None
-    seen = {"name": "errors", "caption": say("The surest first, row by row"), "picture": sheet}
-    found: list[dict[str, Any]] = [
-        {
-            "title": say("Quality"),
-            "table": {
-                "columns": [say("figure"), say("value (95% interval)")],
-                "rows": [[name, figure] for name, figure in quality.items()],
-            },
-        },
-        {
-            "title": say("Classes"),
-            "table": {
-                "columns": [say("class"), say("precision"), say("recall"), "F1", say("rows")],
-                "rows": [[n, f["precision"], f["recall"], f["f1"], f["support"]] for n, f in classes.items()],
-            },
-        },
-        {
-            "title": say("Confusion and confidence") if confusion else say("Confidence"),
-            "figures": [
-                *confusion,
-                {
-                    "name": "confidence",
-                    "caption": say("Confidence of right and wrong predictions"),
-                    "figure": draw.histogram(split, xlabel=say("confidence")),
-                },
-                {
-                    "name": "reliability",
-                    "caption": say("Share that is right at each confidence; the diagonal is honest"),
-                    "figure": curves.reliability(*metrics.reliability(confidence, right)),
-                },
-            ],
-        },
-    ]
-    return found + [{"title": say("Errors"), "figures": [seen]}] * bool(sheet)
-
-
-def errors(subject: Subject) -> bytes | None:
-    """A sheet of the images that are wrong, the surest first, row by row; None where there are none."""
-    import numpy as np
-
-    from toolkit.data.images.sheet import sheet
-
-    wrong = np.flatnonzero(~subject.right)
-    first = wrong[np.argsort(-subject.confidence[wrong], kind="stable")][:SHEET]
-    return sheet([subject.contents[i].cell() for i in first]) if len(first) else None

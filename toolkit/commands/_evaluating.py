@@ -50,17 +50,13 @@ class Subject:
 
 def ask(job: Job) -> Subject:
     """Load the model and let it predict the rows."""
-    import numpy as np
-
     from toolkit.commands import _models
-    from toolkit.evaluation import metrics
 
     given, config = job.inputs["source"], job.config
     predictor = _models.predictor(given, "evaluate", config.device)
     rows = _models.choose_split(job.dataset, config.split, config.data)
     contents = predictor.reader.contents(rows)
-    told = _models.labels_in_order(rows, predictor.names, config.data)
-    labels = metrics.several_hot(told, len(predictor.names)) if predictor.several else np.array(told)
+    labels = labels_of(rows, predictor, config.data)
     probabilities = predictor.probabilities(contents, config.batch_size, "predicting")
     chosen, confidence = _models.answers(probabilities, predictor.several)
     return Subject(
@@ -73,3 +69,18 @@ def ask(job: Job) -> Subject:
         chosen=chosen,
         confidence=confidence,
     )
+
+
+def labels_of(rows: Any, predictor: Predictor, source: str) -> Any:
+    """The rows' labels as `Subject` has them.
+
+    Raises:
+        ToolkitError: one that the model does not know.
+    """
+    import numpy as np
+
+    from toolkit.commands import _models
+    from toolkit.evaluation import metrics
+
+    told = _models.labels_in_order(rows, predictor.names, source)
+    return metrics.several_hot(told, len(predictor.names)) if predictor.several else np.array(told)

@@ -79,11 +79,11 @@ def evaluate(job: Job) -> None:
 
     subject = _evaluating.ask(job)
     efficiency = _evaluate_speed.measure(job, subject)
-    quality = _evaluate_quality.measure(job, subject)
+    measured = _evaluate_quality.measure(job, subject)
+    quality = measured["quality"]
     besides = _evaluate_baseline.read(job, subject)
     figures = {
-        "quality": quality,
-        "per_class": _evaluate_quality.per_class(subject),
+        **measured,
         "efficiency": efficiency,
         "rows": len(subject.rows),
         "split": job.config.split,
@@ -109,14 +109,14 @@ def evaluate(job: Job) -> None:
     console.table(
         f"{subject.given.title} on {len(subject.rows)} rows of {job.config.split}",
         ("figure", "value", "95% interval"),
-        _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency),
+        _evaluate_quality.lines(measured) + _evaluate_speed.lines(efficiency),
     )
     _evaluate_baseline_report.tell(figures.get("comparison", {}))
 
 
 def page(job: Job, figures: dict[str, Any], subject: Subject, besides: list[Beside]) -> dict[str, Any]:
     """The report: the verdict, then what each part has found."""
-    from toolkit.commands import _evaluate_baseline_report, _evaluate_quality
+    from toolkit.commands import _evaluate_baseline_report, _evaluate_quality_report
     from toolkit.reports import language
 
     say = language.speaker(job.config.lang)
@@ -157,7 +157,7 @@ def page(job: Job, figures: dict[str, Any], subject: Subject, besides: list[Besi
         ],
         "sections": [
             *_evaluate_baseline_report.sections(say, compared, subject, figures, besides),
-            *_evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
+            *_evaluate_quality_report.sections(say, figures, subject),
             *_evaluate_speed.sections(say, efficiency),
         ],
         "footer": job.footer(),

@@ -9,6 +9,7 @@ import numpy as np
 
 Array = Any  # numpy array
 THRESHOLD = 0.5  # of a class's probability, where rows have several
+CELLS_AT_ONCE = 20_000_000  # numbers of a table that is made for a moment
 
 
 def confusion(labels: Array, predicted: Array, classes: int) -> Array:
@@ -52,11 +53,16 @@ def reliability(confidence: Array, right: Array, bins: int = 10) -> tuple[list[f
         confidence: of the predicted class, (rows,).
         right: whether the prediction is, boolean (rows,).
     """
-    place = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    place = bin_of(confidence, bins)
     counts = np.bincount(place, minlength=bins)
     used = counts > 0
     means = [np.bincount(place, weights=v, minlength=bins)[used] / counts[used] for v in (confidence, right)]
     return means[0].tolist(), means[1].tolist(), counts[used].tolist()
+
+
+def bin_of(confidence: Array, bins: int) -> Array:
+    """The number of each confidence's bin, (rows,)."""
+    return np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
 
 
 def softmax(logits: Array) -> Array:

@@ -1,143 +1,124 @@
-"""Intervals by the bootstrap (Efron, 1979), percentile method, seeded."""
+"""95% intervals of figures.
+
+A figure `{"value", "low", "high"}` never lies outside of its interval; what is undefined is None, never a number.
+Shares of rows have Wilson's interval. Any other figure has one from what each row adds to it (its influence): the sum
+of squares is the figure's variance (the infinitesimal jackknife; Jaeckel, 1972; Efron, 1982), taken on a scale where
+such figures lie like a normal distribution, with Student's quantile, since the variance of a few rows is uncertain
+itself. Nothing is drawn, so nothing depends on a seed, and 100 classes cost a sort each. `scripts/bench/coverage.py`
+holds these beside the bootstrap.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation import metrics
-
 RESAMPLES = 1000
 LEVEL = 0.95
-_CELLS_AT_ONCE = 20_000_000
+Z = 1.959964  # of the normal distribution, at LEVEL
+UNDEFINED: dict[str, float | None] = {"value": None, "low": None, "high": None}
+# A scale on which a figure varies evenly: to it, back, and the slope of the first. Both shares lie between 0 and 1,
+# "signed" between -1 and 1.
+_SHARE = (lambda v: np.log(v / (1 - v)), lambda x: 1 / (1 + np.exp(-x)), lambda v: 1 / (v * (1 - v)))
+SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "share": _SHARE,
+    "counted": _SHARE,
+    "signed": (np.arctanh, np.tanh, lambda v: 1 / (1 - v * v)),  # Fisher, 1921
+    "positive": (np.log, np.exp, lambda v: 1 / v),
+}
+COUNTED = ("counted", "signed")  # figures of counts, whose variance follows from their value as a binomial share's does
 
 
-def estimate(value: float, resampled: Any) -> dict[str, float | None]:
-    """`{"value", "low", "high"}`, the value never outside; a figure that is undefined is None, not a number."""
+def bounded(value: float | None, low: float, high: float) -> dict[str, float | None]:
+    """A figure and its interval, which is made to hold it."""
     if value is None or not np.isfinite(value):
-        return {"value": None, "low": None, "high": None}
-    tail = (1 - LEVEL) / 2
-    sound = np.asarray(resampled)[np.isfinite(resampled)]
-    low, high = np.quantile(sound, [tail, 1 - tail]) if len(sound) else (value, value)
+        return dict(UNDEFINED)
     return {"value": float(value), "low": float(min(low, value)), "high": float(max(high, value))}
 
 
-def from_confusion(matrix: Any, figures: Mapping[str, Callable[[Any], Any]], seed: int) -> dict[str, dict[str, Any]]:
-    """Figures of a confusion matrix with intervals.
+def estimate(value: float, resampled: Any) -> dict[str, float | None]:
+    """The interval from resampled values, by their percentiles (Efron, 1979); undefined ones are left out."""
+    tail = (1 - LEVEL) / 2
+    sound = np.asarray(resampled)[np.isfinite(resampled)]
+    low, high = np.quantile(sound, [tail, 1 - tail]) if len(sound) else (value, value)
+    return bounded(value, low, high)
 
-    Resampling rows is resampling the cells of the matrix from a multinomial, which is exact and needs no rows.
+
+def from_influence(
+    value: float, influence: Any, scale: str, *, rows: float, centre: float | None = None
+) -> dict[str, float | None]:
+    """The interval from what each row adds to a figure.
+
+    Student's degrees of freedom are those of a variance of values with this fourth moment (Satterthwaite, 1946): two
+    rows that carry all of it count as two, however many others there are. Of figures of counts only what does not go
+    with the figure itself is uncertain in the variance.
+
+    Args:
+        influence: (rows,), the figure's derivative by the weight of each row; they add up to zero.
+        scale: one of `SCALES`.
+        rows: that a share is taken of as if they were drawn one by one, where all are alike and nothing tells how much
+            it varies (all are right: then the interval is Wilson's).
+        centre: what the interval is put around, where the figure is known to lie aside of what it estimates.
     """
-    rng = np.random.default_rng(seed)
-    classes, total = len(matrix), int(matrix.sum())
-    share = matrix.ravel() / total
-    at_once = max(1, _CELLS_AT_ONCE // matrix.size)
-    drawn: dict[str, list[Any]] = {name: [] for name in figures}
-    for start in range(0, RESAMPLES, at_once):
-        count = min(at_once, RESAMPLES - start)
-        sample = rng.multinomial(total, share, size=count).reshape(count, classes, classes)
-        for name, figure in figures.items():
-            drawn[name].append(figure(sample))
-    return {name: estimate(float(figure(matrix)), np.concatenate(drawn[name])) for name, figure in figures.items()}
+    from scipy.special import stdtrit
+
+    centre = value if centre is None else centre
+    to, back, slope = SCALES[scale]
+    square = np.square(influence)
+    variance = float(square.sum())
+    if not np.isfinite(value):
+        return dict(UNDEFINED)
+    if variance < 1e-18:
+        return _alike(value, scale, rows)
+    unsure = square - square.mean()
+    if scale in COUNTED:
+        unsure = unsure - influence * (unsure @ influence / variance)
+    freedom = max(2.0, 2 * variance**2 / max(float(unsure @ unsure), 1e-300))
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * np.sqrt(variance) * slope(centre)
+    with np.errstate(over="ignore"):  # of few rows: then the end is the scale's
+        return bounded(value, back(to(centre) - half), back(to(centre) + half))
 
 
-def auc(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
-    """One-vs-rest AUC, mean over the classes that occur (two classes: of the second); undefined with one class alone.
-
-    The rows' weights are resampled; each class's scores are sorted once.
-    """
-    labels, rng = np.asarray(labels), np.random.default_rng(seed)
-    classes = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
-    defined = [c for c in classes if 0 < (labels == c).sum() < len(labels)]
-    if not defined:
-        return estimate(float("nan"), [])
-    whole = np.ones((1, len(labels)))
-    sorters = [_sorted(labels == c, probabilities[:, c]) for c in defined]
-    value = float(np.mean([_weighted_auc(s, whole)[0] for s in sorters]))
-    at_once = max(1, _CELLS_AT_ONCE // len(labels))
-    drawn = []
-    for start in range(0, RESAMPLES, at_once):
-        count = min(at_once, RESAMPLES - start)
-        weights = rng.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=count)
-        drawn.append(_mean_of_finite(np.array([_weighted_auc(s, weights) for s in sorters])))
-    return estimate(value, np.concatenate(drawn))
+def _alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
+    """Where no row differs from another: Wilson's interval of a share, and none of what has no bound above."""
+    if scale == "positive":
+        return {"value": float(value), "low": None, "high": None}
+    low, high = wilson(((1 + value) / 2 if scale == "signed" else value) * rows, rows)
+    return bounded(value, 2 * low - 1, 2 * high - 1) if scale == "signed" else bounded(value, low, high)
 
 
-def _mean_of_finite(values: Any) -> Any:
-    """Means over the first axis, nan where nothing is finite (`nanmean` would warn)."""
-    finite = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(finite, values, 0).sum(0) / finite.sum(0)
+def mean(values: Any, scale: str = "positive") -> dict[str, float | None]:
+    """The mean of a figure that each row has, (rows,)."""
+    value = float(np.mean(values))
+    return from_influence(value, (np.asarray(values) - value) / len(values), scale, rows=len(values))
 
 
-def _sorted(positive: Any, score: Any) -> tuple[Any, Any, Any]:
-    order = np.argsort(score, kind="stable")
-    edges = np.flatnonzero(np.concatenate([[True], np.diff(score[order]) > 0]))
-    return order, positive[order], edges
+def share(hits: int, rows: int) -> dict[str, float | None]:
+    """A share with Wilson's interval; undefined where there are no rows."""
+    return bounded(hits / rows, *wilson(hits, rows)) if rows else dict(UNDEFINED)
 
 
-def _weighted_auc(sorted_scores: tuple[Any, Any, Any], weights: Any) -> Any:
-    """AUC under row weights (resamples, rows): share of (positive, negative) pairs in order, ties counting half."""
-    order, positive, edges = sorted_scores
-    weights = weights[:, order]
-    hits = np.add.reduceat(np.where(positive, weights, 0), edges, axis=1)
-    misses = np.add.reduceat(np.where(positive, 0, weights), edges, axis=1)
-    below = np.cumsum(misses, axis=1) - misses / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (hits * below).sum(1) / (hits.sum(1) * misses.sum(1))
+def wilson(hits: float, rows: float) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson, 1927): right for few rows and near 0 and 1 too, unlike the bootstrap's."""
+    low, high = wilsons(np.array([hits]), np.array([rows]))
+    return float(low[0]), float(high[0])
+
+
+def wilsons(hits: Any, rows: Any) -> tuple[Any, Any]:
+    """`wilson` of many shares; 0 to 1 where there are no rows."""
+    some = np.where(rows > 0, rows, 1)
+    rate, square = np.clip(hits / some, 0, 1), Z * Z / some
+    centre, half = rate + square / 2, Z * np.sqrt(rate * (1 - rate) / some + square / some / 4)
+    low, high = np.maximum(0.0, (centre - half) / (1 + square)), np.minimum(1.0, (centre + half) / (1 + square))
+    return np.where(rows > 0, low, 0.0), np.where(rows > 0, high, 1.0)
 
 
 def paired_difference(before: Any, after: Any, seed: int) -> dict[str, Any]:
-    """Mean of `after - before` over the same rows, with its interval."""
+    """Mean of `after - before` over the same rows, with its interval by the bootstrap."""
     difference = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
     values, counts = np.unique(difference, return_counts=True)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(len(difference), counts / len(difference), size=RESAMPLES) @ values / len(difference)
     return estimate(float(difference.mean()), drawn)
-
-
-def wilson(hits: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson, 1927): right for few rows and near 0 and 1 too, unlike the bootstrap's."""
-    if not rows:
-        return 0.0, 1.0
-    rate, square = hits / rows, z * z / rows
-    centre, half = rate + square / 2, z * np.sqrt(rate * (1 - rate) / rows + square / rows / 4)
-    return max(0.0, float((centre - half) / (1 + square))), min(1.0, float((centre + half) / (1 + square)))
-
-
-def quality_of_several(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
-    """Rows of several classes: the share whose classes are all right (Wilson), macro and micro F1 (bootstrap).
-
-    Args:
-        labels: boolean (rows, classes), as the probabilities.
-    """
-    predicted = metrics.chosen(probabilities)
-    right, rows = int((labels == predicted).all(1).sum()), len(labels)
-    low, high = wilson(right, rows)
-    counted = np.concatenate([labels & predicted, labels, predicted], axis=1).astype(np.float32)
-    rng = np.random.default_rng(seed)
-    at_once = max(1, min(RESAMPLES, _CELLS_AT_ONCE // rows))
-    sums = [
-        rng.multinomial(rows, np.full(rows, 1 / rows), size=min(at_once, RESAMPLES - start)).astype(np.float32)
-        @ counted
-        for start in range(0, RESAMPLES, at_once)
-    ]
-    drawn = np.concatenate(sums).reshape(RESAMPLES, 3, -1).astype(float).swapaxes(0, 1)
-    point = metrics.several_summary(labels, probabilities)
-    resampled = {
-        "f1_macro": _mean_of_finite(metrics.f1(*drawn).T),
-        "f1_micro": metrics.f1(*drawn.sum(-1)),
-    }
-    figures = {name: estimate(point[name], values) for name, values in resampled.items()}
-    return {"accuracy": {"value": right / rows, "low": low, "high": high}, **figures}
-
-
-def quality(labels: Any, probabilities: Any, seed: int) -> dict[str, Any]:
-    """Accuracy (Wilson's interval), macro F1 and AUC (bootstrap) with 95% intervals."""
-    matrix = metrics.confusion(labels, probabilities.argmax(1), probabilities.shape[1])
-    right, rows = int(np.trace(matrix)), int(matrix.sum())
-    low, high = wilson(right, rows)
-    figures = from_confusion(matrix, {"f1_macro": metrics.f1_macro}, seed)
-    accuracy = {"value": right / rows, "low": low, "high": high}
-    return {"accuracy": accuracy, **figures, "auc": auc(labels, probabilities, seed)}
