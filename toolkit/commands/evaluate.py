@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from toolkit import console, gates
+from toolkit.commands._evaluate_robustness import Robustness
 from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
 if TYPE_CHECKING:
+    from toolkit.commands._evaluate_robustness import Found
     from toolkit.commands._evaluating import Subject
 
 
@@ -23,6 +25,7 @@ class EvaluateConfig(Config):
     columns: ContentOptions = field(default_factory=ContentOptions)
     split: Annotated[str, Option(help="The split to evaluate on.")] = "test"
     batch_size: Annotated[int, Option(help="Rows a batch when predicting; timed besides 32.", min=1)] = 32
+    robustness: Robustness = field(default_factory=Robustness)
     min: Annotated[
         list[str] | None, Option(metavar="PATH=BOUND", help="Gate: least value, e.g. quality.accuracy=0.9."), GATE
     ] = None
@@ -38,7 +41,7 @@ def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _models
+    from toolkit.commands import _evaluate_robustness, _models
     from toolkit.data import split
 
     for bound in (job.config.min or []) + (job.config.max or []):
@@ -47,7 +50,8 @@ def plan(job: Job) -> dict[str, Any]:
     split.check_children(job.dataset, job.config.data)
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
     _models.labels_in_order(rows, names, job.config.data)
-    return {"rows": len(rows), "classes": len(names), "split": job.config.split}
+    tried = _evaluate_robustness.plan(job)
+    return {"rows": len(rows), "classes": len(names), "split": job.config.split} | tried
 
 
 def evaluate(job: Job) -> None:
@@ -56,17 +60,19 @@ def evaluate(job: Job) -> None:
     Works for float and quantized models alike. --min and --max are gates: exit code 3 where one is not met.
     """
     from toolkit.artifacts import evaluation, manifest, report
-    from toolkit.commands import _evaluate_quality, _evaluate_speed, _evaluating
+    from toolkit.commands import _evaluate_quality, _evaluate_robustness, _evaluate_speed, _evaluating
     from toolkit.inference import timing
 
     timing.reset_peak_memory()
     subject = _evaluating.ask(job)
     efficiency = _evaluate_speed.measure(job, subject)  # first, since the others need more memory than inference does
     quality = _evaluate_quality.measure(job, subject)
+    robustness = _evaluate_robustness.measure(job, subject)
     figures = {
         "quality": quality,
         "per_class": _evaluate_quality.per_class(subject),
         "efficiency": efficiency,
+        "robustness": robustness.figures,
         "rows": len(subject.rows),
         "split": job.config.split,
     }
@@ -79,7 +85,7 @@ def evaluate(job: Job) -> None:
         subject.chosen,
         subject.confidence,
     )
-    report.write(job.folder, page(job, figures, subject))
+    report.write(job.folder, page(job, figures, subject, robustness))
     (job.folder / "README.md").write_text(
         f"# Evaluation of {subject.given.title}\n\nOpen `report.html`.\n", encoding="utf-8"
     )
@@ -88,13 +94,13 @@ def evaluate(job: Job) -> None:
     console.table(
         f"{subject.given.title} on {len(subject.rows)} rows of {job.config.split}",
         ("figure", "value", "95% interval"),
-        _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency),
+        _evaluate_quality.lines(quality) + _evaluate_speed.lines(efficiency) + _evaluate_robustness.lines(robustness),
     )
 
 
-def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
+def page(job: Job, figures: dict[str, Any], subject: Subject, robustness: Found) -> dict[str, Any]:
     """The report: the verdict, then what each part has found."""
-    from toolkit.commands import _evaluate_quality
+    from toolkit.commands import _evaluate_quality, _evaluate_robustness
     from toolkit.reports import language
 
     say = language.speaker(job.config.lang)
@@ -130,7 +136,8 @@ def page(job: Job, figures: dict[str, Any], subject: Subject) -> dict[str, Any]:
                 "note": say("what inference loads"),
             },
         ],
-        "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject),
+        "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject)
+        + _evaluate_robustness.sections(say, robustness),
         "footer": job.footer(),
     }  # fmt: skip
 
