@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from toolkit.config import Input
+from toolkit.config import Bounds, Input
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ class Robustness:
         Option(metavar="DATASET", help="Others to choose the method by.", show_default="none: by energy"),
         Input("dataset"),
     ] = None
+    noise: Annotated[int, Option(metavar="ROWS", help="Try typos, or blur, on so many rows; 0: none.", min=0)] = 0
+    attack: Annotated[int, Option(metavar="ROWS", help="Attack so many rows; 0: none.", min=0)] = 0
+    synonyms: Annotated[
+        str | None,
+        Option(metavar="TABLE", help="For attacks: wordnet or a file.", show_default="the package's own"),
+        Input("path", literal="wordnet"),
+    ] = None
+    max_changed: Annotated[float, Bounds(0, 1)] = 0.2  # share of a text's words that an attack changes, one at least
+    min_similarity: Annotated[float, Bounds(0, 1)] = 0.7  # chrF of an attacked text with what it was
+    eps: Annotated[float, Bounds(0.5, 255)] = 4.0  # of 255: what an attack changes of a pixel value
+    attack_steps: Annotated[int, Bounds(1, 1000)] = 10  # of gradients on images
+    attack_queries: Annotated[int, Bounds(1, 100_000)] = 500  # for each image where there are no gradients
 
 
 @dataclass(kw_only=True)
@@ -40,14 +52,14 @@ class Found:
 
 def plan(job: Job) -> dict[str, int]:
     """Check what the options name; how many rows are tried, by option."""
-    from toolkit.commands import _evaluate_ood
+    from toolkit.commands import _evaluate_attack, _evaluate_ood
 
-    return _evaluate_ood.plan(job)
+    return _evaluate_ood.plan(job) | _evaluate_attack.plan(job)
 
 
 def measure(job: Job, subject: Subject) -> Found:
     """What the options ask for."""
-    from toolkit.commands import _evaluate_ood
+    from toolkit.commands import _evaluate_attack, _evaluate_noise, _evaluate_ood
     from toolkit.evaluation.robustness import selective
 
     found = Found()
@@ -56,25 +68,38 @@ def measure(job: Job, subject: Subject) -> Found:
     if "ood" in job.kept:
         found.parts["ood"] = _evaluate_ood.measure(job, subject)
         found.figures["ood"] = found.parts["ood"].figures
+    if job.config.robustness.noise:
+        found.figures["noise"] = _evaluate_noise.measure(job, subject)
+    if job.config.robustness.attack:
+        found.parts["attack"] = _evaluate_attack.measure(job, subject)
+        found.figures["attack"] = found.parts["attack"].figures
     return found
 
 
 def lines(found: Found) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    from toolkit.commands import _evaluate_ood
+    from toolkit.commands import _evaluate_attack, _evaluate_noise, _evaluate_ood
 
-    figures = found.figures
-    kept = figures["selective"]["accuracy_at_80"]
+    figures, kept = found.figures, found.figures["selective"]["accuracy_at_80"]
     out = [("accuracy on the surest 80%", f"{kept['value']:.4f}", f"{kept['low']:.4f} to {kept['high']:.4f}")]
-    return out + (_evaluate_ood.lines(figures["ood"]) if "ood" in figures else [])
+    for name, part in (("ood", _evaluate_ood), ("noise", _evaluate_noise), ("attack", _evaluate_attack)):
+        if name in figures:
+            out += part.lines(figures[name])
+    return out
 
 
-def sections(say: Say, found: Found) -> list[dict[str, Any]]:
-    """Of the report, in the order of the options."""
-    from toolkit.commands import _evaluate_ood
+def sections(say: Say, found: Found, names: list[str]) -> list[dict[str, Any]]:
+    """Of the report. names: of the classes."""
+    from toolkit.commands import _evaluate_attack, _evaluate_noise, _evaluate_ood
 
     out = _selective(say, found)
-    return out + (_evaluate_ood.sections(say, found.parts["ood"]) if "ood" in found.parts else [])
+    if "ood" in found.parts:
+        out += _evaluate_ood.sections(say, found.parts["ood"])
+    if "noise" in found.figures:
+        out += _evaluate_noise.sections(say, found.figures["noise"])
+    if "attack" in found.parts:
+        out += _evaluate_attack.sections(say, found.parts["attack"], names)
+    return out
 
 
 def _selective(say: Say, found: Found) -> list[dict[str, Any]]:

@@ -137,7 +137,7 @@ def page(job: Job, figures: dict[str, Any], subject: Subject, robustness: Found)
             },
         ],
         "sections": _evaluate_quality.sections(say, figures["quality"], figures["per_class"], subject)
-        + _evaluate_robustness.sections(say, robustness),
+        + _evaluate_robustness.sections(say, robustness, subject.names),
         "footer": job.footer(),
     }  # fmt: skip
 

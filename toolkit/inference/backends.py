@@ -51,6 +51,18 @@ class Torch:
 
     alone = __call__
 
+    def gradient(self, batch: Batch, name: str, labels: Any) -> Any:
+        """Of each row's cross-entropy by the input of this name, float32 in its shape; not of INT8 weights."""
+        import torch
+
+        inputs = {key: torch.from_numpy(values).to(self.device) for key, values in batch.items()}
+        inputs[name].requires_grad_()
+        with torch.enable_grad():
+            loss = torch.nn.functional.cross_entropy(
+                self.model(**inputs).logits.float(), torch.as_tensor(labels, device=self.device), reduction="sum"
+            )
+        return torch.autograd.grad(loss, inputs[name])[0].float().cpu().numpy()
+
 
 class Inside(Torch):
     """A torch model's logits and, to the right of them, what its last linear layer reads of each row: its features.

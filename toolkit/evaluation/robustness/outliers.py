@@ -63,7 +63,7 @@ def max_softmax(seen: Seen) -> Array:
 
 
 def energy(seen: Seen) -> Array:
-    """The negative free energy of the logits (Liu et al., 2020); of several classes a row the sum (Wang et al., 2021)."""
+    """Minus the free energy of the logits (Liu et al., 2020); of several classes a row the sum (Wang et al., 2021)."""
     return np.logaddexp(0, seen.logits).sum(1) if seen.several else np.logaddexp.reduce(seen.logits, axis=1)
 
 
