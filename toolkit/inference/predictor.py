@@ -46,7 +46,9 @@ class Predictor:
         """What the model answers, float64 (contents, classes)."""
         out, lost = np.zeros((len(contents), len(self.names))), 0
         answers = self._answers(contents, batch_size)
-        for (places, rows), found in console.track(answers, label, -(-len(contents) // batch_size)):
+        if label:
+            answers = console.track(answers, label, -(-len(contents) // batch_size))
+        for (places, rows), found in answers:
             if out.shape[1] != found.shape[1]:  # features stand beside the logits
                 out = np.zeros((len(contents), found.shape[1]))
             out[places] = found

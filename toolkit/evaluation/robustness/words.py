@@ -49,7 +49,7 @@ def _letters(word: str) -> list[str]:
         before, letter, after = word[:i], word[i], word[i + 1 :]
         out += [before + after, before + letter + letter + after]
         out += [before + in_case_of(letter, key) + after for key in _beside(letter.lower())]
-        out += [before + after[0] + letter + after[1:]] * bool(after)
+        out.append(before + after[:1] + letter + after[1:])
     return out
 
 
