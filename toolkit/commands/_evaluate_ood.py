@@ -228,7 +228,7 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
             "table": {
                 "columns": columns + [say("AUROC on validation")] * bool(held),
                 "rows": [
-                    [name, f["auroc"], f["aupr"], f["fpr95"]] + [held[name]] * bool(held)
+                    [name, f["auroc"], f["aupr"], f["fpr95"], *([held[name]] if held else [])]
                     for name, f in figures["methods"].items()
                 ],
                 "note": say("AUPR: rows from elsewhere are what is looked for. Intervals: DeLong; bootstrap."),

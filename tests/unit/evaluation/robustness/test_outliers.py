@@ -47,7 +47,7 @@ def test_mahalanobis_is_the_distance():
     away = OUTSIDE.features[:, None] - means
     squares = np.einsum("rci,ij,rcj->rc", away, precision, away)
     assert outliers.mahalanobis(means, precision)(OUTSIDE) == pytest.approx(-squares.min(1))
-    assert np.allclose(means, [TRAIN.features[LABELS == c].mean(0) for c in range(3)])
+    assert np.allclose(means, [TRAIN.features[c == LABELS].mean(0) for c in range(3)])
 
 
 def test_neighbours_count_themselves_first():
