@@ -78,8 +78,11 @@ def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:
                 }
             ],
             "table": {
-                "columns": [say("noise"), say("mean drop"), *(say("strength {n}", n=n) for n in steps[1:])],
-                "rows": [[titles[name], of["drop"], *of["accuracy"]] for name, of in kinds.items()],
+                "columns": [say("strength"), *(titles[name] for name in kinds)],
+                "rows": [
+                    *([str(n), *(of["accuracy"][n - 1] for of in kinds.values())] for n in steps[1:]),
+                    [say("mean drop"), *(of["drop"] for of in kinds.values())],
+                ],
             },
         }
     ]  # fmt: skip

@@ -192,6 +192,7 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
     )
     fitted = say("Methods of the features are fitted on {rows} training rows.", rows=figures["fitted_rows"])
     held = figures["validation_auroc"] or {}
+    compared = dict.fromkeys(["max_softmax", DEFAULT, figures["method"]])
     columns = [say("method"), "AUROC", "AUPR", say("FPR at 95% TPR")]
     return [
         {
@@ -211,7 +212,7 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
                     "caption": say("Share of the test rows that pass, by the share of the rows from elsewhere that do"),
                     "figure": curves.line(
                         grid.tolist(),
-                        {name: np.interp(grid, *curve).tolist() for name, curve in found.curves.items()},
+                        {name: np.interp(grid, *found.curves[name]).tolist() for name in compared},
                         xlabel=say("from elsewhere, passed"),
                         ylabel=say("test rows, passed"),
                     ),

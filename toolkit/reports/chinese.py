@@ -84,8 +84,6 @@ CHINESE = {
     "blur": "模糊",
     "brightness": "亮度",
     "strength": "强度",
-    "strength {n}": "强度 {n}",
-    "noise": "噪声",
     "mean drop": "平均下降",
     "Accuracy at each strength of noise; 0 is the rows as they are": "各噪声强度下的准确率；0 表示原样本",
     "Attacks": "对抗攻击",

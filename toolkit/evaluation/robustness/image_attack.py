@@ -67,7 +67,7 @@ def square(images: Array, labels: Array, ask: Ask, eps: float, queries: int, see
 def _area(query: int, queries: int) -> float:
     """The share of an image that a square covers."""
     done = query / queries * 10_000
-    return SHARE / 2 ** sum(done > at for at in HALVINGS)
+    return SHARE * 0.5 ** sum(done > at for at in HALVINGS)
 
 
 def _margins(probabilities: Array, labels: Array) -> Array:

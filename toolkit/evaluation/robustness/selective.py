@@ -29,7 +29,7 @@ def measure(confidence: Array, right: Array, seed: int) -> dict[str, Any]:
     drawn = rng.multinomial(rows.sum(), shares, size=RESAMPLES)
     hits, misses = np.split(drawn, 2, axis=1)
     exact = [part[None] for part in _cells(confidence, right)]
-    out = {
+    out: dict[str, Any] = {
         "aurc": estimate(float(aurc(*exact)[0]), aurc(hits + misses, misses)),
         "excess_aurc": estimate(float(excess(*exact)[0]), excess(hits + misses, misses)),
     }
