@@ -85,6 +85,21 @@ def model(shared: Path, split: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student of half the model's width, with the model's tokenizer and random weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("narrow") / "student"
+    config = AutoConfig.from_pretrained(model)
+    config.update({"embedding_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2})
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def evaluation(shared: Path, split: Path, model: Path) -> Path:
     """An evaluation of the model on the test split."""
     with _alone(shared):

@@ -1,29 +1,36 @@
 """The chain of prune, distill and quantize beside what else makes a model fast here: same rows, one run, in turns.
 
-Use: compress.py DATA MODEL OUT [--names trec sst2 banking77] [--markdown FILE]
+Use: compress.py DATA MODEL OUT [--names trec sst2 banking77 resnet vit] [--markdown FILE]
 
-DATA holds a folder of each name, MODEL is a pretrained encoder. For each data set the model is fine-tuned, made small
-by `scripts/pipelines/compress.sh`, and by the others: ONNX Runtime's dynamic INT8, NNCF's INT8 alone, and its first
-layers fine-tuned. What is finished under OUT stays: a second call only measures. Then all models of a data set are
-timed in turns in one process by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows.
-Accuracy lost is paired with the fine-tuned model, over the test rows of all data sets together in the last table.
+DATA holds a folder of each data set, MODEL is a pretrained encoder. For each data set of texts the model is fine-tuned,
+made small by `scripts/pipelines/compress.sh`, and by the others: ONNX Runtime's dynamic INT8 and NNCF's INT8 of the
+graph as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned. `resnet`
+and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before it. What is
+finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in one process
+by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is paired with
+the fine-tuned model, over the test rows of all data sets of texts together in the last table.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+import toolkit
 from toolkit import inputs
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.commands import _models
-from toolkit.data.options import ColumnOptions
+from toolkit.compression.quantize import tracing
+from toolkit.data.options import ContentOptions
 from toolkit.evaluation import statistics
 from toolkit.inference import timing
 
@@ -31,19 +38,26 @@ FINETUNE = {
     "trec": "--lr 2e-4 --epochs 6 --batch-size 16",
     "sst2": "--lr 2e-4 --epochs 5 --batch-size 64",
     "banking77": "--lr 3e-4 --epochs 10",
+    "resnet": "--model builtin:image-tiny --flip --epochs 30 --patience 0",
+    "vit": "--model builtin:vit-tiny --flip --epochs 30 --patience 0",
 }
+# What the script is told of each, chosen on validation.
+CHAIN = {
+    "trec": {"EPOCHS": "6", "LEARN": "--lr 3e-4 --spans 2 --patience 0"},
+    "sst2": {"CUT": "--layers 5 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 4 --patience 0"},
+    "banking77": {"LEARN": "--lr 3e-4 --patience 0"},
+}
+NARROW = {"resnet": "--channels 0.25", "vit": "--ffn 0.5"}  # of images, with the usual recovery
 SHORT = "--layers 3 --no-recover"  # what is fine-tuned plainly
-FLOAT, OURS = "float32, PyTorch", "prune, distill, quantize"
-FOLDERS = {
-    FLOAT: "finetune",
-    "ONNX Runtime, dynamic INT8": "onnx",
-    "NNCF, INT8 alone": "int8",
+FLOAT, ORT, NNCF, OURS = "float32, PyTorch", "ONNX Runtime, INT8", "NNCF, INT8", "prune, distill, quantize"
+SINGLE = {FLOAT: "finetune", ORT: "onnx", NNCF: "nncf", "quantize": "int8", "quantize, qat": "qat"}
+TEXTS = SINGLE | {
     "3 layers, fine-tuned": "short",
     "… in INT8": "short-int8",
     "distilled, float32": "small/distill",
     OURS: "small/quantize",
 }
-PEERS = ("ONNX Runtime, dynamic INT8", "NNCF, INT8 alone")
+IMAGES = SINGLE | {"pruned": "narrow", "prune, quantize": "narrow-int8"}
 COLUMNS = ("", "parameters", "bytes", "samples/s", "times", "p50 ms", "times", "accuracy lost (95%)")
 
 
@@ -56,40 +70,58 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     given = parser.parse_args()
     for name in given.names:
-        make(given.data / name, given.model, given.out / name, FINETUNE[name])
+        make(given.data / ("clothing_images" if name in NARROW else name), given.model, given.out / name)
     found = {name: measured(given.out / name) for name in given.names}
-    text = "\n\n".join([*(f"{name}\n\n{table(figures)}" for name, figures in found.items()), pooled(found), about()])
+    texts = {name: told for name, told in found.items() if name in CHAIN}
+    parts = [
+        *(f"{name}\n\n{table(told)}" for name, told in found.items()),
+        *([pooled(texts)] if texts else []),
+        about(),
+    ]
+    text = "\n\n".join(parts)
     print(text)
     if given.markdown:
         given.markdown.write_text(text + "\n", encoding="utf-8")
 
 
-def make(data: Path, model: str, out: Path, options: str) -> None:
+def make(data: Path, model: str, out: Path) -> None:
     """Every model of a data set."""
-    chain = Path(__file__).parent.parent / "pipelines" / "compress.sh"
-    for command in (
+    chain, options = Path(__file__).parent.parent / "pipelines" / "compress.sh", FINETUNE[out.name]
+    text = out.name in CHAIN
+    first = [
         f"toolkit split {data} --out {out}/split",
-        f"toolkit finetune {out}/split --model {model} {options} --out {out}/finetune",
-        f"{chain} {out}/finetune {out}/split {out}/small",
-        f"toolkit quantize {out}/finetune --data {out}/split --backend onnx --out {out}/onnx",
+        f"toolkit finetune {out}/split {f'--model {model}' * text} {options} --out {out}/finetune",
         f"toolkit quantize {out}/finetune --data {out}/split --out {out}/int8",
+        f"toolkit quantize {out}/finetune --data {out}/split --method qat --out {out}/qat",
+    ]
+    of_texts = [
+        f"{chain} {out}/finetune {out}/split {out}/small",
         f"toolkit prune {out}/finetune --data {out}/split {SHORT} --out {out}/short-start",
         f"toolkit finetune {out}/split --model {out}/short-start {options} --out {out}/short",
         f"toolkit quantize {out}/short --data {out}/split --out {out}/short-int8",
-    ):
-        subprocess.run(command.split(), check=True)
+    ]
+    of_images = [
+        f"toolkit prune {out}/finetune --data {out}/split {NARROW.get(out.name)} --no-sensitivity --out {out}/narrow",
+        f"toolkit quantize {out}/narrow --data {out}/split --out {out}/narrow-int8",
+    ]
+    for command in first + (of_texts if text else of_images):
+        subprocess.run(command.split(), check=True, env=os.environ | CHAIN.get(out.name, {}))
+    with mock.patch.object(tracing, "in_fast_forms", return_value=contextlib.nullcontext()):  # as others trace it
+        for folder, backend in {"onnx": "onnx", "nncf": "openvino"}.items():
+            toolkit.quantize(out / "finetune", data=str(out / "split"), out=out / folder, backend=backend)
 
 
 def measured(out: Path) -> dict[str, dict[str, Any]]:
     """Of each model its size, speed, and which test rows it tells right."""
-    rows = inputs.load_dataset(inputs.resolve("data", "dataset", str(out / "split")), ColumnOptions())["test"]
+    source, folders = inputs.resolve("data", "dataset", str(out / "split")), TEXTS if out.name in CHAIN else IMAGES
+    rows = inputs.load_dataset(source, ContentOptions(), kinds=("text", "image"))["test"]
     pairs = {}
-    for name, folder in FOLDERS.items():
+    for name, folder in folders.items():
         pairs[name] = _models.predictor(inputs.resolve("source", "model", str(out / folder)), "evaluate", "cpu")
     contents = next(iter(pairs.values())).reader.contents(rows)
     speed = timing.measure(pairs, contents)
     told = {}
-    for name, folder in FOLDERS.items():
+    for name, folder in folders.items():
         labels = np.array(_models.labels_in_order(rows, pairs[name].names, str(out)))
         told[name] = speed[name] | {
             "parameters": json.loads((out / folder / "artifact.json").read_text())["metrics"]["parameters"],
@@ -120,12 +152,12 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 def pooled(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Over all data sets: what is lost, and the geometric means of the ratios to the float model."""
     lines = []
-    for name in FOLDERS:
+    for name in TEXTS:
         right, base = (np.concatenate([told[side]["right"] for told in found.values()]) for side in (name, FLOAT))
         ratios = [
             [
                 told[name]["samples_per_second"] / told[FLOAT]["samples_per_second"],
-                told[name]["samples_per_second"] / max(told[peer]["samples_per_second"] for peer in PEERS),
+                told[name]["samples_per_second"] / max(told[peer]["samples_per_second"] for peer in (ORT, NNCF)),
                 told[FLOAT]["latency_ms"]["p50"] / told[name]["latency_ms"]["p50"],
                 told[FLOAT]["bytes"] / told[name]["bytes"],
             ]

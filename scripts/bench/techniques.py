@@ -3,11 +3,11 @@
 Use: techniques.py DATA MODEL [--rows N] [--seeds 5] [--epochs 4] [--only NAME …] [--variant KEY=VALUE[,KEY=VALUE] …]
                               [--with KEY=VALUE[,KEY=VALUE]] [--log techniques.jsonl]
 
-DATA holds train.csv, test.csv and perhaps validation.csv (else a tenth of train is taken). With --rows each seed draws
-its own stratified sample of train; all techniques of a seed learn from the same rows. Each run is a line of the log as
-soon as it ends; a call with the same log goes on after the last one. The table gives the differences to training
-without any technique, with 95% intervals by Student's t over the seeds, paired: of twenty such intervals one leaves
-out zero by chance alone.
+DATA holds train.csv, test.csv and perhaps validation.csv (else a tenth of train is taken). With --rows each seed
+draws its own stratified sample of train; all techniques of a seed learn from the same rows. A rate given by --with is
+for AdamW: --find-lr and other optimizers go without. Each run is a line of the log as soon as it ends; a call with
+the same log goes on after the last one. The table gives the differences to training without any technique, with 95%
+intervals by Student's t over the seeds, paired: of twenty such intervals one leaves out zero by chance alone.
 """
 
 from __future__ import annotations
@@ -89,12 +89,18 @@ def main() -> None:
     todo = [(seed, name) for seed in range(given.seeds) for name in wanted if (name, seed) not in known]
     for seed, name in console.track(todo, "trainings"):
         with tempfile.TemporaryDirectory() as folder, console.without_notes():
-            figures = one(given, seed, common | wanted[name], Path(folder))
+            figures = one(given, seed, together(common, wanted[name]), Path(folder))
         done.append(setting | {"technique": name, "seed": seed, **figures})
         with given.log.open("a") as f:
             f.write(json.dumps(done[-1]) + "\n")
     runs = pd.DataFrame([run for run in done if setting.items() <= run.items()])
     print(table(runs, list(wanted), given.seeds))
+
+
+def together(common: dict[str, Any], technique: dict[str, Any]) -> dict[str, Any]:
+    """A common rate is AdamW's: what finds its own, or steps in another way, does not take it."""
+    own_rate = technique.keys() & {"lr", "find_lr", "optimizer"}
+    return {key: value for key, value in common.items() if key != "lr" or not own_rate} | technique
 
 
 def one(given: argparse.Namespace, seed: int, options: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import Called, pictures, raw_rows, refused, write_csv
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from unit.image_models import tiny
 
 import toolkit
@@ -23,18 +23,6 @@ ARGS = ("--epochs", 1, "--batch-size", 16, "--precision", "fp32")
 
 def read(folder: Path, name: str = "metrics.json") -> Any:
     return json.loads((folder / name).read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student of half the teacher's width, with the teacher's tokenizer and random weights."""
-    folder = tmp_path_factory.mktemp("narrow") / "student"
-    config = AutoConfig.from_pretrained(model)
-    config.update({"embedding_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2})
-    torch.manual_seed(0)
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +110,20 @@ def test_transfer_rows(call: Call, model: Path, split: Path, tmp_path: Path) -> 
     assert figures["train"]["rows"] == len(pd.read_parquet(split / "data" / "train.parquet")) + 21
     assert "up-to-date" in call(*argv, "--transfer", one, "--transfer", two, "--out", tmp_path / "a").err
     assert "another transfer.2" in call(*argv, "--transfer", one, "--transfer", one, "--out", tmp_path / "a").err
+
+
+def test_spans_of_the_texts_are_more_rows(
+    call: Call, model: Path, split: Path, vit: Path, photos: Path, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    made = toolkit.distill(model, data=str(split), student="layers:1", spans=2, out=tmp_path / "a", **FAST).artifact
+    counts, train = read(made)["transfer"], len(pd.read_parquet(split / "data" / "train.parquet"))
+    assert train < counts["rows"] <= 2 * train
+    assert sum(counts.values()) == 2 * train
+    assert read(made)["train"]["rows"] == train + counts["rows"]
+    says = ("--spans is for texts", "crop images with --crop")
+    refused(call, tmp_path, "distill", vit, "--data", photos, "--student", "layers:1", "--spans", 2, says=says)
 
 
 def test_augmented_children_of_held_out_rows(call: Call, model: Path, split: Path, tmp_path: Path) -> None:

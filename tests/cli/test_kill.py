@@ -378,21 +378,6 @@ def test_a_killed_search_goes_on_to_the_total(call: Call, split: Path, tmp_path:
     assert {p.name for p in tmp_path.iterdir()} == {"t"}
 
 
-@pytest.fixture(scope="module")
-def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student of half the teacher's width, so that maps between the two learn with it."""
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-
-    folder = tmp_path_factory.mktemp("narrow") / "student"
-    config = AutoConfig.from_pretrained(model)
-    config.update({"embedding_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1})
-    torch.manual_seed(0)
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
-    return folder
-
-
 def test_a_killed_distillation_ends_as_an_undisturbed_one(
     model: Path, narrow: Path, split: Path, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_killed_it_goes_on_and_ends_with_the_same_zeros_and_vocabulary(
     toolkit.prune(model, data=str(split), out=tmp_path / "whole", **options)
     armed(at_call("toolkit.training.watch", "Watch.on_step_end", 4), *argv, "--out", tmp_path / "p")
     assert not (tmp_path / "p").exists()
+    assert list((tmp_path / ".p.partial" / "work").glob("answers-*.f32")), "the teacher is not asked again"
     code, told = run_armed("", *argv, "--out", tmp_path / "p", number=0)
     assert code == 0, told
     assert "resuming from step 2" in told

@@ -114,6 +114,19 @@ def test_the_makefile_sees_it_so_too_and_rebuilds_only_what_changed(chain):
     assert "toolkit evaluate out/prune" in again.stdout
 
 
+def test_the_compression_chain_makes_a_smaller_product_and_its_table(chain):
+    folder, _ = chain
+    call = ["bash", str(ROOT / "scripts/pipelines/compress.sh"), "out/finetune", "out/split", "small"]
+    done = subprocess.run(call, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = ("original", "prune", "distill", "quantize")
+    found = {n: json.loads((folder / f"small/evaluate-{n}/metrics.json").read_text())["efficiency"] for n in names}
+    assert found["quantize"]["size_bytes"] < found["original"]["size_bytes"] / 3
+    assert found["distill"]["parameters"] == found["prune"]["parameters"] < found["original"]["parameters"]
+    assert "| quantized |" in (folder / "small/table.md").read_text()
+    assert (folder / "small/pareto.png").read_bytes().startswith(b"\x89PNG")
+
+
 # Images: a shorter chain
 
 

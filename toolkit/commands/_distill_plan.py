@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,13 +95,26 @@ def _transfer(job: Job, data: DatasetDict) -> list[tuple[Any, dict[str, int]]]:
 
     out: list[tuple[Any, dict[str, int]]] = []
     seen = type(data)(data)
-    for given in _repeated(job, "transfer"):
-        columns = replace(job.config.columns, label=None, label_separator=None)
-        source = inputs.load_dataset(given, columns, need_label=False, kinds=(_training.kind(data),))
-        rows, counts = transfer.chosen(source, seen, f"--transfer {given.given}")
+    for name, source in _sources(job, data):
+        rows, counts = transfer.chosen(source, seen, name)
         told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items() if value and key != "rows")
-        console.note(f"{given.given}: {len(rows)} rows to learn on" + (f"; left out: {told}" if told else ""))
+        console.note(f"{name}: {len(rows)} rows to learn on" + (f"; left out: {told}" if told else ""))
         if len(rows):
             seen["train"] = concatenate_datasets([seen["train"].select_columns(rows.column_names), rows])
         out.append((rows, counts))
     return out
+
+
+def _sources(job: Job, data: DatasetDict) -> Iterator[tuple[str, DatasetDict]]:
+    """Where more rows come from, each with the name that is told of it."""
+    from toolkit.compression.distill import transfer
+
+    config, kind = job.config, _training.kind(data)
+    for given in _repeated(job, "transfer"):
+        columns = replace(config.columns, label=None, label_separator=None)
+        source = inputs.load_dataset(given, columns, need_label=False, kinds=(kind,))
+        yield f"--transfer {given.given}", source
+    if config.spans:
+        if kind != "text":
+            raise ToolkitError("--spans is for texts", "crop images with --crop")
+        yield f"--spans {config.spans}", transfer.spans(data["train"], config.spans, config.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit import ranks
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _taught(job: Job, bench: Bench, rows: Any, train: Any) -> Any:
         teacher, processor = models.load(given.path)
         task = _training.bind(task.reader.kind, teacher, processor)
         encoded, own = task.encode(train), models.labels(given.path) or []
-    logits = distill.teacher_logits(teacher, task, encoded, bench.device)
+    kept = job.work / f"answers-{ranks.rank()}.f32"
+    logits = distill.teacher_logits(teacher, task, encoded, bench.device, kept=kept)
     return distill.with_teacher(rows, logits[:, [own.index(name) for name in bench.names]])
 
 

@@ -48,6 +48,10 @@ class DistillConfig(Config):
         Option(metavar="DATASET", help="More rows, whose labels are not read; may be repeated."),
         Input("dataset"),
     ] = None
+    spans: Annotated[
+        int,
+        Option(help="Runs of words of each text as more rows, so many a text; the teacher tells all of them.", min=0),
+    ] = 0
     lesson: Lesson = field(default_factory=Lesson)
     train: TrainConfig = field(default_factory=TrainConfig)
 

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,10 +89,10 @@ def _run(engine: Any) -> Curve:
     with torch.random.fork_rng(), console.progress("finding the learning rate", STEPS) as advance:
         try:
             optimizer = engine.create_optimizer()
-            for i, batch in zip(range(STEPS), _batches(engine), strict=False):
+            for i, batches in zip(range(STEPS), _batches(engine), strict=False):
                 rate = low * (high / low) ** (i / (STEPS - 1))
                 _set_rate(engine, optimizer, rate)
-                losses.append(_step(engine, optimizer, batch))
+                losses.append(_step(engine, optimizer, batches))
                 rates.append(rate)
                 mean = smoothed(losses)
                 advance(1, f"rate {rate:.1e} loss {mean[-1]:.3g}")
@@ -107,12 +108,14 @@ def _run(engine: Any) -> Curve:
     return Curve(rates[:kept], smoothed(losses[:kept]))
 
 
-def _batches(engine: Any) -> Iterator[Any]:
-    """Epoch after epoch, as the training will see them."""
-    loader, epoch = engine.get_train_dataloader(), 0
+def _batches(engine: Any) -> Iterator[list[Any]]:
+    """Those of each step, epoch after epoch, as the training will see them."""
+    loader, epoch, together = engine.get_train_dataloader(), 0, engine.args.gradient_accumulation_steps
     while True:
         engine.batches.set_epoch(epoch)
-        yield from loader
+        left = iter(loader)
+        while of_step := list(islice(left, together)):
+            yield of_step
         epoch += 1
 
 
@@ -128,15 +131,16 @@ def _set_rate(engine: Any, optimizer: Any, rate: float) -> None:
         group["lr"] = rate * shares[group["part"]]
 
 
-def _step(engine: Any, optimizer: Any, batch: Any) -> float:
+def _step(engine: Any, optimizer: Any, batches: list[Any]) -> float:
     """One step of the optimizer; gives the loss before it."""
     engine.model.train()
     total = torch.zeros((), device=engine.args.device)
-    for piece, share in engine.pieces.cut(engine._prepare_inputs(batch)):
-        with engine.accelerator.autocast():
-            loss = engine.compute_loss(engine.model, piece) * share
-        loss.backward()
-        total += loss.detach()
+    for batch in batches:
+        for piece, share in engine.pieces.cut(engine._prepare_inputs(batch)):
+            with engine.accelerator.autocast():
+                loss = engine.compute_loss(engine.model, piece) * share / len(batches)
+            loss.backward()
+            total += loss.detach()
     if engine.args.max_grad_norm:
         engine._clip_grad_norm(engine.model)
     optimizer.step()

@@ -43,13 +43,26 @@ def quick(model: Any, logits_only: bool) -> Iterator[None]:
             _register()
             undo.callback(model.set_attn_implementation, attention)
             model.set_attn_implementation(ATTENTION)
-            last = getattr(getattr(model.base_model, "encoder", None), "layer", [None])[-1]
-            classifies = type(model).__name__.endswith("ForSequenceClassification")
-            plain = type(last).__name__ in READ_FIRST and not last.is_decoder and "forward" not in vars(last)
-            if logits_only and classifies and plain:
-                last.forward = partial(first_token, last)
-                undo.callback(delattr, last, "forward")
+        if logits_only:
+            undo.enter_context(first_token_alone(model))
         yield
+
+
+@contextmanager
+def first_token_alone(model: Any) -> Iterator[None]:
+    """Inside, the last layer of a classifier that reads nothing else of it computes the first token alone."""
+    last = getattr(getattr(model.base_model, "encoder", None), "layer", [None])[-1]
+    classifies = type(model).__name__.endswith("ForSequenceClassification")
+    fused = getattr(model.config, "_attn_implementation", None) in ("sdpa", ATTENTION)
+    plain = type(last).__name__ in READ_FIRST and not last.is_decoder and "forward" not in vars(last)
+    if not (classifies and fused and plain):
+        yield
+        return
+    last.forward = partial(first_token, last)
+    try:
+        yield
+    finally:
+        del last.forward
 
 
 def noise(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
@@ -140,15 +153,17 @@ def first_token(layer: Any, hidden: torch.Tensor, mask: Any = None, *given: Any,
 
     Keys and values are of all tokens, so that it is the same as in the whole result.
     """
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
     own, first = layer.attention.self, hidden[:, :1]
-    shape = (len(hidden), -1, own.num_attention_heads, own.attention_head_size)
     query, key, value = (
-        part(read).view(shape).transpose(1, 2)
+        part(read).view(*read.shape[:-1], -1, own.attention_head_size).transpose(1, 2)
         for part, read in ((own.query, first), (own.key, hidden), (own.value, hidden))
     )
     p = own.dropout.p if layer.training else 0.0
     mask = mask if mask is None else mask[:, :, :1]
-    out, _ = attention(own, query, key, value, mask, dropout=p, scaling=own.scaling)
+    attend = ALL_ATTENTION_FUNCTIONS[own.config._attn_implementation]
+    out, _ = attend(own, query, key, value, mask, dropout=p, scaling=own.scaling)
     hidden = layer.attention.output(out.flatten(2), first)
     result: torch.Tensor = layer.output(layer.intermediate(hidden), hidden)
     return result

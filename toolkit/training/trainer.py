@@ -165,7 +165,7 @@ def validate(model: Any, task: Task, validation: Encoded) -> dict[str, Any]:
 
 def answers(model: Any, task: Task, rows: Encoded) -> tuple[Any, Any]:
     """What the model says of the rows, and what is right: arrays (rows, …), as `Task.answers` has them."""
-    batches = [task.collate(rows[i : i + 64]) for i in range(0, len(rows), 64)]
+    batches = (task.collate(rows[i : i + 64]) for i in range(0, len(rows), 64))
     model.eval()
     with torch.inference_mode():
         told = [task.answers(model, batch) for batch in batches]

@@ -49,6 +49,17 @@ def test_the_run_stops_at_divergence_and_a_tenth_of_the_best_rate_is_taken(start
     assert figures["train"]["learning_rate"] == pytest.approx(1e-3, rel=0.2)
 
 
+def test_a_step_is_of_as_many_batches_as_in_training(start, tmp_path, monkeypatch):
+    seen, step = [], find_lr._step
+    monkeypatch.setattr(
+        find_lr, "_step", lambda engine, optimizer, given: seen.append(given) or step(engine, optimizer, given)
+    )
+    trained(start, tmp_path, batch_size=4, optim=Optim(find_lr=True, accumulate=3))
+    assert [len(batches) for batches in seen[:6]] == [3, 3, 3, 3, 3, 1], "64 rows are 16 batches"
+    noted = json.loads((tmp_path / find_lr.FILE).read_text())
+    assert noted["losses"][0] == pytest.approx(0.7, abs=0.2), "the mean of the batches, not their sum"
+
+
 def test_a_resumed_training_keeps_its_rate(start, tmp_path):
     (tmp_path / find_lr.FILE).write_text(json.dumps({"rate": 1.25e-4, "rates": [], "losses": []}))
     figures, _ = trained(start, tmp_path, optim=Optim(find_lr=True))

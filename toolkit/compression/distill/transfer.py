@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data import columns, content, near, roles
+from toolkit import console
+from toolkit.data import columns, content, near, roles, text
 from toolkit.data.split import check_children
 from toolkit.errors import ToolkitError
 
@@ -47,6 +50,40 @@ def chosen(source: DatasetDict, data: DatasetDict, name: str) -> tuple[Any, dict
     counts = {"empty": ~full, "near_held_out": full & ~far, "repeated": far & ~fresh}
     rows = source["train"].select(np.flatnonzero(fresh)).select_columns(["id", *compared])
     return rows, {"rows": len(rows)} | {why: int(which.sum()) for why, which in counts.items()}
+
+
+def spans(rows: Any, count: int, seed: int) -> DatasetDict:
+    """Random runs of words of each row's texts as a source of its own, `count` a row.
+
+    A small student learns from what the teacher says of parts what it would not find in whole texts (the sentences of
+    the Stanford Sentiment Treebank come with the labels of all their phrases for this reason; Socher et al., 2013). A
+    text of fewer than three words stays whole, which `chosen` then leaves out as repeated.
+    """
+    from datasets import Dataset, DatasetDict
+
+    rng, made = Random(seed), {name: list[str]() for name in ["id", *roles.compared(rows.column_names)]}
+    for row in console.track(rows.select_columns([*made]), "spans"):
+        ways = {name: _cutter(value, rng) for name, value in row.items() if name != "id"}
+        for number in range(count):
+            made["id"].append(f"{row['id']}:{number}")
+            for name, cut in ways.items():
+                made[name].append(cut())
+    return DatasetDict({"train": Dataset.from_dict(made)})
+
+
+def _cutter(whole: str, rng: Random) -> Callable[[], str]:
+    """Draws a run of two words or more, but not of all."""
+    tokens = text.tokens(whole)
+    words = [i for i, token in enumerate(tokens) if token[0].isalnum()]
+
+    def draw() -> str:
+        if len(words) < 3:
+            return whole
+        length = rng.randint(2, len(words) - 1)
+        first = rng.randint(0, len(words) - length)
+        return "".join(tokens[words[first] : words[first + length - 1] + 1])
+
+    return draw
 
 
 def _near(new: Any, held_out: list[Any]) -> Any:

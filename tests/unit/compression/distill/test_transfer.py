@@ -2,6 +2,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from toolkit.compression.distill import transfer
+from toolkit.data import text
 from toolkit.errors import ToolkitError
 
 SAME = "the courier left the parcel at the door of the neighbour on Monday"
@@ -54,3 +55,22 @@ def test_sources_that_do_not_fit():
         transfer.chosen(more(OTHER, text_pair=[SAME]), DATA, "x")
     with pytest.raises(ToolkitError, match="x has no train split"):
         transfer.chosen(DatasetDict(test=more(OTHER)["train"]), DATA, "x")
+
+
+def test_spans_are_runs_of_words_of_the_texts():
+    texts = {"row-0": "the screen broke after two days", "row-1": "屏幕两天之后就坏了", "row-2": "thank you"}
+    found = transfer.spans(labelled(*texts.values()), 3, seed=0)["train"]
+    assert found.column_names == ["id", "text"]
+    assert found["id"] == [f"{row}:{number}" for row in texts for number in range(3)]
+    for id_, span in zip(found["id"], found["text"], strict=True):
+        whole = texts[id_.split(":")[0]]
+        assert span in whole
+        if whole == "thank you":
+            assert span == whole
+        else:
+            assert span != whole
+            assert len(text.words(span)) >= 2
+            assert set(text.words(span)) <= set(text.words(whole)), "no word is cut in two"
+    assert len(set(found["text"])) > 4
+    again = transfer.spans(labelled(*texts.values()), 3, seed=0)["train"]
+    assert again["text"] == found["text"] != transfer.spans(labelled(*texts.values()), 3, seed=1)["train"]["text"]

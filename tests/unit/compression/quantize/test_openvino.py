@@ -28,6 +28,16 @@ def test_openvino_answers_as_torch_does_and_int8_nearly_so(kind, capsys):
     assert not isinstance(sys.stdout, io.StringIO)
 
 
+@pytest.mark.parametrize(("kind", "alone"), [("bert", 4), ("roberta", 4), ("vit", 0)])
+def test_the_last_layer_of_a_text_classifier_is_for_the_first_token_alone(kind, alone):
+    """Its query, attention's output and both feed-forward products; keys and values are of all tokens."""
+    rows = batch(kind)
+    graph = openvino.convert(make(kind), rows)
+    graph.reshape({port: values.shape for port, values in zip(graph.inputs, rows.values(), strict=True)})
+    shapes = [list(node.get_output_shape(0)) for node in graph.get_ops() if node.get_type_name() == "MatMul"]
+    assert sum(len(shape) == 3 and shape[1] == 1 for shape in shapes) == alone
+
+
 @pytest.mark.parametrize("bits", [8, 4])
 def test_weights_alone_take_as_many_bits(bits):
     model, rows = make("bert"), batch("bert")
