@@ -2,9 +2,9 @@
 
 Use: attack.py DATA MODEL [--rows 2000] [--test-rows 400] [--attack 200] [--copies 2] [--epochs 2] [--seed 0]
 
-DATA is a dataset artifact with train, validation and test; MODEL a pretrained encoder. It is fine-tuned twice with equal
-options and for as many steps: on a sample of the training rows, and on these with children that have synonyms and
-slips of the hand. Both are attacked on the same rows of test, with WordNet's synonyms beside our own.
+DATA is a dataset artifact with train, validation and test; MODEL a pretrained encoder. It is fine-tuned twice with
+equal options and for as many steps: on a sample of the training rows, and on these with children that have synonyms
+and slips of the hand. Both are attacked on the same rows of test, with WordNet's synonyms beside our own.
 """
 
 from __future__ import annotations
