@@ -152,6 +152,21 @@ def test_images(photos: Path, sees: Path, tmp_path: Path) -> None:
     assert measured(weak.artifact)["attack"]["success"]["value"] <= found["attack"]["success"]["value"]
 
 
+def test_a_converted_model_has_no_gradients_and_no_features(photos: Path, sees: Path, tmp_path: Path) -> None:
+    data = {"data": str(photos)}
+    made = toolkit.quantize(sees, out=tmp_path / "q", method="fp16", **data)
+    pictures(tmp_path / "other")
+    found = toolkit.evaluate(
+        made.artifact, out=tmp_path / "e", attack=6, attack_queries=20, eps=40.0, ood=str(tmp_path / "other"), **data
+    )
+    robustness = measured(found.artifact)
+    assert {*robustness["attack"]["methods"]} == {"square"}
+    assert 1 <= robustness["attack"]["methods"]["square"]["queries"] <= 20
+    assert [*robustness["ood"]["methods"]] == ["max_softmax", "energy"]
+    told = json.loads((found.artifact / "artifact.json").read_text(encoding="utf-8"))["warnings"]
+    assert any("does not show the model's features" in line for line in told)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -122,14 +122,18 @@ def _told(rows: list[Attacked]) -> tuple[Any, dict[str, Any]]:
 def _images(job: Job, subject: Subject, right: Any) -> tuple[Methods, dict[str, Any], Attack]:
     import numpy as np
 
+    from toolkit.reading.image import ImageReader
+
     predictor, labels, seed = subject.predictor, subject.labels[right], job.config.seed
+    reader = predictor.reader
+    assert isinstance(reader, ImageReader)
     attacks, size = _of_images(job, subject), max(1, job.config.batch_size)
     lost: dict[str, list[bool]] = {name: [] for name in attacks}
     queries: dict[str, list[float]] = {name: [] for name in attacks}
     shown: list[tuple[Any, Any]] = []
     for start in console.track(range(0, len(right), size), "attacking images"):
         here = slice(start, start + size)
-        images = np.stack([predictor.reader.pixels(subject.contents[i]) for i in right[here]])
+        images = np.stack([reader.pixels(subject.contents[i]) for i in right[here]])
         for name, run in attacks.items():
             made, asked = run(images, labels[here], seed + start)
             fooled = predictor.probabilities(list(made), size).argmax(1) != labels[here]
@@ -147,10 +151,13 @@ def _of_images(job: Job, subject: Subject) -> dict[str, Callable[[Any, Any, int]
     """name -> (images, labels, seed) -> attacked images, and how often the model is asked for each."""
     from toolkit.artifacts import model as models
     from toolkit.evaluation.robustness import image_attack
+    from toolkit.inference.backends import Torch
+    from toolkit.reading.image import ImageReader
 
     options, predictor = job.config.robustness, subject.predictor
-    reader, eps, steps = predictor.reader, options.eps, options.attack_steps
+    reader, backend, eps, steps = predictor.reader, predictor.backend, options.eps, options.attack_steps
     assert subject.given.path is not None
+    assert isinstance(reader, ImageReader)
     if models.backend(subject.given.path) != "torch":
 
         def ask(pixels: Any) -> Any:
@@ -158,8 +165,10 @@ def _of_images(job: Job, subject: Subject) -> dict[str, Callable[[Any, Any, int]
 
         return {"square": lambda x, y, seed: image_attack.square(x, y, ask, eps, options.attack_queries, seed)}
 
+    assert isinstance(backend, Torch)
+
     def gradient(pixels: Any, labels: Any) -> Any:
-        found = predictor.backend.gradient({"pixel_values": reader.values(pixels)}, "pixel_values", labels)
+        found = backend.gradient({"pixel_values": reader.values(pixels)}, "pixel_values", labels)
         return found.transpose(0, 2, 3, 1) * reader.factor.reshape(reader.shape[1:])
 
     return {
@@ -188,10 +197,10 @@ def _sheet(pairs: list[tuple[Any, Any]]) -> bytes | None:
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    constraint = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in figures["constraint"].items())
-    out = [("accuracy under attack", *_shown(figures["accuracy"])), ("attack success", *_shown(figures["success"]))]
-    out += [(f"  by {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
-    return [(f"{out[0][0]} ({constraint})", *out[0][1:]), *out[1:]]
+    bounds = [f"{name.replace('_', ' ')} {value:g}" for name, value in figures["constraint"].items()]
+    out = [("attack, constraint", bounds[0], " ".join(bounds[1:]))]
+    out += [("accuracy under attack", *_shown(figures["accuracy"])), ("attack success", *_shown(figures["success"]))]
+    return out + [(f"  by {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
 
 
 def _shown(figure: dict[str, Any]) -> tuple[str, str]:

@@ -18,19 +18,20 @@ def measure(job: Job, subject: Subject) -> dict[str, Any]:
     from toolkit import console
     from toolkit.commands import _models
     from toolkit.evaluation.robustness import noise
+    from toolkit.reading.image import ImageReader
 
     predictor, seed = subject.predictor, job.config.seed
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.permutation(len(subject.rows))[: job.config.robustness.noise])
-    kind = predictor.reader.kind
+    reader = predictor.reader
     contents = [subject.contents[i] for i in sample]
-    if kind == "image":
-        contents = [predictor.reader.pixels(picture) for picture in contents]
+    if isinstance(reader, ImageReader):
+        contents = [reader.pixels(picture) for picture in contents]
     by_kind: dict[str, list[Any]] = {}
-    tries = [(name, strength) for name in noise.KINDS[kind] for strength in range(len(noise.SHARES))]
+    tries = [(name, strength) for name in noise.KINDS[reader.kind] for strength in range(len(noise.SHARES))]
     for name, strength in console.track(tries, "noise, kinds and strengths"):
-        made = noise.noisy(contents, kind, name, strength, seed)
-        if kind == "image" or made != contents:  # Chinese texts have no case
+        made = noise.noisy(contents, reader.kind, name, strength, seed)
+        if reader.kind == "image" or made != contents:  # Chinese texts have no case
             told, _ = _models.answers(predictor.probabilities(made, job.config.batch_size), subject.several)
             right = told == subject.labels[sample]
             by_kind.setdefault(name, []).append(right.all(1) if subject.several else right)
