@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit import gates
 from toolkit.commands._evaluating import Subject
 from toolkit.step import Job
 
 Figures = dict[str, Any]
+KNOWN = dict.fromkeys(  # of one class a row or of several
+    (
+        "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "precision_micro",
+        "recall_micro", "f1_micro", "mcc", "top_3", "top_5", "auc", "average_precision", "label_ranking",
+        "hamming_loss", "log_loss", "brier", "ece", "ece_debiased",
+    ),
+    gates.INTERVAL,
+)  # fmt: skip
 TERMINAL = ("accuracy", "f1_micro", "f1_macro", "auc", "log_loss", "ece")  # the others stand in the report
 FITTED_ON = "validation"
 FITTED_ROWS = 2000  # enough for one number

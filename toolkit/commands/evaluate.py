@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from toolkit import console, gates
-from toolkit.commands import _evaluate_baseline, _evaluate_speed
+from toolkit.commands import _evaluate_baseline, _evaluate_quality, _evaluate_robustness, _evaluate_speed
 from toolkit.config import GATE, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.step import Gate, Job, Step
 
 if TYPE_CHECKING:
     from toolkit.commands._evaluate_baseline import Beside
+    from toolkit.commands._evaluate_robustness import Found
     from toolkit.commands._evaluating import Subject
 
 
@@ -25,6 +26,7 @@ class EvaluateConfig(Config):
     columns: ContentOptions = field(default_factory=ContentOptions)
     split: Annotated[str, Option(help="The split to evaluate on.")] = "test"
     batch_size: Annotated[int, Option(help="Rows a batch when predicting; timed besides 32.", min=1)] = 32
+    robustness: _evaluate_robustness.Robustness = field(default_factory=_evaluate_robustness.Robustness)
     min: Annotated[
         list[str] | None, Option(metavar="PATH=BOUND", help="Gate: least value, e.g. quality.accuracy=0.9."), GATE
     ] = None
@@ -42,8 +44,10 @@ class EvaluateConfig(Config):
 def known(config: EvaluateConfig) -> dict[str, Any]:
     """The figures that `metrics.json` will have, for gates; None: whatever the part finds."""
     return {
-        **dict.fromkeys(("rows", "quality", "per_class", "calibration", "robustness")),
+        **dict.fromkeys(("rows", "per_class", "calibration")),
+        "quality": _evaluate_quality.KNOWN,
         "efficiency": _evaluate_speed.KNOWN,
+        "robustness": _evaluate_robustness.known(config.robustness),
         "comparison": _evaluate_baseline.known(config.comparison),
     }
 
@@ -65,7 +69,8 @@ def plan(job: Job) -> dict[str, Any]:
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
     _models.labels_in_order(rows, names, job.config.data)
     _evaluate_baseline.check(job, rows, labels.is_multi(rows.features))
-    return {"rows": len(rows), "classes": len(names), "split": job.config.split}
+    tried = _evaluate_robustness.plan(job)
+    return {"rows": len(rows), "classes": len(names), "split": job.config.split} | tried
 
 
 def evaluate(job: Job) -> None:
@@ -75,16 +80,18 @@ def evaluate(job: Job) -> None:
     --max and --max-drop are gates: exit code 3 where one is not met.
     """
     from toolkit.artifacts import evaluation, manifest, report
-    from toolkit.commands import _evaluate_baseline_report, _evaluate_quality, _evaluating
+    from toolkit.commands import _evaluate_baseline_report, _evaluating
 
     subject = _evaluating.ask(job)
     efficiency = _evaluate_speed.measure(job, subject)
     measured = _evaluate_quality.measure(job, subject)
     quality = measured["quality"]
+    robustness = _evaluate_robustness.measure(job, subject)
     besides = _evaluate_baseline.read(job, subject)
     figures = {
         **measured,
         "efficiency": efficiency,
+        "robustness": robustness.figures,
         "rows": len(subject.rows),
         "split": job.config.split,
     }
@@ -100,7 +107,7 @@ def evaluate(job: Job) -> None:
         subject.chosen,
         subject.confidence,
     )
-    report.write(job.folder, page(job, figures, subject, besides))
+    report.write(job.folder, page(job, figures, subject, besides, robustness))
     (job.folder / "README.md").write_text(
         f"# Evaluation of {subject.given.title}\n\nOpen `report.html`.\n", encoding="utf-8"
     )
@@ -109,12 +116,18 @@ def evaluate(job: Job) -> None:
     console.table(
         f"{subject.given.title} on {len(subject.rows)} rows of {job.config.split}",
         ("figure", "value", "95% interval"),
-        _evaluate_quality.lines(measured) + _evaluate_speed.lines(efficiency),
+        [
+            *_evaluate_quality.lines(measured),
+            *_evaluate_speed.lines(efficiency),
+            *_evaluate_robustness.lines(robustness),
+        ],
     )
     _evaluate_baseline_report.tell(figures.get("comparison", {}))
 
 
-def page(job: Job, figures: dict[str, Any], subject: Subject, besides: list[Beside]) -> dict[str, Any]:
+def page(
+    job: Job, figures: dict[str, Any], subject: Subject, besides: list[Beside], robustness: Found
+) -> dict[str, Any]:
     """The report: the verdict, then what each part has found."""
     from toolkit.commands import _evaluate_baseline_report, _evaluate_quality_report
     from toolkit.reports import language
@@ -158,6 +171,7 @@ def page(job: Job, figures: dict[str, Any], subject: Subject, besides: list[Besi
         "sections": [
             *_evaluate_baseline_report.sections(say, compared, subject, figures, besides),
             *_evaluate_quality_report.sections(say, figures, subject),
+            *_evaluate_robustness.sections(say, robustness, subject.names),
             *_evaluate_speed.sections(say, efficiency),
         ],
         "footer": job.footer(),
@@ -173,4 +187,5 @@ STEP = Step(
     judge=judge,
     measures=True,
     takes=("text", "image"),
+    version=2,
 )

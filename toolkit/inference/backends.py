@@ -51,6 +51,54 @@ class Torch:
 
     alone = __call__
 
+    def gradient(self, batch: Batch, name: str, labels: Any) -> Any:
+        """Of each row's cross-entropy by the input of this name, float32 in its shape; not of INT8 weights."""
+        import torch
+
+        inputs = {key: torch.from_numpy(values).to(self.device) for key, values in batch.items()}
+        inputs[name].requires_grad_()
+        with torch.enable_grad():
+            loss = torch.nn.functional.cross_entropy(
+                self.model(**inputs).logits.float(), torch.as_tensor(labels, device=self.device), reduction="sum"
+            )
+        return torch.autograd.grad(loss, inputs[name])[0].float().cpu().numpy()
+
+
+class Inside(Torch):
+    """A torch model's logits and, to the right of them, what its last linear layer reads of each row: its features.
+
+    Where that layer runs on every token (decoders), those of the token whose answer the model takes.
+    """
+
+    def __init__(self, backend: Torch, head: Any) -> None:
+        self.model, self.device, self.head = backend.model, backend.device, head
+
+    def __call__(self, batch: Batch) -> Any:
+        import numpy as np
+
+        seen: list[Any] = []
+        hook = self.head.register_forward_hook(lambda layer, read, said: seen.extend([read[0], said]))
+        try:
+            logits = super().__call__(batch)
+        finally:
+            hook.remove()
+        features, said = (part.float().cpu().numpy() for part in seen)
+        if features.ndim == 3:
+            at = np.abs(said - logits[:, None]).sum(-1).argmin(1)
+            features = features[np.arange(len(at)), at]
+        return np.concatenate([logits, features], axis=1)
+
+    alone = __call__
+
+
+def inside(backend: Backend, classes: int) -> Backend | None:
+    """The backend with features beside its logits; None where it does not show them."""
+    if not isinstance(backend, Torch):
+        return None
+    layers = (m for m in backend.model.modules() if getattr(m, "out_features", None) == classes)
+    *_, head = (None, *layers)
+    return Inside(backend, head) if head is not None else None
+
 
 class OpenVino:
     """An `openvino.Model` on the processor: a core for each of several batches, or all cores on one.

@@ -10,14 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from toolkit import console, reading
 from toolkit.evaluation import metrics
-from toolkit.inference.backends import BACKENDS, Backend
+from toolkit.inference.backends import BACKENDS, Backend, inside
 from toolkit.reading import Encoded, Reader
 
 CHUNK = 16  # batches that are read at once
@@ -39,14 +39,34 @@ class Predictor:
 
     def probabilities(self, contents: Sequence[Any], batch_size: int = 32, label: str = "") -> Any:
         """Class probabilities, float64 (contents, classes), in the order of the contents (as the reader takes them)."""
+        logits = self.logits(contents, batch_size, label)
+        return metrics.sigmoid(logits) if self.several else metrics.softmax(logits)
+
+    def logits(self, contents: Sequence[Any], batch_size: int = 32, label: str = "") -> Any:
+        """What the model answers, float64 (contents, classes)."""
         out, lost = np.zeros((len(contents), len(self.names))), 0
         answers = self._answers(contents, batch_size)
-        for (places, rows), logits in console.track(answers, label, -(-len(contents) // batch_size)):
-            out[places] = metrics.sigmoid(logits) if self.several else metrics.softmax(logits)
+        if label:
+            answers = console.track(answers, label, -(-len(contents) // batch_size))
+        for (places, rows), found in answers:
+            if out.shape[1] != found.shape[1]:  # features stand beside the logits
+                out = np.zeros((len(contents), found.shape[1]))
+            out[places] = found
             lost += sum(map(self.reader.empty, rows))
         if label:
             reading.tell_empty(self.reader, lost, len(contents))
         return out
+
+    def features(self, contents: Sequence[Any], batch_size: int = 32, label: str = "") -> tuple[Any, Any | None]:
+        """Logits and what the model's last layer reads, float64 (contents, width), in one run.
+
+        None in place of the latter where the runtime does not show it (OpenVINO, ONNX).
+        """
+        backend = inside(self.backend, len(self.names))
+        if backend is None:
+            return self.logits(contents, batch_size, label), None
+        both = replace(self, backend=backend).logits(contents, batch_size, label)
+        return both[:, : len(self.names)], both[:, len(self.names) :]
 
     def _answers(self, contents: Sequence[Any], batch_size: int) -> Iterator[tuple[Batch, Any]]:
         """Each batch and its logits, float64."""

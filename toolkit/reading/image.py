@@ -104,12 +104,14 @@ class ImageReader:
         counted = console.track(read, "reading images", len(contents)) if len(contents) >= TOLD else read
         return [{"pixels": pixels} for pixels in counted]
 
-    def pixels(self, picture: Picture) -> Any:
-        """uint8 (height, width, channels).
+    def pixels(self, picture: Any) -> Any:
+        """uint8 (height, width, channels) of a Picture; what is given as pixels stays as it is.
 
         Raises:
             ToolkitError: the image cannot be read.
         """
+        if isinstance(picture, np.ndarray):
+            return picture
         try:
             return self.place(decode(picture.cell()["bytes"]).image)
         except Unreadable as e:

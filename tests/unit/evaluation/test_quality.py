@@ -90,3 +90,13 @@ def test_ten_thousand_classes_take_seconds_and_no_square_of_them():
     tracemalloc.stop()
     assert np.isfinite(each["auc"]["value"]).sum() == 100
     assert all(figure["value"] is not None for figure in found.values())
+
+
+def test_gates_know_all_figures():
+    from toolkit.commands._evaluate_quality import KNOWN
+
+    rng = np.random.default_rng(0)
+    chances = rng.dirichlet(np.ones(12), 60)
+    of_one, _ = quality.measure(rng.integers(0, 12, 60), chances, 0)
+    of_several, _ = quality.measure(rng.random((60, 12)) < 0.3, rng.random((60, 12)), 0)
+    assert of_one.keys() | of_several.keys() == KNOWN.keys()

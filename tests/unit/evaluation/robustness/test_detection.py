@@ -1,0 +1,60 @@
+"""Figures of detection against scikit-learn's, and intervals that cover."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from toolkit.evaluation.robustness import detection
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(apart: float, ties: bool) -> tuple[np.ndarray, np.ndarray]:
+    inside, outside = RNG.normal(apart, 1, 300), RNG.normal(0, 1, 200)
+    return (inside.round(1), outside.round(1)) if ties else (inside, outside)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_figures_are_scikit_learns(ties):
+    inside, outside = drawn(1.5, ties)
+    found = detection.figures(inside, outside, 0)
+    truth, scores = np.r_[np.ones(300), np.zeros(200)], np.r_[inside, outside]
+    assert found["auroc"]["value"] == pytest.approx(roc_auc_score(truth, scores))
+    assert found["aupr"]["value"] == pytest.approx(average_precision_score(1 - truth, -scores))
+    false, true, _ = roc_curve(truth, scores, drop_intermediate=False)
+    assert found["fpr95"]["value"] == pytest.approx(false[true >= 0.95 - 1e-12].min())
+    for figure in found.values():
+        assert 0 <= figure["low"] < figure["value"] < figure["high"] <= 1
+
+
+def test_delong_covers_the_truth():
+    truth = 0.8556  # P(N(1.5, 1) > N(0, 1)) = Phi(1.5 / sqrt(2))
+    rng, covered = np.random.default_rng(1), 0
+    for _ in range(400):
+        figure = detection.auroc(rng.normal(1.5, 1, 60), rng.normal(0, 1, 40))
+        covered += figure["low"] <= truth <= figure["high"]
+    assert 0.93 <= covered / 400 <= 0.975
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "value"), [([3.0, 2.0, 4.0], [1.0, 0.0], 1.0), ([1.0], [1.0], 0.5), ([0.0, 0.1], [3.0], 0.0)]
+)
+def test_few_rows_in_order_do_not_make_it_certain(inside, outside, value):
+    figure = detection.auroc(np.array(inside), np.array(outside))
+    assert figure["value"] == value
+    assert figure["high"] - figure["low"] > 0.5
+
+
+def test_many_values_are_counted_together():
+    inside, outside = RNG.normal(1, 1, 9000), RNG.normal(0, 1, 3000)
+    counts = detection.counted(inside, outside, 500)
+    assert [len(side) for side in counts] == [500, 500]
+    assert [side.sum() for side in counts] == [9000, 3000]
+    exact = detection.average_precision(*(side[None] for side in detection.counted(inside, outside)))
+    assert detection.average_precision(*(side[None] for side in counts)) == pytest.approx(exact, abs=2e-3)
+
+
+def test_the_curve_runs_from_none_to_all():
+    outside, inside = detection.curve(*drawn(1.0, ties=False))
+    assert (outside[0], inside[0], outside[-1], inside[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(inside, outside) > 0.6

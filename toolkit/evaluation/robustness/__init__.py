@@ -1,0 +1,1 @@
+"""How a classifier holds up: rows from elsewhere, attacks, noise, and abstaining. Models are asked by callables."""
