@@ -90,7 +90,7 @@ def measure(job: Job, subject: Subject) -> Outside:
     if "ood_validation" in job.kept:
         held = subject.predictor.reader.contents(job.dataset["validation"])
         sides = [_seen(job, subject, c, what) for c, what in _both(job, subject, "ood_validation", held)]
-        validation = {n: detection.auroc(*(score(s) for s in sides))["value"] for n, score in methods.items()}
+        validation = {n: detection.auroc(*map(score, sides)) for n, score in methods.items()}
         chosen = max(validation, key=validation.__getitem__)
     figures = {
         "method": chosen,
@@ -232,7 +232,7 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
                     [name, f["auroc"], f["aupr"], f["fpr95"], *([held[name]] if held else [])]
                     for name, f in figures["methods"].items()
                 ],
-                "note": say("AUPR: rows from elsewhere are what is looked for. Intervals: DeLong; bootstrap."),
+                "note": say("AUPR: rows from elsewhere are what is looked for."),
             },
         }
     ]

@@ -48,11 +48,25 @@ def measure(labels: Any, probabilities: Any) -> tuple[dict[str, Any], dict[str, 
     return whole, each
 
 
+def figures(positive: Any, score: Any) -> dict[str, dict[str, float | None]]:
+    """AUC and average precision of one score.
+
+    Args:
+        positive: boolean (rows,), some of either; score: (rows,).
+    """
+    found = one(positive, score)
+    return {name: _figure(*found[name], [positive.sum()], len(score)) for name in NAMES}
+
+
 def _figure(value: float, influence: Any, support: Any, rows: int) -> dict[str, float | None]:
-    """With its interval. Where all are in order the rows that count are those of Newcombe (2006): 4 mn / (m + n)."""
+    """With its interval. Where all are in order the rows that count are those of Newcombe (2006), 4 mn / (m + n), less 3.
+
+    Less 3, since of two and of three rows a side by his number 0.51 and 0.61 were the least AUC, while two normal
+    scores are in order by chance as often as 2.5% of the time down to 0.22 and 0.41 (now 0.21 and 0.44).
+    """
     support = np.asarray(support, dtype=float)
-    alike = 4 * len(support) ** 2 / (1 / support + 1 / (rows - support)).sum() if len(support) else 1.0
-    return statistics.from_influence(value, influence, "share", rows=alike)
+    alike = 4 * len(support) ** 2 / (1 / support + 1 / (rows - support)).sum() - 3 if len(support) else 1.0
+    return statistics.from_influence(value, influence, "share", rows=max(alike, 1.0))
 
 
 def one(positive: Any, score: Any) -> dict[str, tuple[float, Any]]:

@@ -177,9 +177,7 @@ CHINESE = {
     "test rows": "测试样本",
     "from elsewhere": "分布外样本",
     "score": "得分",
-    "AUPR: rows from elsewhere are what is looked for. Intervals: DeLong; bootstrap.": (
-        "AUPR 以分布外样本为正类。区间：AUROC 用 DeLong 方法，其余用自助法。"
-    ),
+    "AUPR: rows from elsewhere are what is looked for.": "AUPR 以分布外样本为正类。",
     "Natural noise": "自然噪声",
     "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {drop:.1%} lower, in the mean over kinds "
     "and strengths (95% interval {low:.1%} to {high:.1%}).": (

@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.statistics import RESAMPLES, estimate, wilson
+from toolkit.evaluation import ranking
+from toolkit.evaluation.statistics import RESAMPLES, estimate
 
 Array = Any  # numpy array
 Interval = dict[str, Any]
 ACCEPTED = 0.95  # share of the rows inside that a threshold lets pass
 MOST_CELLS = 5000  # values that resampling tells apart
-_Z = 1.959964
 
 
 def figures(inside: Array, outside: Array, seed: int) -> dict[str, Interval]:
-    """AUROC (DeLong), AUPR and the FPR at 95% TPR (bootstrap of either side) with 95% intervals.
+    """AUROC, AUPR and the FPR at 95% TPR (bootstrap of either side) with 95% intervals.
 
+    auroc: the share of (inside, outside) pairs in order, ties counting half.
     aupr: average precision, outside being what is looked for.
     fpr95: the share of the rows outside that pass where 95% of those inside do.
     """
@@ -25,33 +26,22 @@ def figures(inside: Array, outside: Array, seed: int) -> dict[str, Interval]:
     counts = counted(inside, outside, MOST_CELLS)
     drawn = [rng.multinomial(side.sum(), side / side.sum(), size=RESAMPLES) for side in counts]
     exact = [side[None] for side in counted(inside, outside)]
+    ranked = ranking.figures(*_looked_for(inside, outside))
     return {
-        "auroc": auroc(inside, outside),
-        "aupr": estimate(float(average_precision(*exact)[0]), average_precision(*drawn)),
+        "auroc": ranked["auc"],
+        "aupr": ranked["average_precision"],
         "fpr95": estimate(float(passed(*exact)[0]), passed(*drawn)),
     }
 
 
-def auroc(inside: Array, outside: Array) -> Interval:
-    """The share of (inside, outside) pairs in order, ties counting half, with DeLong's interval (1988).
+def auroc(inside: Array, outside: Array) -> float:
+    """The AUROC alone."""
+    return ranking.one(*_looked_for(inside, outside))["auc"][0]
 
-    By midranks (Sun & Xu, 2014), on the logit scale, which keeps it within 0 and 1. Where the variance says nothing
-    (all pairs in order, one row on a side) it is Wilson's for as many rows as the smaller side has.
-    """
-    from scipy.stats import rankdata
 
-    m, n = len(inside), len(outside)
-    ranks = rankdata(np.concatenate([inside, outside]))
-    above = (ranks[:m] - rankdata(inside)) / n  # of each row inside: the share of those outside that it beats
-    below = 1 - (ranks[m:] - rankdata(outside)) / m
-    value = float(above.mean())
-    variance = above.var(ddof=1) / m + below.var(ddof=1) / n if min(m, n) > 1 else 0.0
-    if variance == 0 or not 0 < value < 1:
-        low, high = wilson(value * min(m, n), min(m, n))  # type: ignore[arg-type]
-        return {"value": value, "low": min(low, value), "high": max(high, value)}
-    centre, half = np.log(value / (1 - value)), _Z * np.sqrt(variance) / (value * (1 - value))
-    low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
-    return {"value": value, "low": float(low), "high": float(high)}
+def _looked_for(inside: Array, outside: Array) -> tuple[Array, Array]:
+    """Rows outside as what a score is to find: which they are, and the score, (rows,) each."""
+    return np.repeat([False, True], [len(inside), len(outside)]), -np.concatenate([inside, outside])
 
 
 def counted(inside: Array, outside: Array, most: int | None = None) -> tuple[Array, Array]:
@@ -63,15 +53,12 @@ def counted(inside: Array, outside: Array, most: int | None = None) -> tuple[Arr
     return np.bincount(codes[: len(inside)], minlength=cells), np.bincount(codes[len(inside) :], minlength=cells)
 
 
-def average_precision(inside: Array, outside: Array) -> Array:
-    """(resamples,) for counts (resamples, cells); outside is found, the lowest scores first."""
-    lost, found = np.cumsum(inside, 1), np.cumsum(outside, 1)
-    precision = found / np.maximum(found + lost, 1)
-    return (precision * outside).sum(1) / outside.sum(1)
-
-
 def passed(inside: Array, outside: Array) -> Array:
-    """(resamples,) the share outside that is accepted with at least `ACCEPTED` of those inside, likewise."""
+    """The share outside that is accepted with at least `ACCEPTED` of those inside, (resamples,).
+
+    Args:
+        inside, outside: counts (resamples, cells), the lowest scores first.
+    """
     lost, stopped = np.cumsum(inside, 1), np.cumsum(outside, 1)
     fits = lost <= (1 - ACCEPTED) * inside.sum(1, keepdims=True) + 1e-9
     best = np.where(fits, stopped, 0).max(1)

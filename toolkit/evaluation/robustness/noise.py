@@ -12,7 +12,7 @@ import numpy as np
 from toolkit.data.augment.text import chinese, noise
 from toolkit.data.augment.text.eda import count, places, punctuation_insertion
 from toolkit.data.text import is_cjk, tokens
-from toolkit.evaluation.statistics import paired_difference, wilson
+from toolkit.evaluation import statistics
 
 Array = Any  # numpy array
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.4)  # of the words of a text that are changed, one at least
@@ -108,14 +108,12 @@ def figures(right: Array, by_kind: dict[str, list[Array]], seed: int) -> dict[st
 
 def drop(right: Array, under: Sequence[Array], seed: int) -> dict[str, Any]:
     """The accuracy that is lost, in the mean over the strengths."""
-    return paired_difference(np.mean(under, axis=0), right, seed)
+    return statistics.paired_difference(np.mean(under, axis=0), right, seed)
 
 
-def share(right: Array) -> dict[str, Any]:
+def share(right: Array) -> dict[str, float | None]:
     """The share that is right, with Wilson's interval."""
-    hits, rows = int(right.sum()), len(right)
-    low, high = wilson(hits, rows)
-    return {"value": hits / rows if rows else None, "low": low, "high": high}
+    return statistics.share(int(right.sum()), len(right))
 
 
 def _picture(pixels: Array) -> Any:

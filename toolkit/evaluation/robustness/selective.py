@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.statistics import RESAMPLES, estimate, wilson
+from toolkit.evaluation.statistics import RESAMPLES, estimate, share
 
 Array = Any  # numpy array
 COVERAGES = (80, 90)  # percent of the rows that are answered
@@ -36,9 +36,7 @@ def measure(confidence: Array, right: Array, seed: int) -> dict[str, Any]:
     order = np.argsort(-confidence, kind="stable")
     for percent in COVERAGES:
         kept = order[: max(1, round(percent / 100 * len(order)))]
-        hit = int(right[kept].sum())
-        low, high = wilson(hit, len(kept))
-        out[f"accuracy_at_{percent}"] = {"value": hit / len(kept), "low": low, "high": high}
+        out[f"accuracy_at_{percent}"] = share(int(right[kept].sum()), len(kept))
         out[f"confidence_at_{percent}"] = float(confidence[kept[-1]])
     return out
 

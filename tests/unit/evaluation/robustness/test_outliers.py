@@ -25,7 +25,7 @@ INSIDE, OUTSIDE = rows(200, 1)[0], rows(200, 2, np.ones((1, 8)) * 1.5)[0]
 @pytest.mark.parametrize("name", list(outliers.scores(TRAIN, LABELS)))
 def test_rows_from_elsewhere_score_less(name):
     score = outliers.scores(TRAIN, LABELS)[name]
-    assert detection.auroc(score(INSIDE), score(OUTSIDE))["value"] > 0.75
+    assert detection.auroc(score(INSIDE), score(OUTSIDE)) > 0.75
 
 
 def test_without_features_or_labels_there_are_fewer_methods():
