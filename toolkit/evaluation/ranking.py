@@ -59,7 +59,7 @@ def figures(positive: Any, score: Any) -> dict[str, dict[str, float | None]]:
 
 
 def _figure(value: float, influence: Any, support: Any, rows: int) -> dict[str, float | None]:
-    """With its interval. Where all are in order the rows that count are those of Newcombe (2006), 4 mn / (m + n), less 3.
+    """With its interval. Where all are in order, as many rows count as Newcombe (2006) says, 4 mn / (m + n), less 3.
 
     Less 3, since of two and of three rows a side by his number 0.51 and 0.61 were the least AUC, while two normal
     scores are in order by chance as often as 2.5% of the time down to 0.22 and 0.41 (now 0.21 and 0.44).
