@@ -329,9 +329,12 @@ def test_a_gate_that_is_not_met(call: Call, model: Path, split: Path, tmp_path: 
     slow = call("evaluate", model, "--data", split, "--out", out, "--max", "efficiency.latency_ms.p95=0", "--quiet")
     assert slow.code == 3
     assert slow.err.startswith("error: gate not met: efficiency.latency_ms.p95")
-    absent = call("evaluate", model, "--data", split, "--out", out, "--min", "quality.nosuch=1")
+    absent = call("evaluate", model, "--data", split, "--out", out, "--min", "per_class.nosuch.f1=0")
     assert absent.code == 3
-    assert "quality.nosuch" in absent.err
+    assert "per_class.nosuch.f1" in absent.err
+    unknown = call("evaluate", model, "--data", split, "--out", out, "--min", "quality.acuracy=0")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "quality has no figure 'acuracy': did you mean accuracy" in unknown.err
     check("artifact", read(out / "artifact.json"))
     assert call("evaluate", model, "--data", split, "--out", out).code == 0
 

@@ -42,7 +42,10 @@ def run(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_late(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop the columns that lie beyond the bound since other stages removed rows: cleaning again would drop them."""
+    """Drop the columns that lie beyond the bound since other stages removed rows: cleaning again would drop them.
+
+    And the rows that have no content without them.
+    """
     if (given.get("scaler") or {}).get("impute"):
         return {}
     dropped = _drop(rows, config, None)
@@ -50,7 +53,10 @@ def drop_late(rows: Rows, config: Any, given: Mapping[str, Any]) -> dict[str, An
         fit["columns"] = {name: values for name, values in fit["columns"].items() if name not in dropped}
         if "dropped" in fit:
             fit["dropped"] = sorted({*fit["dropped"], *dropped})
-    return {"dropped_late": dropped} if dropped else {}
+    if not dropped:
+        return {}
+    rejected = _reject(rows, config)
+    return {"dropped_late": dropped} | ({"rejected_late": rejected} if rejected else {})
 
 
 def _drop(rows: Rows, config: Any, stored: Any) -> dict[str, float]:

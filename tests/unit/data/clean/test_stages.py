@@ -232,6 +232,15 @@ def test_rows_that_a_late_column_told_apart_are_duplicates_without_it():
     assert rows.fitted["impute"]["dropped"] == ["b"]
 
 
+def test_rows_that_have_nothing_but_a_late_column_go_with_it():
+    found = {"a": [None, None, 0, 0, 0, 1], "b": ["u", "u", "u", "u", None, None], "label": ["x"] * 6}
+    rows = table_of(**found)
+    report = {stage["name"]: stage for stage in cleaned(rows, impute="none", outliers="off", max_missing=0.4)}
+    assert rows.survivors()["train"]["a"].to_pylist() == [0, 1]
+    assert report["missing"]["figures"]["rejected_late"] == {"features": 1}
+    assert sum(stage["removed"] for stage in report.values()) == 4
+
+
 def test_the_reason_is_told_where_all_rows_go():
     rows = table_of(text=[LONG, LONG + " so"], label=pa.nulls(2, pa.string()), annotations=["a", None])
     with pytest.raises(ToolkitError, match=r"all rows were removed.*most by 'missing' \(missing value: label\)"):
