@@ -2,7 +2,6 @@
 
 Use: evaluate.py predict MODEL TEXTS [--rows 20000] [--rounds 3] [--threads N]
      evaluate.py intervals [--rows 100000] [--classes 100] [--resamples 3]
-     evaluate.py errors TEXTS [--rows 100000]
      (each also: --markdown FILE)
 
 predict: the whole command (start, reading, predicting, timing, intervals, report) and a process that does nothing but
@@ -10,7 +9,6 @@ load the model and run `pipeline("text-classification")` at the batch size that 
 both in float32, in turns. TEXTS is a data set of texts; as many as a draw says are joined, so that lengths vary.
 intervals: all figures of quality; scikit-learn's figures in `scipy.stats.bootstrap`, as many resamples as given,
 stretched to 1,000; seconds of the processor, so that what else the machine does does not count.
-errors: `toolkit error-analysis` of a small model's predictions: time and peak memory.
 """
 
 from __future__ import annotations
@@ -49,12 +47,11 @@ class Spent(NamedTuple):
 
     seconds: float
     processor: float
-    peak: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["predict", "intervals", "errors"])
+    parser.add_argument("what", choices=["predict", "intervals"])
     parser.add_argument("given", nargs="*")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--classes", type=int, default=100)
@@ -68,10 +65,8 @@ def main() -> None:
             text = predict(
                 given.given[0], given.given[1], given.rows or 20_000, given.rounds, given.threads, Path(folder)
             )
-        elif given.what == "intervals":
-            text = intervals(given.rows or 100_000, given.classes, given.resamples)
         else:
-            text = errors(given.given[0], given.rows or 100_000, Path(folder))
+            text = intervals(given.rows or 100_000, given.classes, given.resamples)
     text += f"\n\n{about(given.threads)}"
     print(text)
     if given.markdown:
@@ -79,7 +74,7 @@ def main() -> None:
 
 
 def mixed(source: str, rows: int, folder: Path) -> Path:
-    """A data set whose texts are one to twenty texts joined, mostly few: a test split and a small train."""
+    """A data set whose texts are one to twenty texts joined, mostly few, as a test split."""
     import pandas as pd
 
     from toolkit import inputs
@@ -95,18 +90,15 @@ def mixed(source: str, rows: int, folder: Path) -> Path:
     table = pd.DataFrame({
         "text": [" ".join(texts[i] for i in first[:n]) for first, n in zip(firsts, counts, strict=True)],
         "label": [names[split[int(first[0])]["label"]] for first in firsts],
-        "source": np.array(["a", "b", "c"])[rng.integers(0, 3, rows)],
     })  # fmt: skip
     (folder / "data").mkdir()
     table.to_parquet(folder / "data" / "test.parquet")
-    table[:2000].to_parquet(folder / "data" / "train.parquet")
     return folder / "data"
 
 
 def predict(model: str, source: str, rows: int, rounds: int, threads: int, folder: Path) -> str:
     """Seconds of both, in turns."""
     data = mixed(source, rows, folder)
-    (data / "train.parquet").unlink()
     piped = folder / "piped.py"
     piped.write_text(PIPED, encoding="utf-8")
 
@@ -178,19 +170,6 @@ def intervals(rows: int, width: int, resamples: int) -> str:
     return markdown([f"{rows:,} rows, {width} classes", "processor's seconds", "times"], lines)
 
 
-def errors(source: str, rows: int, folder: Path) -> str:
-    """Seconds and peak memory of error-analysis on the answers of a small model that is trained here."""
-    data = mixed(source, rows, folder)
-    made = {name: str(folder / name) for name in ("model", "evaluation", "analysis")}
-    command("finetune", str(data), "--model", "builtin:text-tiny", "--epochs", "1", "--out", made["model"])
-    spent = {
-        "evaluate": command("evaluate", made["model"], "--data", str(data), "--out", made["evaluation"]),
-        "error-analysis": command("error-analysis", made["evaluation"], "--out", made["analysis"]),
-    }
-    lines = [[n, f"{s.seconds:.1f}", f"{s.processor:.1f}", f"{s.peak / 1e6:,.0f}"] for n, s in spent.items()]
-    return markdown([f"{rows:,} predictions", "seconds", "processor's seconds", "peak memory, MB"], lines)
-
-
 def command(*argv: str) -> Spent:
     return run("-m", "toolkit", *argv, "--quiet")[0]
 
@@ -206,7 +185,7 @@ def run(*argv: str) -> tuple[Spent, str]:
             raise SystemExit(f"{' '.join(argv)} ended with {process.returncode}")
         out.seek(0)
         seconds = time.perf_counter() - started
-        return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024), out.read()
+        return Spent(seconds, usage.ru_utime + usage.ru_stime), out.read()
 
 
 def told(values: list[float], digits: int = 1) -> str:
