@@ -43,7 +43,7 @@ for size in map(int, sizes.split(",")):
 
 
 class Spent(NamedTuple):
-    """Seconds, seconds of the processor (of child processes too), bytes."""
+    """Seconds, and seconds of the processor (of child processes too)."""
 
     seconds: float
     processor: float
