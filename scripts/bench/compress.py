@@ -31,7 +31,7 @@ from toolkit.artifacts import model as models
 from toolkit.commands import _models
 from toolkit.compression.quantize import tracing
 from toolkit.data.options import ContentOptions
-from toolkit.evaluation import statistics
+from toolkit.evaluation import paired
 from toolkit.inference import timing
 
 FINETUNE = {
@@ -135,7 +135,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     """Markdown: a model a line, beside the float one."""
     base, lines = found[FLOAT], []
     for name, told in found.items():
-        lost = statistics.paired_difference(told["right"], base["right"], seed=0)
+        lost = paired.difference(told["right"], base["right"])
         lines.append([
             name,
             f"{told['parameters'] / 1e6:.1f} M",
@@ -164,7 +164,7 @@ def pooled(found: dict[str, dict[str, dict[str, Any]]]) -> str:
             for told in found.values()
         ]
         faster, than_peers, sooner, smaller = np.exp(np.log(ratios).mean(0))
-        lost = points(statistics.paired_difference(right, base, seed=0))
+        lost = points(paired.difference(right, base))
         lines.append(f"| {name} | {faster:.1f} | {than_peers:.1f} | {sooner:.1f} | 1/{smaller:.1f} | {lost} |")
     head = "| all | samples/s, times float | … the better peer | p50, times | bytes | points lost (95%) |"
     return "\n".join([head, "| --- | ---: | ---: | ---: | ---: | ---: |", *lines])

@@ -1,6 +1,6 @@
 """How long error-analysis takes, and how much memory.
 
-    python scripts/bench/error_analysis.py [--rows 100000] [--classes 100] [--work DIR]
+    python scripts/bench/error_analysis.py [--rows 100000] [--classes 100]
 
 Made-up predictions: texts of 5 to 40 words drawn as words are (Zipf) from 20,000, a fifth of them Chinese; two more
 columns; a tenth of the answers wrong. Told are the seconds and the peak memory of the whole call, start included, on
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import argparse
 import resource
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--work", type=Path, default=Path("error-analysis-bench"))
     given = parser.parse_args()
-    shutil.rmtree(given.work, ignore_errors=True)
-    source = made(given.rows, given.classes, given.work / "evaluation")
-    started = time.monotonic()
-    command = [sys.executable, "-m", "toolkit", "error-analysis", str(source), "--out", str(given.work / "analysis")]
-    subprocess.run([*command, "--quiet"], check=True)
-    seconds = time.monotonic() - started
+    with tempfile.TemporaryDirectory() as folder:
+        source = made(given.rows, given.classes, Path(folder) / "evaluation")
+        started = time.monotonic()
+        command = [sys.executable, "-m", "toolkit", "error-analysis", str(source), "--out", f"{folder}/analysis"]
+        subprocess.run([*command, "--quiet"], check=True)
+        seconds = time.monotonic() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     core = used.ru_utime + used.ru_stime
     print(f"{given.rows} rows, {given.classes} classes: {seconds:.1f} s ({core:.1f} s of a core)", end=", ")

@@ -84,7 +84,7 @@ def run(job: Job) -> None:
         )
     if not ranks.leads():
         return
-    figures |= _compared(asked, student, task, config.seed)
+    figures |= _compared(asked, student, task)
     chosen = job.inputs.get("student")
     title = f"{chosen.title if chosen else config.student} distilled from {found.teachers[0].title}"
     _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
@@ -199,7 +199,7 @@ def _live(asked: Asked, views: list[Translate], beside: ExitStack) -> Any:
     return live
 
 
-def _compared(asked: Asked, student: Any, task: Task, seed: int) -> dict[str, Any]:
+def _compared(asked: Asked, student: Any, task: Task) -> dict[str, Any]:
     """Figures of student and teachers on validation."""
     import numpy as np
 
@@ -215,7 +215,7 @@ def _compared(asked: Asked, student: Any, task: Task, seed: int) -> dict[str, An
         predictors.build("torch", model, read.reader, names, asked.device, several)
         for model, read, names in [(student, task, found.names), *((t.model, t.task, t.names) for t in asked.teachers)]
     ]
-    figures = compare.compared(own, others, found.shares, rows, right, seed)
+    figures = compare.compared(own, others, found.shares, rows, right)
     paths = [given.path for given in found.teachers if given.path]
     figures["teacher"] |= {
         "parameters": sum(p.numel() for teacher in asked.teachers for p in teacher.model.parameters()),

@@ -35,13 +35,14 @@ def baseline(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
         return None
     import numpy as np
 
+    from toolkit.evaluation import paired
     from toolkit.evaluation.slices import changes
 
     other, here, there = job.kept["baseline"]
     before, after = other.wrong[there], rows.wrong[here]
     member = found.every.member.tocsr()[here].tocsc()
     out: dict[str, Any] = {"baseline": job.inputs["baseline"].given, "rows": len(here)} | changes.counts(before, after)
-    out["difference"] = changes.paired(before, after, job.config.seed)
+    out["difference"] = paired.difference(before, after)
     for name, flips in (("fixed", before & ~after), ("broken", ~before & after)):
         out[f"{name}_gather"] = _gather(job, found, member, flips)
         some = here[np.flatnonzero(flips)[:MOST_EXAMPLES]]
@@ -119,6 +120,7 @@ def after(job: Job, rows: Rows, traits: Any) -> dict[str, Any] | None:
 
 
 def _after(job: Job, rows: Rows, traits: Any, finding: dict[str, Any], old: Any) -> dict[str, Any]:
+    from toolkit.evaluation import paired
     from toolkit.evaluation.slices import changes
     from toolkit.evaluation.statistics import wilson
 
@@ -129,7 +131,7 @@ def _after(job: Job, rows: Rows, traits: Any, finding: dict[str, Any], old: Any)
     if len(again) and len(again) >= JOINED * len(old) and finding["kind"] != "calibration":
         before, now = again["wrong"].to_numpy(bool), hit[[place[key] for key in again["id"]]]
         counts = (int(before.sum()), len(before)), (int(now.sum()), len(now))
-        difference, joined = changes.paired(before, now, job.config.seed), "id"
+        difference, joined = paired.difference(before, now), "id"
     else:
         inside = _inside(rows, traits, finding)
         if inside is None or not inside.any():

@@ -109,7 +109,7 @@ def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) 
     readers = {"input": bench.task.reader, "pruned": task.reader}
     pair = {name: predictors.build("torch", m, readers[name], bench.names, bench.device) for name, m in both.items()}
     labels = [row["labels"] for row in recovery.validation]
-    figures = measure.compare(pair, bench.contents, labels, BATCH_SIZE, job.config.seed)
+    figures = measure.compare(pair, bench.contents, labels, BATCH_SIZE)
     model.to("cpu")
     for name, m in both.items():
         figures[name]["parameters"] = m.num_parameters()

@@ -209,7 +209,7 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
         "quantized": predictors.build(models.backend(job.folder), quantized, reader, found.names, "cpu"),
     }
     contents, labels = reader.contents(found.report), list(found.report["label"])
-    figures = measure.compare(pair, contents, labels, BATCH_SIZE, job.config.seed)
+    figures = measure.compare(pair, contents, labels, BATCH_SIZE)
     sizes = {"input": models.inference_bytes(path), "quantized": models.inference_bytes(job.folder)}
     for name, folder in (("input", path), ("quantized", job.folder)):
         figures[name]["size_bytes"] = sizes[name]

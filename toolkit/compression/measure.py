@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation import statistics
+from toolkit.evaluation import paired
 from toolkit.inference import timing
 
 INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "i8mm")  # as /proc/cpuinfo names them
@@ -15,7 +15,7 @@ SMALL = 5_000_000  # parameters
 LONG = 256  # tokens
 
 
-def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_size: int, seed: int) -> dict[str, Any]:
+def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_size: int) -> dict[str, Any]:
     """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
     predicted = {
         name: p.probabilities(contents, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()
@@ -25,7 +25,7 @@ def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_
     figures: dict[str, Any] = {name: {"accuracy": float(right[name].mean()), **speed[name]} for name in pair}
     first, second = pair
     figures["comparison"] = {
-        "accuracy_drop": statistics.paired_difference(right[second], right[first], seed),
+        "accuracy_drop": paired.difference(right[second], right[first]),
         "flipped": float((predicted[first] != predicted[second]).mean()),
         "speedup": speed[second]["samples_per_second"] / speed[first]["samples_per_second"],
         "latency_ratio": speed[first]["latency_ms"]["p50"] / speed[second]["latency_ms"]["p50"],

@@ -50,10 +50,8 @@ def compare(
     """
     before, after = right(labels, baseline), right(labels, model)
     rows, fixed, broken = len(labels), int((after & ~before).sum()), int((before & ~after).sum())
-    low, high = paired.interval(fixed, broken, rows)
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(rows, np.array([fixed, broken, rows - fixed - broken]) / rows, size=RESAMPLES)
-    accuracy = {"value": (fixed - broken) / rows, "low": float(low), "high": float(high)}
     parts = [_hot(codes, len(names)) for codes in (labels, baseline.chosen, model.chosen)]
     other = baseline.chosen != model.chosen
     verdict = paired.verdict(fixed, broken, rows, margin)
@@ -65,7 +63,7 @@ def compare(
         "both_wrong": int((~before & ~after).sum()),
         "flipped": int((other.any(1) if other.ndim > 1 else other).sum()),
         "difference": {
-            "accuracy": accuracy | {"p": _p(drawn[:, 0] - drawn[:, 1])},
+            "accuracy": paired.difference(before, after) | {"p": _p(drawn[:, 0] - drawn[:, 1])},
             "f1_macro": _f1_difference(parts, seed),
             "log_loss": _loss_difference(baseline.losses, model.losses, seed),
         },

@@ -66,6 +66,14 @@ def interval(fixed: Any, broken: Any, rows: Any, level: float = LEVEL) -> tuple[
     return ends[0], ends[1]
 
 
+def difference(before: Any, after: Any) -> dict[str, float]:
+    """The share of rows that hold after, less that before, with its interval; boolean (rows,) each, the same rows."""
+    before, after = np.asarray(before), np.asarray(after)
+    gained, lost, rows = int((after & ~before).sum()), int((before & ~after).sum()), len(before)
+    low, high = interval(gained, lost, rows)
+    return {"value": (gained - lost) / rows, "low": float(low), "high": float(high)}
+
+
 def equivalence(fixed: int, broken: int, rows: int, margin: float) -> float:
     """The p of two one-sided score tests (TOST) that the difference lies beyond `margin` on either side."""
     if not margin:

@@ -79,3 +79,17 @@ def test_so_many_more_rows_decide_four_times_in_five(fixed, broken):
 def test_no_number_of_rows_tells_what_is_not_there():
     assert paired.more_rows(0, 0, 50, 0.0) is None
     assert paired.more_rows(0, 0, 50, 0.01) > 200
+
+
+def test_the_difference_of_two_sets_of_rows():
+    before = np.arange(1000) % 5 > 0
+    after = before.copy()
+    after[:50] = True
+    found = paired.difference(before, after)
+    assert found["value"] == pytest.approx(0.01)
+    assert 0 < found["low"] < found["value"] < found["high"] < 0.03
+    turned = paired.difference(after, before)
+    assert turned["value"] == -found["value"]
+    assert (turned["low"], turned["high"]) == pytest.approx((-found["high"], -found["low"]))
+    same = paired.difference(before, before)
+    assert same["low"] < same["value"] == 0 < same["high"]

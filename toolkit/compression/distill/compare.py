@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation import metrics, statistics
+from toolkit.evaluation import metrics, paired, statistics
 from toolkit.inference import timing
 from toolkit.inference.predictor import Predictor
 
@@ -14,7 +14,7 @@ TIMED = 128  # rows
 
 
 def compared(
-    student: Predictor, teachers: list[Predictor], shares: list[float], rows: Any, right: Any, seed: int
+    student: Predictor, teachers: list[Predictor], shares: list[float], rows: Any, right: Any
 ) -> dict[str, dict[str, Any]]:
     """Figures of the student, of all teachers together, and of the one against the other.
 
@@ -42,7 +42,7 @@ def compared(
             "latency_ms": round(sum(part["latency_ms"] for part in speed[1:]), 3),
         },
         "comparison": {
-            "accuracy_difference": statistics.paired_difference(hits[1], hits[0], seed),
+            "accuracy_difference": paired.difference(hits[1], hits[0]),
             "agreement": {"value": float(agrees.mean()), "low": low, "high": high},
         },
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.statistics import paired_difference, wilson
+from toolkit.evaluation.statistics import wilson
 
 WORTH = 0.1  # a measure is not worth keeping that takes less than this share of a slice's errors away
 
@@ -19,18 +19,6 @@ def counts(before: Any, after: Any) -> dict[str, int]:
         "common": int((before & after).sum()),
         "right_in_both": int((~before & ~after).sum()),
     }
-
-
-def paired(before: Any, after: Any, seed: int) -> dict[str, Any]:
-    """Error rate after minus before on the same rows, with its interval (bootstrap over rows; of no change Wilson's).
-
-    Where no row changed a bootstrap would give an interval of no width: as many rows could have changed as the Wilson
-    interval of none among them allows.
-    """
-    if (before == after).all():
-        most = wilson(0, len(before))[1]
-        return {"value": 0.0, "low": -most, "high": most}
-    return paired_difference(before, after, seed)
 
 
 def unpaired(before: tuple[int, int], after: tuple[int, int]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from toolkit.evaluation import paired
 from toolkit.evaluation.slices import attribution, changes, confidence, confusion, labels
 
 
@@ -115,8 +116,8 @@ def test_wrong_labels_of_several_classes():
 def test_changes_of_the_same_rows():
     before, after = np.array([1, 1, 0, 0, 1], bool), np.array([0, 1, 0, 1, 0], bool)
     assert changes.counts(before, after) == {"fixed": 2, "broken": 1, "common": 1, "right_in_both": 1}
-    assert changes.paired(before, after, 0)["value"] == pytest.approx(-0.2)
-    same = changes.paired(before, before, 0)
+    assert paired.difference(before, after)["value"] == pytest.approx(-0.2)
+    same = paired.difference(before, before)
     assert same["low"] < same["value"] == 0 < same["high"]
 
 
