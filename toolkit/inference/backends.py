@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from toolkit import quiet
 from toolkit.errors import ToolkitError
+from toolkit.inference import first_token
 
 Batch = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Torch:
         import torch
 
         inputs = {name: torch.from_numpy(values).to(self.device) for name, values in batch.items()}
-        with torch.inference_mode():
+        with torch.inference_mode(), first_token.alone(self.model):
             return self.model(**inputs).logits.float().cpu().numpy()
 
     alone = __call__

@@ -17,6 +17,7 @@ WARM_UP = 2
 LATENCY_ROWS = 200
 BATCH_SIZE = 32
 MOST_ROWS = 2048  # more rows would only take longer
+PROBE_ROWS = 2 * BATCH_SIZE  # that tell a model's speed roughly, of a model alone
 LEAST_BATCHES = 4  # fewer would time the filling of a batch
 SIZES = (8, BATCH_SIZE, 128)  # of a batch, at which a model alone is timed; batch 1 is told by its latencies
 PASS_SECONDS = 0.4  # that a pass over what is timed shall take, of a model alone
@@ -49,13 +50,13 @@ def measure(
 def profile(predictor: Predictor, contents: Sequence[Any], sizes: Sequence[int] = SIZES) -> dict[str, Any]:
     """The figures of `measure` of a model alone, with `by_batch_size`; in bounded time.
 
-    What is timed is as much as the model reads in `PASS_SECONDS`, but at least two batches of the largest size; the
-    sizes take turns, so that what else the machine does falls on all alike. Batch 1 is each content by itself, as a
-    server has it.
+    What is timed is as much as the model reads in `PASS_SECONDS`, but at least a batch of the largest size for all that
+    run at a time, and a small one more (fewer would be run as one alone); the sizes take turns, so that what else the
+    machine does falls on all alike. Batch 1 is each content by itself, as a server has it.
     """
     sizes = sorted({*sizes, BATCH_SIZE})
-    least = 2 * sizes[-1]
-    rate = predictor.throughput(_sample(contents, least, least), BATCH_SIZE)
+    least = sizes[-1] * predictor.backend.lanes + sizes[0]
+    rate = predictor.throughput(_sample(contents, PROBE_ROWS, PROBE_ROWS), BATCH_SIZE)
     sample = _sample(contents, max(least, min(MOST_ROWS, int(rate * PASS_SECONDS))), least)
     single = _single(sample)
     for size in sizes:  # every shape of the timed run

@@ -10,19 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from toolkit.inference import first_token
+
 ATTENTION = "toolkit-processor"
 LEVELS = 1 << 16  # a mask's probability is a multiple of 1 / LEVELS
-
-
-# Layers of this build, whose classifiers read nothing of the last one but the first token.
-READ_FIRST = ("BertLayer", "RobertaLayer", "XLMRobertaLayer", "CamembertLayer", "ElectraLayer")
 
 
 @contextmanager
@@ -44,25 +41,8 @@ def quick(model: Any, logits_only: bool) -> Iterator[None]:
             undo.callback(model.set_attn_implementation, attention)
             model.set_attn_implementation(ATTENTION)
         if logits_only:
-            undo.enter_context(first_token_alone(model))
+            undo.enter_context(first_token.alone(model))
         yield
-
-
-@contextmanager
-def first_token_alone(model: Any) -> Iterator[None]:
-    """Inside, the last layer of a classifier that reads nothing else of it computes the first token alone."""
-    last = getattr(getattr(model.base_model, "encoder", None), "layer", [None])[-1]
-    classifies = type(model).__name__.endswith("ForSequenceClassification")
-    fused = getattr(model.config, "_attn_implementation", None) in ("sdpa", ATTENTION)
-    plain = type(last).__name__ in READ_FIRST and not last.is_decoder and "forward" not in vars(last)
-    if not (classifies and fused and plain):
-        yield
-        return
-    last.forward = partial(first_token, last)
-    try:
-        yield
-    finally:
-        del last.forward
 
 
 def noise(shape: torch.Size, p: float, dtype: torch.dtype) -> torch.Tensor:
@@ -146,27 +126,6 @@ def attention(
     scale = given.get("scaling") or query.shape[-1] ** -0.5
     out: Any = Attention.apply(query, key, value, mask, scale, dropout)
     return out, None
-
-
-def first_token(layer: Any, hidden: torch.Tensor, mask: Any = None, *given: Any, **named: Any) -> torch.Tensor:
-    """A layer's result for the first token alone, (batch, 1, width): all that a classifier reads of the last one.
-
-    Keys and values are of all tokens, so that it is the same as in the whole result.
-    """
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
-    own, first = layer.attention.self, hidden[:, :1]
-    query, key, value = (
-        part(read).view(*read.shape[:-1], -1, own.attention_head_size).transpose(1, 2)
-        for part, read in ((own.query, first), (own.key, hidden), (own.value, hidden))
-    )
-    p = own.dropout.p if layer.training else 0.0
-    mask = mask if mask is None else mask[:, :, :1]
-    attend = ALL_ATTENTION_FUNCTIONS[own.config._attn_implementation]
-    out, _ = attend(own, query, key, value, mask, dropout=p, scaling=own.scaling)
-    hidden = layer.attention.output(out.flatten(2), first)
-    result: torch.Tensor = layer.output(layer.intermediate(hidden), hidden)
-    return result
 
 
 def _register() -> None:

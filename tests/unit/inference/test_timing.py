@@ -1,4 +1,5 @@
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +15,8 @@ TEXTS = [tiny.SENTENCES[i % 4] * (1 + i % 5) for i in range(50)]
 class Steady:
     """What answers a row in a hundredth of a millisecond and a batch in a millisecond more, and counts its batches."""
 
-    def __init__(self):
-        self.passes = []
+    def __init__(self, lanes=2):
+        self.passes, self.backend = [], SimpleNamespace(lanes=lanes)
 
     def _work(self, rows, batch_size):
         batches = -(-rows // batch_size)
@@ -46,7 +47,7 @@ def test_a_model_alone_is_timed_at_every_size():
     assert found["latency_ms"] == {"p50": 2.0, "p95": 3.0, "p99": 3.0}
     last = [size for _, size in steady.passes[-4 * timing.ROUNDS :]]
     assert last == [8, 32, 128, "alone"] * timing.ROUNDS  # in turns
-    assert {rows for rows, size in steady.passes if size == 128} == {300}  # all rows, as often as two batches take
+    assert {rows for rows, size in steady.passes if size == 128} == {300}  # all rows, as often as 2 * 128 + 8 take
 
 
 def test_a_slow_model_is_timed_for_three_rounds(monkeypatch):
@@ -68,6 +69,7 @@ def test_operations_are_those_of_the_formula():
     text = "the movie was very good and i liked it it"
     tokens = len(words(text)["input_ids"])
     assert tokens == 12
-    layer = 4 * tokens * width**2 + 2 * tokens * width * inner + 2 * tokens**2 * width
-    assert operations.per_row(made, [text]) == 2 * (layers * layer + width**2 + width * classes)
+    keys, rest, read = 2 * width**2, 2 * width**2 + 2 * width * inner, 2 * tokens * width
+    layer, last = tokens * (keys + rest + read), tokens * keys + rest + read  # the last one is for the first token
+    assert operations.per_row(made, [text]) == 2 * ((layers - 1) * layer + last + width**2 + width * classes)
     assert operations.per_row(made, [text, f"{text} {text}"]) > operations.per_row(made, [text])

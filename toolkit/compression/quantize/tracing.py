@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from toolkit.errors import ToolkitError
-from toolkit.training import processor
+from toolkit.inference import first_token
 
 OPERATOR = re.compile(r"(?:aten|prim|onnx|torchvision)::\w+")
 DYNAMIC = {"pixel_values": (0,)}  # axes of a model's inputs that vary; of texts the rows and their length
@@ -59,7 +59,7 @@ def traceable(model: Any, runtime: str) -> Iterator[None]:
 
 def in_fast_forms(model: Any) -> contextlib.AbstractContextManager[None]:
     """Inside, a model computes by the operations that it is traced with."""
-    return _gathered_rotation() if model.config.model_type == "roformer" else processor.first_token_alone(model)
+    return _gathered_rotation() if model.config.model_type == "roformer" else first_token.alone(model)
 
 
 @contextlib.contextmanager
