@@ -173,6 +173,12 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
     raise ToolkitError(f"{leaf.flag} is {value!r}", f"it must be of type {kind.__name__}")
 
 
+def changed(config: Any) -> list[Leaf]:
+    """The options of a config whose values are not their defaults, those left out that do not decide the result."""
+    found = [leaf for leaf in leaves(type(config)) if not {RUNTIME, GATE} & {*leaf.markers}]
+    return [leaf for leaf in found if not leaf.required and value_of(config, leaf) != leaf.default]
+
+
 def as_dict(config: Any, only_deciding: bool = False, without: Collection[str] = ()) -> dict[str, Any]:
     """The config as nested plain values, without positional inputs (their paths stand under `inputs`)."""
     out: dict[str, Any] = {}

@@ -105,8 +105,7 @@ def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool
     if models.backend(folder) != kind:
         raise ToolkitError(f"{folder} holds no {kind} model", f"quantize it with --backend {kind}")
     what = reader.kind
-    read = _image_settings(reader) if what == "image" else _text_settings(folder, reader)
-    manifest.write_json(folder / "run.json", {"labels": names, "several": several, **read})
+    manifest.write_json(folder / "run.json", {"labels": names, "several": several, **settings(reader)})
     imports = {
         "openvino": "import openvino",
         "onnx": "import onnxruntime",
@@ -135,8 +134,17 @@ def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool
     ]
 
 
-def _text_settings(folder: Path, reader: Any) -> dict[str, Any]:
-    if not (folder / "tokenizer.json").is_file():
+def settings(reader: Any) -> dict[str, Any]:
+    """What `run.py` has to know to read as a reader does.
+
+    Raises:
+        ToolkitError: a tokenizer or image processor that needs transformers.
+    """
+    return _image_settings(reader) if reader.kind == "image" else _text_settings(reader)
+
+
+def _text_settings(reader: Any) -> dict[str, Any]:
+    if not reader.processor.is_fast:
         raise ToolkitError(
             f"the tokenizer {type(reader.processor).__name__} is written in Python, which an export does without",
             "leave --export out, and run the model with 'toolkit predict'",

@@ -37,6 +37,8 @@ def check_options(config: Any) -> None:
     Raises:
         ToolkitError: other options.
     """
+    from toolkit.commands import _training
+
     targets = [name for name, value in vars(config.target).items() if value is not None]
     amounts = [name for name, value in vars(config.amounts).items() if value is not None]
     given = [f"--{name.replace('_', '-')}" for name in (*targets, *amounts)]
@@ -44,9 +46,7 @@ def check_options(config: Any) -> None:
         raise ToolkitError(f"{given[0]} and {given[1]} exclude each other", "give one target, or amounts by hand")
     if targets and not config.sensitivity:
         raise ToolkitError(f"{given[0]} is found by what each part costs", "leave --no-sensitivity out")
-    changed = [name for name in ("resolution", "mixup", "cutmix") if getattr(config.train.images, name)]
-    if changed:
-        raise ToolkitError(f"--{changed[0]}: the teacher answers for the images as they are", "leave it out")
+    _training.check_taught_images(config.train.images)
     if config.recovery.gradual > 1 and not config.recovery.recover:
         raise ToolkitError("--gradual trains between its rounds", "leave --no-recover out")
 

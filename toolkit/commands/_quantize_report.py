@@ -9,7 +9,7 @@ from toolkit.artifacts import model as models
 from toolkit.step import Job
 
 if TYPE_CHECKING:
-    from toolkit.commands.quantize import Found
+    from toolkit.commands._quantize_plan import Found
 
 RUN = {
     "openvino": "Run it with `toolkit predict DIR --data …`, OpenVINO or optimum-intel.",
@@ -36,7 +36,7 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     """The table, and why it is slower where it is."""
     from toolkit.compression import measure
 
-    comparison = figures["comparison"]
+    comparison, made = figures["comparison"], figures["quantization"]
     drop = comparison["accuracy_drop"]
     title = (
         f"{comparison['speedup']:.2f} times the samples a second, accuracy lost {drop['value']:.4f} "
@@ -44,7 +44,8 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
     )
     console.table(title, ("figure", "input", "quantized"), _rows(figures))
     if comparison["speedup"] < 1:
-        reason = measure.slow_reason(figures["model"]["parameters"])
+        tokens = figures["measured_on"].get("tokens")
+        reason = measure.slow_reason(made["method"], figures["model"]["parameters"], tokens)
         job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {reason}")
 
 

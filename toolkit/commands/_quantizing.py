@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import console
 
 if TYPE_CHECKING:
-    from toolkit.commands.quantize import Found
+    from toolkit.commands._quantize_plan import Found
     from toolkit.step import Job
     from toolkit.training.tasks import Task
 

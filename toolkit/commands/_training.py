@@ -15,7 +15,7 @@ from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
-from toolkit.training.config import Images
+from toolkit.training.config import Images, TrainConfig
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -83,20 +83,41 @@ def _with_train(data: DatasetDict, name: str) -> DatasetDict:
 def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     """The splits with a validation, once what is asked for is known to fit them."""
     from toolkit.data import split
-    from toolkit.training import distributed, stages, tasks
-    from toolkit.training.config import check
 
-    check(job.config.train)
-    distributed.check(job.config.train)
-    stages.plan(stages.given(job.config.train.layers.stages), layers=12, lr=1.0)  # of any model
-    tasks.metric(task.figures_of, job.config.train.metric)
-    check_images(job.config.train.images, kind(data))
+    check_options(job.config.train, kind(data), task)
     split.check_children(data, name)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
         how = "a stratified tenth" if "label" in data["train"].column_names else "a tenth"
         console.note(f"{name} has no validation split: took {how} of train")
     return data
+
+
+def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
+    """Options for training go together, and with the contents and the task.
+
+    Raises:
+        ToolkitError: they do not.
+    """
+    from toolkit.training import distributed, stages, tasks
+    from toolkit.training.config import check
+
+    check(asked)
+    distributed.check(asked)
+    stages.plan(stages.given(asked.layers.stages), layers=12, lr=1.0)  # of any model
+    tasks.metric(task.figures_of, asked.metric)
+    check_images(asked.images, reads)
+
+
+def check_taught_images(asked: Images) -> None:
+    """Images stay what a teacher has seen of them.
+
+    Raises:
+        ToolkitError: they do not.
+    """
+    odd = [name for name in ("resolution", "mixup", "cutmix") if getattr(asked, name)]
+    if odd:
+        raise ToolkitError(f"--{odd[0]}: the teacher answers for the images as they are", "leave it out")
 
 
 def check_images(asked: Images, reads: str) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
 from toolkit.commands import _training
 from toolkit.config import GATE, Bounds, Config, Input
 from toolkit.data.options import ContentOptions
-from toolkit.errors import ToolkitError
 from toolkit.step import Gate, Job, Step
 from toolkit.training.config import ADJUSTABLE, TrainConfig
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
+    from toolkit.commands._quantize_plan import Found
     from toolkit.training.tasks import Task
 
 
@@ -63,97 +61,27 @@ class QuantizeConfig(Config):
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-class Found(NamedTuple):
-    """What a call comes to. measured: the split whose rows are `choose` (None: nothing is chosen by them) and
-    `report`, with labels in the model's order."""
-
-    names: list[str]
-    kind: str
-    method: str
-    bits: int
-    train: Dataset
-    measured: str
-    choose: Dataset | None
-    report: Dataset
-
-
 def judge(config: QuantizeConfig, figures: dict[str, Any]) -> list[Gate]:
-    found = []
-    if config.max_drop is not None:
-        drop = figures["comparison"]["accuracy_drop"]["value"]
-        found.append({"name": "max_drop", "bound": config.max_drop, "value": drop, "passed": drop <= config.max_drop})
-    if config.min_speedup is not None:
-        speedup = figures["comparison"]["speedup"]
-        found.append(
-            {
-                "name": "min_speedup",
-                "bound": config.min_speedup,
-                "value": speedup,
-                "passed": speedup >= config.min_speedup,
-            }
-        )
-    return found
+    found = figures["comparison"]
+    bounds = [
+        ("max_drop", config.max_drop, found["accuracy_drop"]["value"], -1),
+        ("min_speedup", config.min_speedup, found["speedup"], 1),
+    ]
+    return [
+        {"name": name, "bound": bound, "value": value, "passed": sign * value >= sign * bound}
+        for name, bound, value, sign in bounds
+        if bound is not None
+    ]
 
 
 def plan(job: Job) -> dict[str, Any]:
+    from toolkit.commands._quantize_plan import resolved
+
     found, config = resolved(job), job.config
-    rows = {"calibrate": min(config.calibration_rows, len(found.train)), "report": len(found.report)}
+    rows = {"calibrate": len(found.calibrate), "report": len(found.report)}
     rows |= {"choose": len(found.choose)} if found.choose else {}
     told = {"backend": config.backend, "method": found.method, "bits": found.bits, "measures_on": found.measured}
     return told | {"rows": rows}
-
-
-@_training.once
-def resolved(job: Job) -> Found:
-    """The method and the rows of a call.
-
-    Where something is chosen by rows (layers that stay in float, the best weights of a training), they are one half of
-    the split that measures, and the other half reports.
-
-    Raises:
-        ToolkitError: a model, data or a method that do not go together; ONNX Runtime is asked for and not there.
-    """
-    from toolkit.commands import _models
-    from toolkit.compression import quantize as quantizing
-    from toolkit.compression.quantize import calibration
-    from toolkit.data import split
-
-    config, data = job.config, job.dataset
-    names = _models.check(job.inputs["source"], "quantize", data, backends=("torch",))
-    kind = _training.kind(data)
-    method, bits = quantizing.resolve(config.backend, config.method, kind, config.bits)
-    if config.export not in (None, config.backend):
-        raise ToolkitError(
-            f"--export {config.export}: the runtime is {config.backend}", f"add --backend {config.export}"
-        )
-    if config.backend == "onnx":
-        from toolkit.compression.quantize import onnx
-
-        onnx.demand()
-    split.check_children(data, config.data)
-    calibrates, measured = chosen_splits(job)
-    data = _training.relabelled(type(data)({s: data[s] for s in (calibrates, measured)}), names, config.data)
-    train, rows = data[calibrates], data[measured]
-    if method != "qat" and (method, config.backend, config.max_drop is None) != ("static", "openvino", False):
-        return Found(names, kind, method, bits, train, measured, None, rows)
-    choose, report = (rows.select(half) for half in calibration.halves(rows["label"], config.seed))
-    return Found(names, kind, method, bits, train, measured, choose, report)
-
-
-def chosen_splits(job: Job) -> tuple[str, str]:
-    """The split that calibrates and the one that measures: never the same.
-
-    Raises:
-        ToolkitError: the dataset has only one.
-    """
-    data = job.dataset
-    measured = next((s for s in ("validation", "test") if s in data), None)
-    if "train" not in data or measured is None:
-        raise ToolkitError(
-            f"{job.config.data} has only {', '.join(data)}",
-            "give train to calibrate on and validation or test to measure on",
-        )
-    return "train", measured
 
 
 def quantize(job: Job) -> None:
@@ -164,23 +92,23 @@ def quantize(job: Job) -> None:
     from toolkit.artifacts import export, manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _quantize_report, _quantizing
+    from toolkit.commands._quantize_plan import resolved
     from toolkit.compression import quantize as quantizing
     from toolkit.compression.quantize import calibration
 
     config, found, given = job.config, resolved(job), job.inputs["source"]
     assert given.path is not None
     model, processor = models.load(given.path)
-    task = _training.bind(found.kind, model, processor, config.train.max_length)
-    labels = found.train["label"]
-    if found.method in quantizing.CALIBRATED and len(labels) < config.calibration_rows:
-        job.warn(f"train has {len(labels)} rows, fewer than --calibration-rows: all of them calibrate")
-    sample = found.train.select(calibration.stratified(labels, min(config.calibration_rows, len(labels)), config.seed))
-    batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(sample)))
+    task = _training.bind(found.kind, model, processor)
+    calibrates = quantizing.calibrates(found.method, found.bits)
+    if calibrates and len(found.train) < config.calibration_rows:
+        job.warn(f"train has {len(found.train)} rows, fewer than --calibration-rows: all of them calibrate")
+    batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(found.calibrate)))
     made = _quantizing.RUNTIMES[config.backend](job, found, model, task, batches)
     figures = measured(job, found, model, task)
-    figures["quantization"] = {
-        "backend": config.backend, "method": found.method, "bits": found.bits, "calibration_rows": len(batches)
-    } | made  # fmt: skip
+    figures["quantization"] = {"backend": config.backend, "method": found.method, "bits": found.bits} | made
+    if calibrates:
+        figures["quantization"]["calibration_rows"] = len(batches)
     manifest.write_json(job.folder / "metrics.json", figures)
     _quantize_report.tell(job, figures)
     lines = export.export(job.folder, config.export, task.reader, found.names) if config.export else []
@@ -218,6 +146,9 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     parameters = sum(p.numel() for p in model.parameters())
     figures["model"] = {"parameters": parameters, "size_bytes": sizes["quantized"]}
     figures["measured_on"] = {"split": found.measured, "rows": len(found.report)}
+    if found.kind == "text":
+        sizes_of_rows = [reader.size(row) for row in reader.encode(contents)]
+        figures["measured_on"]["tokens"] = round(sum(sizes_of_rows) / len(sizes_of_rows), 1)
     if found.choose is not None:
         figures["measured_on"]["chosen_on"] = len(found.choose)
     return figures

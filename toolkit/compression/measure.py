@@ -10,6 +10,7 @@ import numpy as np
 from toolkit.evaluation import paired
 from toolkit.inference import timing
 
+STORED = ("weights", "fp16", "bf16")  # methods of `quantize` after which float32 is computed in
 INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "i8mm")  # as /proc/cpuinfo names them
 SMALL = 5_000_000  # parameters
 LONG = 256  # tokens
@@ -33,18 +34,20 @@ def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_
     return figures
 
 
-def slow_reason(parameters: int | None = None, tokens: float | None = None) -> str:
-    """Why INT8 may not be faster on this machine.
+def slow_reason(method: str, parameters: int, tokens: float | None = None) -> str:
+    """Why a model quantized by a method may not be faster on this machine.
 
     Args:
-        parameters: of the model, where known.
+        parameters: of the model.
         tokens: that a row has on average, where it is a text.
     """
+    if method in STORED:
+        return f"{method} makes what is stored smaller; it is computed in float32 as before"
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
     if not any(flag in flags for flag in INSTRUCTIONS):
         return "the processor has no instructions for it (VNNI, AMX; i8mm of ARM)"
-    if parameters is not None and parameters < SMALL:
+    if parameters < SMALL:
         return (
             f"the model is small ({parameters:,} parameters): what is around its matrix products takes most of the time"
         )

@@ -18,6 +18,11 @@ CALIBRATED = ("static", "qat")
 BITS = {"static": (8,), "dynamic": (8,), "qat": (8,), "weights": (8, 4), "fp16": (16,), "bf16": (16,)}
 
 
+def calibrates(method: str, bits: int) -> bool:
+    """Whether more than one row has a part in the result."""
+    return method in CALIBRATED or bits == 4
+
+
 def resolve(backend: str, method: str | None, kind: str, bits: int | None) -> tuple[str, int]:
     """The method, and the bits that a weight gets.
 
