@@ -102,12 +102,13 @@ def _load(given: Given, found: Settled, job: Job) -> Teacher:
 def _student(job: Job, found: Settled, teacher: Teacher) -> tuple[Any, Task, bool]:
     """The student, its task, and whether its weights are new."""
     from toolkit.compression.distill import students
+    from toolkit.data.sample import spread
 
     config, given = job.config, job.inputs.get("student")
     resolution = config.train.images.resolution
     if given is None:
         train = found.data["train"]
-        some = train.select(range(0, len(train), -(-len(train) // students.CALIBRATION)))
+        some = train.select(spread(len(train), students.CALIBRATION))
         model = students.made(teacher.model, config.student, teacher.task, teacher.task.encode(some))
         if resolution:
             from toolkit.training.resolution import change

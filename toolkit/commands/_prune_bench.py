@@ -22,6 +22,7 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
     from toolkit.commands import _models, _training
     from toolkit.compression import distill, recover, sensitivity
     from toolkit.compression import prune as pruning
+    from toolkit.data.sample import spread
     from toolkit.training.precision import resolve_device
 
     given, config = job.inputs["source"], job.config
@@ -31,11 +32,12 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
     model, processor = models.load(given.path)
     task = _training.bind(_training.kind(data), model, processor, config.train.max_length)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
+    tried = spread(len(validation), sensitivity.MOST_ROWS)
     bench = sensitivity.Bench(
         model=model,
         task=task,
         batches=pruning.calibration(task, rows, config.calibration_rows),
-        rows=sorted(sensitivity.spread(validation, sensitivity.MOST_ROWS), key=task.reader.size),
+        rows=sorted((validation[i] for i in tried), key=task.reader.size),
         contents=task.reader.contents(data["validation"]),
         names=names,
         importance=config.importance,

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from toolkit.compression import importance, structure
 from toolkit.compression.importance import Importance
 from toolkit.compression.structure import Shape
+from toolkit.data.sample import spread
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
 from toolkit.training.tasks import Task
@@ -29,7 +30,7 @@ class Cut(TypedDict):
 
 def calibration(task: Task, rows: Encoded, count: int) -> list[dict[str, Any]]:
     """Batches of at most `count` encoded and labelled rows, evenly spaced."""
-    chosen = rows[:: max(1, len(rows) // count)][:count]
+    chosen = [rows[i] for i in spread(len(rows), count)]
     return [task.collate(chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
 
 

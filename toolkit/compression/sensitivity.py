@@ -24,6 +24,7 @@ from toolkit import console, ranks
 from toolkit.compression import importance, prune, structure
 from toolkit.compression.importance import Importance
 from toolkit.compression.structure import Group, Shape
+from toolkit.data.sample import spread
 from toolkit.inference import predictor as predictors
 from toolkit.reading import Encoded
 from toolkit.training import trainer
@@ -72,7 +73,7 @@ class Bench:
             name: predictors.build("torch", model, self.task.reader, self.names, self.device)
             for name, model in every.items()
         }
-        contents = spread(self.contents, TIMED_ROWS)
+        contents = [self.contents[i] for i in spread(len(self.contents), TIMED_ROWS)]
         contents = contents * -(-TIMED_ROWS // len(contents))  # whole batches
         rates: dict[str, list[float]] = {name: [] for name in every}
         for number in console.track(range(ROUNDS + 1), "timing"):  # the first warms up
@@ -109,12 +110,6 @@ class Bench:
         cut = prune.choose(out, self.task, self.batches, to, self.importance, self.order, self.scores)
         prune.apply(out, cut)
         return out
-
-
-def spread(items: list[Any], most: int) -> list[Any]:
-    """At most so many of them, evenly spaced."""
-    count = min(most, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
 
 
 def kept(path: Path, make: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from toolkit import quiet
 from toolkit.errors import ToolkitError
-from toolkit.inference import first_token
+from toolkit.reading import first_token
 
 Batch = dict[str, Any]
 

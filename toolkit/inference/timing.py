@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from toolkit import console
+from toolkit.data.sample import spread
 from toolkit.inference.predictor import Predictor
 
 ROUNDS, LEAST_ROUNDS = 5, 3
@@ -94,12 +95,12 @@ def _latency(delays: list[float]) -> dict[str, float]:
 
 def _single(contents: Sequence[Any]) -> Sequence[Any]:
     """What is timed one by one: evenly spaced."""
-    return contents[:: max(1, len(contents) // LATENCY_ROWS)][:LATENCY_ROWS]
+    return [contents[i] for i in spread(len(contents), LATENCY_ROWS)]
 
 
 def _sample(contents: Sequence[Any], most: int, least: int) -> list[Any]:
     """What is timed: evenly spaced where there is much, repeated where there is little."""
-    chosen = list(contents[:: max(1, len(contents) // most)][:most])
+    chosen = [contents[i] for i in spread(len(contents), most)]
     return chosen * -(-least // len(chosen))
 
 

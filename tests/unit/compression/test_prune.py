@@ -91,4 +91,7 @@ def test_calibration_takes_rows_from_all_of_train():
 
     found = [row for part in prune.calibration(Rows(), list(range(1000)), 100) for row in part]
     assert found == list(range(0, 1000, 10))
+    found = [row for part in prune.calibration(Rows(), list(range(150)), 100) for row in part]
+    assert len(found) == 100
+    assert max(found) > 147, "the last of them too, where rows are sorted by class"
     assert len(prune.calibration(Rows(), list(range(5)), 100)) == 1

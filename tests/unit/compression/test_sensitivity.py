@@ -81,8 +81,3 @@ def test_what_was_kept_is_not_made_again(tmp_path):
     with pytest.raises(ZeroDivisionError):
         sensitivity.kept(tmp_path / "b.json", lambda: 1 / 0)
     assert [p.name for p in tmp_path.iterdir()] == ["deep"]
-
-
-def test_rows_are_spread_over_all():
-    assert sensitivity.spread(list(range(10)), 4) == [0, 2, 5, 7]
-    assert sensitivity.spread([1, 2], 4) == [1, 2]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.data.sample import spread
 from toolkit.evaluation import metrics, paired, statistics
 from toolkit.inference import timing
 from toolkit.inference.predictor import Predictor
@@ -54,8 +55,7 @@ def _answers(chances: Any, several: bool) -> Any:
 
 def _speed(predictors: list[Predictor], rows: Any) -> list[dict[str, float]]:
     """Samples a second at batch 32 and the median latency at batch 1, timed in turns on the same evenly spaced rows."""
-    some = rows.select(range(0, len(rows), -(-len(rows) // TIMED)))
-    contents = predictors[0].reader.contents(some)
+    contents = predictors[0].reader.contents(rows.select(spread(len(rows), TIMED)))
     found = timing.measure({str(i): p for i, p in enumerate(predictors)}, contents)
     return [
         {"samples_per_second": part["samples_per_second"], "latency_ms": part["latency_ms"]["p50"]}
