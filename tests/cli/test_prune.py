@@ -171,7 +171,8 @@ def test_a_plan_tells_what_would_be_cut(call: Call, model: Path, split: Path, tm
         (("--target-params", 0.5, "--max-drop", 0.1), ("exclude each other", "one target")),
         (("--target-speedup", 2, "--ffn", 0.5), ("--target-speedup and --ffn exclude each other",)),
         (("--target-speedup", 2, "--no-sensitivity"), ("found by what each part costs", "--no-sensitivity")),
-        (("--gradual", 2, "--no-recover"), ("--gradual trains", "--no-recover")),
+        (("--gradual", 2, "--no-recover"), ("--gradual is for training back", "--no-recover")),
+        (("--epochs", 2, "--no-recover"), ("--epochs is for training back", "--no-recover")),
     ],
     ids=str,
 )

@@ -55,6 +55,12 @@ def test_leaves_are_flat_and_in_order() -> None:
     assert found["student"].flag == "--student"
 
 
+def test_what_is_asked_for() -> None:
+    assert config.changed(built()) == []
+    asked = config.changed(built(beta=0.5, mode="slow", student="m", least=["f1=1"], workers=3))
+    assert [leaf.name for leaf in asked] == ["student", "mode", "beta"], "gates and what decides nothing are left out"
+
+
 def test_what_decides() -> None:
     undecided = {leaf.name for leaf in config.leaves(Example) if not leaf.decides}
     assert undecided == {"source", "student", "least", "workers"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from toolkit.config import changed, leaves
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
+from toolkit.training.config import TrainConfig
 
 FFN, CHANNELS = 0.5, 0.25  # what goes where nothing else is said
+TRAINS = {"gradual", "teacher", "temperature", "alpha", *(leaf.name for leaf in leaves(TrainConfig))} - {"max_length"}
 NOT_FASTER = "zeros are stored and computed like other numbers, so that nothing is smaller or faster for them alone"
 
 
@@ -32,7 +35,7 @@ def check_teacher(job: Job, names: list[str], data: Any) -> None:
 
 
 def check_options(config: Any) -> None:
-    """One target at most, and no amounts beside it; images as the teacher saw them.
+    """One target at most, and no amounts beside it; images as the teacher saw them; no training without recovery.
 
     Raises:
         ToolkitError: other options.
@@ -47,8 +50,9 @@ def check_options(config: Any) -> None:
     if targets and not config.sensitivity:
         raise ToolkitError(f"{given[0]} is found by what each part costs", "leave --no-sensitivity out")
     _training.check_taught_images(config.train.images)
-    if config.recovery.gradual > 1 and not config.recovery.recover:
-        raise ToolkitError("--gradual trains between its rounds", "leave --no-recover out")
+    trains = [leaf.flag for leaf in changed(config) if leaf.name in TRAINS]
+    if trains and not config.recovery.recover:
+        raise ToolkitError(f"{trains[0]} is for training back", "leave --no-recover out")
 
 
 def check_besides(job: Job) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from toolkit.training.config import TrainConfig
 if TYPE_CHECKING:
     from datasets import Dataset
 
-LEARNING = {"temperature", "alpha", *(leaf.name for leaf in leaves(TrainConfig))} - {"max_length"}  # read by qat alone
+# Options of training that change what a model reads, or its operations, by whose names roundings are tied to it.
+FLOAT = {"max_length", "attention", "compile", "checkpoint_activations"}
+LEARNING = {"temperature", "alpha", *(leaf.name for leaf in leaves(TrainConfig))} - FLOAT
 
 
 class Found(NamedTuple):
@@ -88,7 +90,7 @@ def _check_options(config: Any, method: str, bits: int) -> None:
     smooths = config.backend == "openvino" and method in quantizing.CALIBRATED
     for names, read, by in (
         (LEARNING, method == "qat", "--method qat"),
-        ({"max_length"}, False, "finetune, prune and distill"),
+        (FLOAT, False, "finetune, prune and distill"),
         ({"smooth_quant"}, smooths, "static and qat of openvino"),
         ({"calibration_rows"}, quantizing.calibrates(method, bits), "static, qat and --bits 4"),
     ):
