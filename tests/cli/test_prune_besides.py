@@ -42,7 +42,7 @@ def resnet(tmp_path: Path) -> Path:
 
 
 def test_channels_and_blocks_of_a_resnet(resnet: Path, photos: Path, tmp_path: Path) -> None:
-    made = toolkit.prune(resnet, data=str(photos), channels=0.5, layers=5, epochs=1, out=tmp_path / "p")
+    made = toolkit.prune(resnet, data=str(photos), channels=0.5, layers=5, out=tmp_path / "p", **QUICK)
     config = read(made.artifact / "config.json")
     assert (config["embedding_size"], config["hidden_sizes"]) == (16, [16, 32, 64])
     assert sum(config["depths"]) == 5
@@ -52,8 +52,29 @@ def test_channels_and_blocks_of_a_resnet(resnet: Path, photos: Path, tmp_path: P
     assert not (made.artifact / "sensitivity.json").exists()
     figures = read(made.artifact / "metrics.json")
     assert figures["comparison"]["parameters_ratio"] < 0.25
-    rounds = toolkit.prune(resnet, data=str(photos), channels=0.5, gradual=2, epochs=1, out=tmp_path / "q")
+    rounds = toolkit.prune(resnet, data=str(photos), channels=0.5, gradual=2, out=tmp_path / "q", **QUICK)
     assert [s["widths"] for s in read(rounds.artifact / "pruning.json")["sizes"]] == [[24, 48, 96], [16, 32, 64]]
+
+
+def test_a_target_of_a_resnet(
+    call: Call, resnet: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import jsonschema
+
+    from toolkit.compression import sensitivity
+
+    for name, value in (("TIMED_ROWS", 8), ("ROUNDS", 1)):
+        monkeypatch.setattr(sensitivity, name, value)
+    out = tmp_path / "p"
+    called = call("prune", resnet, "--data", photos, "--target-params", 0.4, "--no-recover", "--out", out)
+    assert called.code == 0, called.err
+    assert 0.1 < read(out / "metrics.json")["comparison"]["parameters_ratio"] <= 0.4
+    found = read(out / "sensitivity.json")
+    jsonschema.validate(found, read(Path(toolkit.__file__).parents[1] / "docs" / "schemas" / "sensitivity.json"))
+    places = {(m["part"], m["layer"]) for m in found["layers"]}
+    assert places == {*(("channels", stage) for stage in range(3)), *(("layers", block) for block in (1, 3, 5))}
+    assert {m["part"]: m["left"] for m in found["whole"]} == {"channels": 56, "layers": 3}
+    assert "channels" in (out / "report.html").read_text()
 
 
 def test_amounts_of_the_other_kind_are_refused(
@@ -61,7 +82,6 @@ def test_amounts_of_the_other_kind_are_refused(
 ) -> None:
     image, text = ("prune", resnet, "--data", photos), ("prune", model, "--data", split)
     refused(call, tmp_path, *image, "--ffn", 0.5, says="--ffn: a resnet has none")
-    refused(call, tmp_path, *image, "--target-speedup", 2, says="for encoders alone")
     refused(call, tmp_path, *image, "--channels", 0, says="nothing to prune")
     refused(call, tmp_path, *image, "--layers", 2, says="6 blocks in 3 stages")
     refused(call, tmp_path, *image, "--vocab", says="reads images")
@@ -71,8 +91,21 @@ def test_amounts_of_the_other_kind_are_refused(
 
 
 def test_the_plan_knows_the_size(call: Call, resnet: Path, photos: Path, tmp_path: Path) -> None:
-    planned = call("prune", resnet, "--data", photos, "--channels", 0.5, "--out", tmp_path / "p", "--dry-run")
-    made = toolkit.prune(resnet, data=str(photos), channels=0.5, recover=False, out=tmp_path / "p").artifact
+    planned = call(
+        "prune",
+        resnet,
+        "--data",
+        photos,
+        "--channels",
+        0.5,
+        "--no-sensitivity",
+        "--no-recover",
+        "--out",
+        tmp_path / "p",
+        "--dry-run",
+    )
+    amounts = {"channels": 0.5, "recover": False, "sensitivity": False}
+    made = toolkit.prune(resnet, data=str(photos), out=tmp_path / "p", **amounts).artifact
     figures = read(made / "metrics.json")
     assert f"[{figures['input']['parameters']}, {figures['pruned']['parameters']}]" in planned.err
 

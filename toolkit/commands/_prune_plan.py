@@ -105,8 +105,6 @@ def sizes(job: Job) -> tuple[Any, Any]:
     whole = family.shape(config)
     convolutional = config.model_type == families.RESNET
     if any(value is not None for value in vars(asked.target).values()):
-        if convolutional:
-            raise ToolkitError("targets are sought for encoders alone", "give --channels and --layers for a ResNet")
         return whole, None
     alone = all(value is None for value in vars(asked.amounts).values())
     alone &= not asked.besides.vocab and not asked.besides.unstructured

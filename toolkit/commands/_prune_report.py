@@ -7,7 +7,7 @@ from typing import Any
 from toolkit import console
 from toolkit.commands._prune_plan import NOT_FASTER
 
-PARTS = {"ffn": "neurons", "heads": "heads", "layers": "layers", "hidden": "hidden dimensions"}
+PARTS = {"ffn": "neurons", "heads": "heads", "channels": "channels", "layers": "layers", "hidden": "hidden dimensions"}
 QUALITY = ("accuracy", "loss", "divergence")
 
 
@@ -139,7 +139,7 @@ def _sensitivity(measured: dict[str, Any]) -> list[dict[str, Any]]:
         },
         {
             "title": "Sensitivity by layer",
-            "text": "One layer at a time. No stock class holds layers of different sizes, so these have no speed.",
+            "text": "One layer at a time (of a ResNet: the channels of a stage, or a block); not timed.",
             "table": {"columns": ["part", "layer", "gone", *QUALITY], "rows": by_layer},
         },
     ]

@@ -149,7 +149,7 @@ def prune(job: Job) -> None:
     config, given = job.config, job.inputs["source"].title
     bench, recovery = _prune_bench.begin(job)
     kind = bench.model.config.model_type
-    measured = sensitivity.measure(bench) if config.sensitivity and kind != families.RESNET else None
+    measured = sensitivity.measure(bench) if config.sensitivity else None
     tried: list[Found] = []
     if measured and config.target.max_drop is not None:
         made, tried = recovery.furthest(bench, measured, config.target.max_drop, job.work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from toolkit.compression import channels, prune, structure
+from toolkit.compression import channels, importance, prune, resnets, structure
 from toolkit.errors import ToolkitError
 
 RESNET = "resnet"
@@ -16,15 +16,51 @@ class Family(NamedTuple):
 
     shape: Callable[..., Any]  # (config) -> its sizes
     between: Callable[..., Any]  # (whole, to, share, config) -> sizes on the way
-    choose: Callable[..., Any]  # (model, task, batches, to, importance) -> what stays, as JSON holds it
+    order: Callable[..., Any]  # (model, task, batches) -> layers in the order in which they are best removed, as JSON
+    scores: Callable[..., Any]  # (model, task, batches, importance) -> of all units
+    choose: Callable[..., Any]  # (model, task, batches, to, importance[, order, scores]) -> what stays, as JSON
     apply: Callable[..., None]  # (model, what stays)
     told: Callable[..., str]  # (sizes) -> words
     parameters: Callable[..., int]  # (class, config, to) -> their number
+    counter: Callable[..., Any]  # (model) -> a quick function of sizes that gives the same
+    steps: Callable[..., Any]  # (config, amounts) -> of each part, sizes with about such shares of it gone
+    left: Callable[..., int]  # (part, sizes) -> how much of the part there is
+    grid: Callable[..., Any]  # (config, amounts) -> combinations of sizes that lie within those steps
+    units: Callable[..., Any]  # (model, scores) -> of each part, by layer, groups of units with their scores
+    without: Callable[..., Any]  # (model) -> by its number a context in which the model is without the layer
 
 
-ENCODER = Family(structure.shape, prune.between, prune.choose, prune.apply, prune.told, structure.parameters)
+ENCODER = Family(
+    shape=structure.shape,
+    between=prune.between,
+    order=prune.order,
+    scores=importance.measured,
+    choose=prune.choose,
+    apply=prune.apply,
+    told=prune.told,
+    parameters=structure.parameters,
+    counter=prune.counter,
+    steps=prune.steps,
+    left=prune.left,
+    grid=prune.grid,
+    units=prune.units,
+    without=prune.without,
+)
 CONVOLUTIONAL = Family(
-    channels.shape, channels.between, channels.choose, channels.apply, channels.told, channels.parameters
+    shape=channels.shape,
+    between=resnets.between,
+    order=resnets.order,
+    scores=resnets.scores,
+    choose=resnets.choose,
+    apply=channels.apply,
+    told=channels.told,
+    parameters=channels.parameters,
+    counter=resnets.counter,
+    steps=resnets.steps,
+    left=resnets.left,
+    grid=resnets.grid,
+    units=resnets.units,
+    without=resnets.without,
 )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
 from typing import Any, TypedDict
 
 from toolkit.compression import importance, structure
-from toolkit.compression.importance import Importance
-from toolkit.compression.structure import Shape
+from toolkit.compression.importance import Importance, Scores
+from toolkit.compression.structure import Group, Shape
 from toolkit.data.sample import spread
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded
@@ -93,6 +97,12 @@ def between(whole: Shape, to: Shape, share: float, config: Any) -> Shape:
     return found._replace(heads=heads, hidden=heads * size)
 
 
+def order(model: Any, task: Task, batches: list[dict[str, Any]]) -> list[tuple[int, float]]:
+    """The layers in the order in which they are best removed, each with the loss after it; one stays."""
+    count = structure.shape(model.config).layers - 1
+    return importance.least_important_layers(model, task, batches, count)
+
+
 def choose(
     model: Any,
     task: Task,
@@ -105,7 +115,7 @@ def choose(
     """What of the model stays when it is cut to these sizes: layers by the loss without them, the rest by `measure`.
 
     Args:
-        order: the layers as `importance.least_important_layers` has found them already.
+        order: the layers as the function of this name has found them already.
         scores: of the units of the whole model, where they are known.
     """
     whole = structure.shape(model.config)
@@ -155,3 +165,81 @@ def _best(scores: Any, count: int) -> list[int]:
 def told(to: Shape) -> str:
     """Sizes in words."""
     return f"{to.layers} layers of {to.ffn} neurons and {to.heads} heads, hidden size {to.hidden}"
+
+
+def steps(config: Any, amounts: Sequence[float]) -> dict[str, list[Shape]]:
+    """Of each part the sizes that are left when about such shares of it go, the largest first."""
+    whole, free = structure.shape(config), structure.family(config).free_heads
+    size = structure.head_size(config)
+    heads = [max(1, round(whole.heads * (1 - a))) for a in amounts]
+    hidden = [part(whole.hidden, 1 - a) for a in amounts] if free else [count * size for count in heads]
+    found = {
+        "layers": [whole._replace(layers=n) for n in (*(whole.layers - round(whole.layers * a) for a in amounts), 1)],
+        "ffn": [whole._replace(ffn=part(whole.ffn, 1 - a)) for a in amounts],
+        "hidden": [
+            whole._replace(hidden=width, heads=whole.heads if free else width // size)
+            for width in hidden
+            if structure.rebuilds(config, width)
+        ],
+        "heads": [whole._replace(heads=count) for count in heads if free],
+    }
+    smaller = {name: {to for to in sizes if to != whole} for name, sizes in found.items()}
+    return {name: sorted(sizes, reverse=True) for name, sizes in smaller.items() if sizes}
+
+
+def left(name: str, to: Shape) -> int:
+    """How much of a part there is."""
+    return int(getattr(to, name))
+
+
+def grid(config: Any, amounts: Sequence[float]) -> list[Shape]:
+    """Combinations of sizes between the whole model and the smallest of `steps`."""
+    whole, free = structure.shape(config), structure.family(config).free_heads
+    measured, eighths = steps(config, amounts), [1 - i / 8 for i in range(7)]
+    size = structure.head_size(config)
+    values = {
+        "layers": range(1, whole.layers + 1),
+        "ffn": {part(whole.ffn, share) for share in eighths},
+        "heads": range(1, whole.heads + 1) if free else [whole.heads],
+        "hidden": {part(whole.hidden, s) for s in eighths} if free else range(size, whole.hidden + 1, size),
+    }
+    least = {name: min(left(name, to) for to in measured.get(name, [whole])) for name in values}
+    sizes = [[v for v in values[name] if v >= least[name]] for name in Shape._fields]
+    found = [to for to in itertools.starmap(Shape, itertools.product(*sizes)) if structure.rebuilds(config, to.hidden)]
+    return found if free else [to._replace(heads=to.hidden // size) for to in found]
+
+
+def counter(model: Any) -> Callable[[Shape], int]:
+    """The number of parameters by sizes; each layer has as many as the next."""
+
+    @cache
+    def of(layers: int, *rest: int) -> int:
+        return structure.parameters(type(model), model.config, Shape(layers, *rest))
+
+    return lambda to: of(1, *to[1:]) + (to.layers - 1) * (of(2, *to[1:]) - of(1, *to[1:]))
+
+
+def units(model: Any, scores: Importance) -> dict[str, list[list[tuple[Group, Scores]]]]:
+    """Of each layer its neurons, and its heads where they may go alone, with their scores."""
+    found = {"ffn": structure.ffn_groups(model)}
+    if structure.family(model.config).free_heads:
+        found["heads"] = structure.head_groups(model)
+    return {
+        name: [[pair] for pair in zip(groups, getattr(scores, name), strict=True)] for name, groups in found.items()
+    }
+
+
+def without(model: Any) -> dict[int, Callable[[], AbstractContextManager[None]]]:
+    """By its number, of each layer: inside, the model is without it; one layer alone stays."""
+    count = len(structure.layers(model))
+    return {number: partial(_left_out, model, number) for number in range(count) if count > 1}
+
+
+@contextmanager
+def _left_out(model: Any, layer: int) -> Iterator[None]:
+    found = structure.layers(model)
+    whole = list(found)
+    del found[layer]
+    yield
+    del found[:]
+    found.extend(whole)

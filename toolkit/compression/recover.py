@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from toolkit import console
-from toolkit.compression import channels, families, targets, unstructured
-from toolkit.compression.prune import Cut
+from toolkit.compression import channel_importance, families, targets, unstructured
 from toolkit.compression.sensitivity import Bench, Found, kept
-from toolkit.compression.structure import Shape
 from toolkit.reading import Encoded
 from toolkit.training import trainer
 from toolkit.training.config import TrainConfig
@@ -30,8 +28,8 @@ class Smaller(NamedTuple):
 
     model: Any
     figures: dict[str, Any]
-    sizes: list[Shape]
-    cuts: list[Cut]
+    sizes: list[Any]
+    cuts: list[Any]
     work: Path
 
 
@@ -52,7 +50,7 @@ class Recovery:
     seed: int
     zeros: tuple[float, unstructured.Scope] | None = None
 
-    def run(self, bench: Bench, to: Shape, work: Path) -> Smaller:
+    def run(self, bench: Bench, to: Any, work: Path) -> Smaller:
         """A copy of the model, cut and trained; what is found in the work folder of an earlier call is taken up."""
         model, cuts, figures = copy.deepcopy(bench.model), [], {}
         family = families.of(model.config.model_type)
@@ -61,7 +59,7 @@ class Recovery:
         for number, now in enumerate(sizes, start=1):
             cut = kept(work / f"cut-{number}.json", partial(_choose, bench, model, now))
             family.apply(model, cut)
-            channels.settle(model, bench.task, bench.batches)
+            channel_importance.settle(model, bench.task, bench.batches)
             cuts.append(cut)
             console.note(
                 f"{family.told(now)}: {model.num_parameters() / bench.model.num_parameters():.0%} of the parameters"

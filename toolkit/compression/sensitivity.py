@@ -1,4 +1,4 @@
-"""What each part of an encoder costs when it is cut and nothing is trained: quality by layer and amount, and speed.
+"""What each part of a model costs when it is cut and nothing is trained: quality by layer and amount, and speed.
 
 Quality is measured on rows of validation, speed on this machine: the models of one part in turns with the original.
 What was measured is kept in the work folder, so that a killed run does not measure it again.
@@ -21,9 +21,8 @@ from typing import Any
 import torch
 
 from toolkit import console, ranks
-from toolkit.compression import importance, prune, structure
-from toolkit.compression.importance import Importance
-from toolkit.compression.structure import Group, Shape
+from toolkit.compression import channel_importance, families
+from toolkit.compression.importance import Scores
 from toolkit.data.sample import spread
 from toolkit.inference import predictor as predictors
 from toolkit.reading import Encoded
@@ -90,25 +89,24 @@ class Bench:
         return trainer.answers(self.model, self.task, self.rows)[0]
 
     @cached_property
-    def scores(self) -> Importance:
+    def scores(self) -> Any:
         """Of the units of the whole model."""
-        return importance.measured(self.model, self.task, self.batches, self.importance)
+        scores = families.of(self.model.config.model_type).scores
+        return scores(self.model, self.task, self.batches, self.importance)
 
     @cached_property
-    def order(self) -> list[tuple[int, float]]:
-        """The layers in the order in which they are best removed, each with the loss after it; one stays."""
-        count = structure.shape(self.model.config).layers - 1
-        found = kept(
-            self.work / "order.json",
-            lambda: importance.least_important_layers(self.model, self.task, self.batches, count),
-        )
-        return [(number, loss) for number, loss in found]
+    def order(self) -> list[Any]:
+        """The layers in the order in which they are best removed."""
+        order = families.of(self.model.config.model_type).order
+        found: list[Any] = kept(self.work / "order.json", lambda: order(self.model, self.task, self.batches))
+        return found
 
-    def cut(self, to: Shape) -> Any:
+    def cut(self, to: Any) -> Any:
         """A copy of the model, cut to these sizes and not trained."""
-        out = copy.deepcopy(self.model)
-        cut = prune.choose(out, self.task, self.batches, to, self.importance, self.order, self.scores)
-        prune.apply(out, cut)
+        out, family = copy.deepcopy(self.model), families.of(self.model.config.model_type)
+        cut = family.choose(out, self.task, self.batches, to, self.importance, self.order, self.scores)
+        family.apply(out, cut)
+        channel_importance.settle(out, self.task, self.batches)
         return out
 
 
@@ -136,19 +134,13 @@ def measure(bench: Bench) -> Found:
 
 def _by_layer(bench: Bench) -> list[Found]:
     """Quality with a share of one layer's units silenced, or the whole layer left out."""
-    groups = {"ffn": structure.ffn_groups(bench.model)}
-    if structure.family(bench.model.config).free_heads:
-        groups["heads"] = structure.head_groups(bench.model)
-    tries = [(part, i, a) for part in groups for i in range(len(groups[part])) for a in AMOUNTS]
-    tries += [("layers", i, 1.0) for i in range(len(groups["ffn"])) if len(groups["ffn"]) > 1]
+    family = families.of(bench.model.config.model_type)
+    units, without = family.units(bench.model, bench.scores), family.without(bench.model)
+    tries = [(part, i, a) for part, layers in units.items() for i in range(len(layers)) for a in AMOUNTS]
+    tries += [("layers", i, 1.0) for i in without]
 
     def tried(part: str, layer: int, amount: float) -> Found:
-        if part == "layers":
-            with _without(bench.model, layer):
-                return bench.quality(bench.model)
-        group = groups[part][layer]
-        order = getattr(bench.scores, part)[layer].argsort(stable=True)
-        with _silenced(group, order[: round(len(order) * amount)]):
+        with without[layer]() if part == "layers" else _silenced(units[part][layer], amount):
             return bench.quality(bench.model)
 
     out = []
@@ -162,76 +154,40 @@ def _by_layer(bench: Bench) -> list[Found]:
 def _whole(bench: Bench) -> list[Found]:
     """Quality, speed and size of models cut in one part, everywhere alike."""
     out = []
-    for part, values in steps(bench.model.config).items():
-        out += kept(bench.work / f"{part}.json", partial(_of_part, bench, part, values))
+    for part, sizes in families.of(bench.model.config.model_type).steps(bench.model.config, AMOUNTS).items():
+        out += kept(bench.work / f"{part}.json", partial(_of_part, bench, part, sizes))
     return out
 
 
-def _of_part(bench: Bench, part: str, values: list[int]) -> list[Found]:
-    shapes = {str(value): with_part(bench.model.config, part, value) for value in values}
-    models = {name: bench.cut(to) for name, to in shapes.items()}
+def _of_part(bench: Bench, part: str, sizes: list[Any]) -> list[Found]:
+    config, left = bench.model.config, families.of(bench.model.config.model_type).left
+    models = {str(i): bench.cut(to) for i, to in enumerate(sizes)}
     qualities = {name: bench.quality(model) for name, model in console.track(list(models.items()), f"cutting {part}")}
     speeds = bench.speedups(models)
     return [
-        {"part": part, "amount": amount(bench.model.config, part, to), "left": int(name)}
+        {"part": part, "amount": amount(config, part, sizes[int(name)]), "left": left(part, sizes[int(name)])}
         | qualities[name]
-        | {"speedup": speeds[name], "parameters": models[name].num_parameters()}
-        for name, to in shapes.items()
+        | {"speedup": speeds[name], "parameters": model.num_parameters()}
+        for name, model in models.items()
     ]
 
 
-def steps(config: Any) -> dict[str, list[int]]:
-    """The sizes of each part that are measured, the largest first."""
-    whole, free = structure.shape(config), structure.family(config).free_heads
-    size = structure.head_size(config)
-    sizes = {
-        "layers": [*(whole.layers - round(whole.layers * a) for a in AMOUNTS), 1],
-        "ffn": [prune.part(whole.ffn, 1 - a) for a in AMOUNTS],
-        "hidden": [
-            prune.part(whole.hidden, 1 - a) if free else max(1, round(whole.heads * (1 - a))) * size for a in AMOUNTS
-        ],
-    }
-    if free:
-        sizes["heads"] = [max(1, round(whole.heads * (1 - a))) for a in AMOUNTS]
-    sizes["hidden"] = [hidden for hidden in sizes["hidden"] if structure.rebuilds(config, hidden)]
-    found = {
-        part: sorted({v for v in values if v < getattr(whole, part)}, reverse=True) for part, values in sizes.items()
-    }
-    return {part: values for part, values in found.items() if values}
-
-
-def with_part(config: Any, part: str, value: int) -> Shape:
-    """The model's sizes but for one part; heads go with the hidden size where they must."""
-    to = structure.shape(config)._replace(**{part: value})
-    if part == "hidden" and not structure.family(config).free_heads:
-        to = to._replace(heads=value // structure.head_size(config))
-    return to
-
-
-def amount(config: Any, part: str, to: Shape) -> float:
+def amount(config: Any, part: str, to: Any) -> float:
     """The share of a part that is gone."""
-    left: int = getattr(to, part)
-    whole: int = getattr(structure.shape(config), part)
-    return round(1 - left / whole, 4)
+    family = families.of(config.model_type)
+    return round(1 - family.left(part, to) / family.left(part, family.shape(config)), 4)
 
 
 @contextmanager
-def _silenced(group: Group, units: Any) -> Iterator[None]:
-    """Nothing reads these units: what they tell is as if they were cut."""
-    entries = (units[:, None] * group.size + torch.arange(group.size)).flatten()
-    before = [module.weight.detach().clone() for module in group.readers]
-    for module in group.readers:
-        module.weight.data[:, entries] = 0
+def _silenced(units: list[tuple[Any, Scores]], amount: float) -> Iterator[None]:
+    """Nothing reads the share of each group's units with the least scores: what they tell is as if they were cut."""
+    before = []
+    for group, scores in units:
+        least = scores.argsort(stable=True)[: round(len(scores) * amount)]
+        entries = (least[:, None] * group.size + torch.arange(group.size)).flatten()
+        for module in group.readers:
+            before.append((module, module.weight.detach().clone()))
+            module.weight.data[:, entries] = 0
     yield
-    for module, weight in zip(group.readers, before, strict=True):
+    for module, weight in before:
         module.weight.data.copy_(weight)
-
-
-@contextmanager
-def _without(model: Any, layer: int) -> Iterator[None]:
-    found = structure.layers(model)
-    whole = list(found)
-    del found[layer]
-    yield
-    del found[:]
-    found.extend(whole)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from toolkit import console
-from toolkit.compression import prune, sensitivity, structure
-from toolkit.compression.sensitivity import Bench, Found
-from toolkit.compression.structure import Shape
+from toolkit.compression import families, sensitivity
+from toolkit.compression.sensitivity import AMOUNTS, Bench, Found
 
 TRIES, ENOUGH = 6, 3  # how many guesses are measured at most, and of those how many that meet the target
 MARGIN = 1.05  # of a speed-up: what timing may be off
@@ -23,7 +20,7 @@ class Guess(NamedTuple):
     """A model of these sizes: how far from the original's its answers are expected to be when nothing is trained, how
     many times as fast it is expected to be, and its share of the parameters."""
 
-    to: Shape
+    to: Any
     divergence: float
     speedup: float
     params: float
@@ -34,11 +31,11 @@ def guesses(model: Any, measured: Found) -> list[Guess]:
 
     Divergences of the parts add up, times multiply; both are interpolated between the amounts that were measured.
     """
-    config = model.config
-    curves = {part: _curve(measured, part) for part in sensitivity.steps(config)}
-    whole, count = structure.shape(config), _counter(model)
+    config, family = model.config, families.of(model.config.model_type)
+    curves = {part: _curve(measured, part) for part in family.steps(config, AMOUNTS)}
+    whole, count = family.shape(config), family.counter(model)
     out = []
-    for to in _grid(config):
+    for to in family.grid(config, AMOUNTS):
         far, ratio = 0.0, 1.0
         for part, (amounts, divergences, times) in curves.items():
             gone = sensitivity.amount(config, part, to)
@@ -54,16 +51,6 @@ def _mildest(guess: Guess) -> tuple[float, float]:
     return guess.divergence, guess.speedup
 
 
-def _counter(model: Any) -> Callable[[Shape], int]:
-    """The number of parameters by sizes; each layer has as many as the next."""
-
-    @cache
-    def of(layers: int, *rest: int) -> int:
-        return structure.parameters(type(model), model.config, Shape(layers, *rest))
-
-    return lambda to: of(1, *to[1:]) + (to.layers - 1) * (of(2, *to[1:]) - of(1, *to[1:]))
-
-
 def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[float]]:
     """Of a part the amounts, the divergence of each (a larger one's no less), and its time over the original's."""
     found = sorted((m for m in measured["whole"] if m["part"] == part), key=lambda m: m["amount"])
@@ -71,29 +58,13 @@ def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[f
     return [0.0, *(m["amount"] for m in found)], divergences, [1.0, *(1 / m["speedup"] for m in found)]
 
 
-def _grid(config: Any) -> list[Shape]:
-    whole, free = structure.shape(config), structure.family(config).free_heads
-    steps, eighths = sensitivity.steps(config), [1 - i / 8 for i in range(7)]
-    size = structure.head_size(config)
-    values = {
-        "layers": range(1, whole.layers + 1),
-        "ffn": {prune.part(whole.ffn, share) for share in eighths},
-        "heads": range(1, whole.heads + 1) if free else [whole.heads],
-        "hidden": {prune.part(whole.hidden, s) for s in eighths} if free else range(size, whole.hidden + 1, size),
-    }
-    least = {part: min(steps.get(part, [getattr(whole, part)])) for part in values}
-    sizes = [[v for v in values[part] if v >= least[part]] for part in Shape._fields]
-    found = [to for to in itertools.starmap(Shape, itertools.product(*sizes)) if structure.rebuilds(config, to.hidden)]
-    return found if free else [to._replace(heads=to.hidden // size) for to in found]
-
-
-def search(bench: Bench, measured: Found, *, speedup: float | None, params: float | None) -> tuple[Shape, list[Found]]:
+def search(bench: Bench, measured: Found, *, speedup: float | None, params: float | None) -> tuple[Any, list[Found]]:
     """The sizes that meet a target at the least divergence, or come nearest to it; and all that were measured.
 
     Args:
         speedup: the least samples a second, times the original's. params: the most parameters, as a share.
     """
-    left, tried = guesses(bench.model, measured), []
+    left, tried, sizes = guesses(bench.model, measured), list[Found](), list[Any]()
     off = 1.0  # what the last guess of a speed-up was off
 
     def lacking(found_speedup: float, found_params: float) -> float:
@@ -106,13 +77,14 @@ def search(bench: Bench, measured: Found, *, speedup: float | None, params: floa
         guess = min(enough, key=_mildest) if enough else nearest
         found = sensitivity.kept(bench.work / f"try-{number}.json", _trial(bench, guess))
         off = found["speedup"] / guess.speedup
-        tried.append(found | {"lacking": lacking(found["speedup"], guess.params)})
+        share = found["parameters"] / bench.model.num_parameters()
+        tried.append(found | {"lacking": lacking(found["speedup"], share)})
+        sizes.append(guess.to)
         left.remove(guess)
         if not enough or sum(t["lacking"] <= 0 for t in tried) == ENOUGH:
             break
-    met = [t for t in tried if t["lacking"] <= 0]
-    best = min(met, key=lambda t: t["divergence"]) if met else min(tried, key=lambda t: t["lacking"])
-    return Shape(*best["sizes"]), tried
+    best = min(range(len(tried)), key=lambda i: (max(0.0, tried[i]["lacking"]), tried[i]["divergence"]))
+    return sizes[best], tried
 
 
 def _trial(bench: Bench, guess: Guess) -> Callable[[], Found]:
@@ -124,7 +96,7 @@ def _trial(bench: Bench, guess: Guess) -> Callable[[], Found]:
     return run
 
 
-def ladder(model: Any, measured: Found) -> list[Shape]:
+def ladder(model: Any, measured: Found) -> list[Any]:
     """Sizes of less and less time, each those of the least divergence expected at its speed."""
     found = guesses(model, measured)
     fast = [[guess for guess in found if guess.speedup >= rung] for rung in RUNGS]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageClassification, ResNetConfig, ResNetForImageClassification
 
+from toolkit.compression import channel_importance, families, resnets, sensitivity
 from toolkit.compression import channels as engine
-from toolkit.compression import families
 from toolkit.compression.channels import Sizes
 from toolkit.errors import ToolkitError
 from toolkit.training.tasks import bind
@@ -32,7 +32,7 @@ def model(request):
         if isinstance(module, torch.nn.BatchNorm2d):  # as after a training
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.normal_(module.bias, std=0.2)
-    engine.settle(made, TASK, [BATCH])
+    channel_importance.settle(made, TASK, [BATCH])
     return made
 
 
@@ -44,7 +44,7 @@ def answers(model):
 def cut(model, measure="magnitude", channels=0.0, blocks=None):
     """Cut by the engine; gives the sizes asked for."""
     to = engine.wanted(model.config, channels=channels, blocks=blocks)
-    engine.apply(model, engine.choose(model, TASK, [BATCH, BATCH], to, measure))
+    engine.apply(model, resnets.choose(model, TASK, [BATCH, BATCH], to, measure))
     return to
 
 
@@ -72,11 +72,11 @@ def test_a_cut_model_is_smaller_and_the_stock_class_reloads_it(model, tmp_path):
     assert torch.equal(answers(again), answers(model))
 
 
-@pytest.mark.parametrize("measure", engine.MEASURES)
+@pytest.mark.parametrize("measure", channel_importance.MEASURES)
 def test_every_measure_finds_the_dead_channels_and_without_them_nothing_changes(model, measure):
     left = kill(model, 0.5)
     before = answers(model)
-    scores = engine.MEASURES[measure](model, TASK, [BATCH, BATCH])
+    scores = channel_importance.MEASURES[measure](model, TASK, [BATCH, BATCH])
     for score, alive in zip(scores, left, strict=True):
         assert {*score.nonzero().flatten().tolist()} <= {*alive}
     cut(model, measure, channels=0.5)
@@ -97,7 +97,7 @@ def test_blocks_go_one_after_another_by_the_loss_without_them(model):
     expected = [loss_without(*order[: n + 1]) for n in range(len(order))]
     to = engine.wanted(model.config, channels=0.0, blocks=sum(model.config.depths) - len(order))
     before = answers(model)
-    removed = engine.choose(model, TASK, [BATCH], to, "magnitude")["layers_removed"]
+    removed = resnets.choose(model, TASK, [BATCH], to, "magnitude")["layers_removed"]
     assert [(found["stage"], found["layer"]) for found in removed] == order
     assert [found["calibration_loss_without"] for found in removed] == pytest.approx(expected)
     assert torch.equal(answers(model), before)
@@ -112,7 +112,7 @@ def test_depths_reload(model, tmp_path):
 
 def test_statistics_are_those_of_what_is_left(model):
     cut(model, channels=0.5)
-    engine.settle(model, TASK, [BATCH, BATCH])
+    channel_importance.settle(model, TASK, [BATCH, BATCH])
     stem = model.base_model.embedder.embedder
     seen = stem.convolution(IMAGES)
     assert torch.allclose(stem.normalization.running_mean, seen.mean((0, 2, 3)), atol=1e-5)
@@ -144,8 +144,8 @@ def test_blocks_that_cannot_be_had_are_refused(blocks):
 def test_rounds_go_all_the_way_and_the_plan_knows_the_size(kind):
     config = ResNetConfig(**KINDS[kind])
     whole, to = engine.shape(config), engine.wanted(config, channels=0.75, blocks=len(config.depths))
-    assert engine.between(whole, to, 1.0, config) == to
-    half = engine.between(whole, to, 0.5, config)
+    assert resnets.between(whole, to, 1.0, config) == to
+    half = resnets.between(whole, to, 0.5, config)
     assert to.blocks <= half.blocks <= whole.blocks
     assert all(a <= b <= c for a, b, c in zip(to.widths, half.widths, whole.widths, strict=True))
     planned = engine.parameters(ResNetForImageClassification, config, to)
@@ -159,3 +159,54 @@ def test_other_convolutional_families_are_refused():
     assert families.of("resnet") is families.CONVOLUTIONAL
     with pytest.raises(ToolkitError, match=r"'convnext' cannot be cut here: .*resnet"):
         families.of("convnext")
+
+
+def test_what_is_measured_is_of_each_stage_and_each_block_that_may_go(model):
+    config, depths = model.config, model.config.depths
+    steps = resnets.steps(config, (0.25, 0.5, 0.75))
+    assert {part: sizes[-1] for part, sizes in steps.items()} == {
+        "channels": engine.wanted(config, channels=0.75, blocks=None),
+        "layers": engine.wanted(config, channels=0.0, blocks=len(depths)),
+    }
+    assert all(
+        resnets.left(part, to) < resnets.left(part, engine.shape(config)) for part in steps for to in steps[part]
+    )
+    grid, count = resnets.grid(config, (0.25, 0.5, 0.75)), resnets.counter(model)
+    assert {engine.shape(config), *(to for sizes in steps.values() for to in sizes)} <= {*grid}
+    assert count(grid[-1]) == engine.parameters(type(model), config, grid[-1])
+    units = resnets.units(model, resnets.scores(model, TASK, [BATCH], "magnitude"))["channels"]
+    assert [group for stage in units for group, _ in stage] == engine.groups(model)
+    assert [group.stage for stage in units for group, _ in stage] == sorted(
+        group.stage for group in engine.groups(model)
+    )
+    assert len(units) == len(depths)
+
+
+def test_silencing_is_what_cutting_would_be(model):
+    """Channels that nothing reads are as if they were gone; a block that is left out too."""
+    before = answers(model)
+    stages = resnets.units(model, resnets.scores(model, TASK, [BATCH], "magnitude"))["channels"]
+    for units in stages:
+        with sensitivity._silenced(units, 0.5):
+            for group, scores in units:
+                gone = scores.argsort(stable=True)[: len(scores) // 2]
+                assert all(not reader.weight[:, gone].any() for reader in group.readers)
+            assert not torch.equal(answers(model), before)
+    contexts = resnets.without(model)
+    assert len(contexts) == sum(model.config.depths) - len(model.config.depths)
+    for without in contexts.values():
+        with without():
+            assert not torch.equal(answers(model), before)
+    assert torch.equal(answers(model), before)
+
+
+def test_an_order_that_is_known_is_taken(model):
+    to = engine.wanted(model.config, channels=0.5, blocks=len(model.config.depths))
+    order = resnets.order(model, TASK, [BATCH])
+    assert len(order) == sum(model.config.depths) - len(model.config.depths)
+    known = resnets.choose(model, TASK, [BATCH], to, "taylor", order, scores=None)
+    assert known == resnets.choose(model, TASK, [BATCH], to, "taylor")
+    backwards = resnets.choose(
+        model, TASK, [BATCH], to._replace(blocks=to.blocks + len(order) - 1), "taylor", order[::-1]
+    )
+    assert backwards["layers_removed"] == order[-1:]

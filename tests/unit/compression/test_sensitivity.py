@@ -49,7 +49,8 @@ def test_all_parts_are_measured_and_the_model_is_as_before(bench):
     assert found["base"]["divergence"] == 0
     assert all(m["divergence"] > 0 for m in found["whole"])
     for m in found["whole"]:
-        left = sensitivity.with_part(bench.model.config, m["part"], m["left"])
+        to = structure.shape(bench.model.config)._replace(**{m["part"]: m["left"]})
+        left = to._replace(heads=to.hidden // 8) if "heads" not in parts else to
         assert m["parameters"] == structure.parameters(type(bench.model), bench.model.config, left)
 
 
@@ -57,7 +58,7 @@ def test_silencing_units_is_as_good_as_cutting_them(bench):
     """The same neurons of the same layer, once silenced and once really gone."""
     name = "vit" if structure.family(bench.model.config).free_heads else "bert"
     group = structure.ffn_groups(bench.model)[1]
-    with sensitivity._silenced(group, torch.arange(16)):
+    with sensitivity._silenced([(group, torch.arange(48.0))], 1 / 3):
         silenced = logits(bench.model, batch(name))
     layer = structure.layers(bench.model)[1]
     first, second = structure.ffn(bench.model, layer)

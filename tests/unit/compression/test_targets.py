@@ -1,17 +1,17 @@
 import pytest
 from unit.encoders import make
 
-from toolkit.compression import sensitivity, targets
+from toolkit.compression import families, sensitivity, structure, targets
 from toolkit.compression.structure import Shape
 
 
 def measured(model, far_of, speed_of):
     """Sensitivity as functions of (part, amount) have it."""
     whole = [
-        {"part": part, "amount": gone, "left": value, "divergence": far_of(part, gone), "speedup": speed_of(part, gone)}
-        for part, values in sensitivity.steps(model.config).items()
-        for value in values
-        for gone in [sensitivity.amount(model.config, part, sensitivity.with_part(model.config, part, value))]
+        {"part": part, "amount": gone, "divergence": far_of(part, gone), "speedup": speed_of(part, gone)}
+        for part, sizes in families.of(model.config.model_type).steps(model.config, sensitivity.AMOUNTS).items()
+        for to in sizes
+        for gone in [sensitivity.amount(model.config, part, to)]
     ]
     return {"rows": 9, "base": {"accuracy": 0.9, "divergence": 0.0}, "layers": [], "whole": whole}
 
@@ -33,7 +33,7 @@ class Bench:
         return {name: self.speed(self.to) for name in models}
 
     def num_parameters(self):
-        return 1
+        return structure.parameters(type(self.model), self.model.config, self.to)
 
 
 def linear(part, gone):
@@ -66,8 +66,6 @@ def test_guesses_reload():
 
 
 def test_the_parameters_of_a_guess_are_those_of_the_cut_model():
-    from toolkit.compression import structure
-
     model = make("vit")
     guesses = targets.guesses(model, measured(model, lambda part, gone: gone, lambda part, gone: 1 + gone))
     for guess in guesses[::37]:
