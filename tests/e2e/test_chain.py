@@ -123,6 +123,11 @@ def test_the_compression_chain_makes_a_smaller_product_and_its_table(chain):
     found = {n: json.loads((folder / f"small/evaluate-{n}/metrics.json").read_text())["efficiency"] for n in names}
     assert found["quantize"]["size_bytes"] < found["original"]["size_bytes"] / 3
     assert found["distill"]["parameters"] == found["prune"]["parameters"] < found["original"]["parameters"]
+    (folder / "small/table.md").unlink()
+    asked = environment(folder) | {"INT8": "--min-speedup 1000"}
+    missed = subprocess.run(call, cwd=folder, env=asked, capture_output=True, text=True, timeout=300)
+    assert missed.returncode == 3, missed.stderr[-3000:]
+    assert (folder / "small/table.md").is_file(), "a gate that is not met does not keep the table back"
     assert "| quantized |" in (folder / "small/table.md").read_text()
     assert (folder / "small/pareto.png").read_bytes().startswith(b"\x89PNG")
 

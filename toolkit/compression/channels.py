@@ -68,10 +68,14 @@ def wanted(config: Any, *, channels: float, blocks: int | None) -> Sizes:
         return min(width, max(step, round(width * (1 - channels) / step) * step))
 
     stem, widths = left(whole.stem, MULTIPLE), tuple(left(width, step) for width in whole.widths)
-    if whole.stem == whole.widths[0]:
+    first = whole.widths[0]
+    if whole.stem == first:
         stem = widths[0]
-    elif stem == widths[0]:  # a stock model would have no convolution between them
+    # where they differed and no longer do, a stock model has no convolution between them: the wider one stays wider
+    elif stem == widths[0] and whole.stem > first:
         stem = min(whole.stem, stem + MULTIPLE)
+    elif stem == widths[0]:
+        widths = (min(first, widths[0] + step), *widths[1:])
     return Sizes(blocks or whole.blocks, stem, widths)
 
 

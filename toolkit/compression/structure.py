@@ -311,10 +311,3 @@ def evenly(depth: int, count: int) -> list[int]:
     if count == 1:
         return [depth - 1]
     return sorted({round(i * (depth - 1) / (count - 1)) for i in range(count)})
-
-
-def student(teacher: Any, count: int) -> Any:
-    """A copy of the teacher with `count` of its layers, evenly spaced (as in Sanh et al., 2019)."""
-    out = copy.deepcopy(teacher)
-    keep_layers(out, evenly(len(layers(teacher)), count))
-    return out

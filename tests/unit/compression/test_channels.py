@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ TASK = bind("image-classification", None)
 KINDS = {
     "as builtin:image-tiny": {"embedding_size": 32, "hidden_sizes": [32, 64], "depths": [2, 2], "layer_type": "basic"},
     "stem of its own": {"embedding_size": 16, "hidden_sizes": [32, 32], "depths": [1, 3], "layer_type": "basic"},
+    "narrow stem": {"embedding_size": 8, "hidden_sizes": [24, 32], "depths": [1, 2], "layer_type": "basic"},
+    "wide stem": {"embedding_size": 32, "hidden_sizes": [16, 32], "depths": [2, 1], "layer_type": "basic"},
     "bottleneck": {"embedding_size": 16, "hidden_sizes": [64, 128], "depths": [2, 2], "layer_type": "bottleneck"},
     "downsampled at once": {
         "embedding_size": 16, "hidden_sizes": [32], "depths": [2], "layer_type": "basic",
@@ -126,7 +129,9 @@ def test_statistics_are_those_of_what_is_left(model):
         ("as builtin:image-tiny", 0.25, Sizes(4, 24, (24, 48))),
         ("as builtin:image-tiny", 0.95, Sizes(4, 8, (8, 8))),
         ("as builtin:image-tiny", 0.0, Sizes(4, 32, (32, 64))),
-        ("stem of its own", 0.7, Sizes(4, 16, (8, 8))),  # not 8 and 8: they would have no shortcut between them
+        ("stem of its own", 0.7, Sizes(4, 8, (16, 8))),  # not 8 and 8: they would have no shortcut between them
+        ("narrow stem", 0.7, Sizes(3, 8, (16, 8))),
+        ("wide stem", 0.7, Sizes(3, 16, (8, 8))),
         ("bottleneck", 0.5, Sizes(4, 8, (32, 64))),
     ],
 )
@@ -153,6 +158,18 @@ def test_rounds_go_all_the_way_and_the_plan_knows_the_size(kind):
     model = ResNetForImageClassification(config)
     cut(model, channels=0.75, blocks=len(config.depths))
     assert planned == model.num_parameters()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.95])
+def test_no_round_widens_what_an_earlier_one_has_cut(kind, share):
+    config = ResNetConfig(**KINDS[kind])
+    whole, to = engine.shape(config), engine.wanted(config, channels=share, blocks=None)
+    rounds = [resnets.between(whole, to, (i + 1) / 4, config) for i in range(4)]
+    widths = [(sizes.stem, *sizes.widths) for sizes in (whole, *rounds)]
+    assert all(a >= b for before, after in itertools.pairwise(widths) for a, b in zip(before, after, strict=True))
+    tied = whole.stem == whole.widths[0]
+    assert all((sizes.stem == sizes.widths[0]) == tied for sizes in rounds)
 
 
 def test_other_convolutional_families_are_refused():
