@@ -3,12 +3,12 @@
 Use: compress.py DATA MODEL OUT [--names trec sst2 banking77 resnet vit] [--markdown FILE]
 
 DATA holds a folder of each data set, MODEL is a pretrained encoder. For each data set of texts the model is fine-tuned,
-made small by `scripts/pipelines/compress.sh`, and by the others: PyTorch, ONNX Runtime's dynamic INT8 and NNCF's
-INT8 of the model as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned. `resnet`
-and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before it. What is
-finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in one process
-by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is paired with
-the fine-tuned model, over the test rows of all data sets of texts together in the last table.
+made small by `scripts/pipelines/compress.sh`, and by the others: PyTorch, ONNX Runtime's dynamic INT8 and NNCF's INT8
+of the model as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned.
+`resnet` and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before
+it. What is finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in
+one process by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is
+paired with the fine-tuned model, over the test rows of all data sets of texts together in the last table.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def make(data: Path, model: str, out: Path) -> None:
 
 def stock() -> Any:
     """Inside, PyTorch runs and converters trace what transformers has, all tokens of the last layer."""
-    return mock.patch.object(first_token, "alone", lambda model: contextlib.nullcontext())
+    return mock.patch.object(first_token, "alone", return_value=contextlib.nullcontext())
 
 
 def measured(out: Path) -> dict[str, dict[str, Any]]:
