@@ -31,7 +31,8 @@ from toolkit.artifacts import model as models
 from toolkit.commands import _models
 from toolkit.data.options import ContentOptions
 from toolkit.evaluation import paired
-from toolkit.inference import first_token, timing
+from toolkit.inference import timing
+from toolkit.reading import first_token
 
 FINETUNE = {
     "trec": "--lr 2e-4 --epochs 6 --batch-size 16",
