@@ -171,6 +171,7 @@ def test_a_resnet_learns_from_a_vision_transformer(call: Call, photos: Path, vit
     done = call(*argv, "--out", tmp_path / "a")
     assert done.code == 0, done.err
     assert "answers are those to whole images" in done.err
+    assert "times as many rows a second; its accuracy differs from the teacher's by" in done.err
     assert read(tmp_path / "a", "config.json")["model_type"] == "resnet"
     for option, says in (("--mixup", "a teacher cannot judge mixed images"), ("--hidden-weight", "the student reads")):
         called = call(*argv, option, 0.2, "--out", tmp_path / "b")

@@ -88,6 +88,7 @@ def run(job: Job) -> None:
     chosen = job.inputs.get("student")
     title = f"{chosen.title if chosen else config.student} distilled from {found.teachers[0].title}"
     _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
+    console.note(_distill_report.lead(figures))
     job.metrics |= {"agreement": figures["comparison"]["agreement"]["value"]}
 
 

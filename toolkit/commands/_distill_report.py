@@ -13,16 +13,22 @@ SHOWN = {
 }
 
 
-def against_teacher(figures: dict[str, Any]) -> dict[str, Any]:
-    """Lead, card and section, as `_training.publish` takes them; `figures` hold the model's sizes by now."""
-    student, teacher, found = figures["student"] | figures["model"], figures["teacher"], figures["comparison"]
-    apart, agreement = found["accuracy_difference"], found["agreement"]
+def lead(figures: dict[str, Any]) -> str:
+    """The outcome in a sentence; `figures` hold the model's sizes by now."""
+    student, teacher = figures["student"] | figures["model"], figures["teacher"]
+    apart = figures["comparison"]["accuracy_difference"]
     times = student["samples_per_second"] / teacher["samples_per_second"]
-    lead = (
+    return (
         f"The student has {student['parameters'] / teacher['parameters']:.0%} of the teacher's parameters and answers "
         f"{times:.1f} times as many rows a second; its accuracy differs from the teacher's by {apart['value']:+.2%} "
         f"(95% interval {apart['low']:+.2%} to {apart['high']:+.2%})."
     )
+
+
+def against_teacher(figures: dict[str, Any]) -> dict[str, Any]:
+    """Lead, card and section, as `_training.publish` takes them."""
+    student, teacher, found = figures["student"] | figures["model"], figures["teacher"], figures["comparison"]
+    apart, agreement = found["accuracy_difference"], found["agreement"]
     ratio = {key: f"{student[key] / teacher[key]:.2f}" if teacher[key] else "" for key in SHOWN}
     rows = [[name, teacher[key], student[key], ratio[key]] for key, name in SHOWN.items()]
     rows += [["accuracy, student - teacher", None, apart, ""], ["rows on which both agree", None, agreement, ""]]
@@ -32,4 +38,4 @@ def against_teacher(figures: dict[str, Any]) -> dict[str, Any]:
         "note": f"On {figures['validation']['rows']} rows of validation; the interval of the difference is paired.",
     }
     card = {"label": "agreement", "value": agreement["value"], "note": "of student and teacher, on validation"}
-    return {"lead": lead, "cards": [card], "sections": [{"title": "Student and teacher", "table": table}]}
+    return {"lead": lead(figures), "cards": [card], "sections": [{"title": "Student and teacher", "table": table}]}

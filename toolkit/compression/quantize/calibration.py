@@ -32,5 +32,5 @@ def halves(labels: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
 
 
 def batches(reader: Reader, rows: Encoded) -> list[dict[str, Any]]:
-    """Each row as a batch of its own, padded as inference pads it: few shapes, for which a runtime compiles anew."""
+    """Each row as a batch of its own, padded to one of few lengths, for each of which a runtime compiles anew."""
     return [reader.batch([row], reader.bucket(reader.size(row), MULTIPLE)) for row in rows]
