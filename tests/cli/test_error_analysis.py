@@ -136,6 +136,33 @@ def test_each_command_is_one_of_the_toolkit(planted: Path, tmp_path: Path) -> No
     assert parsed(made[0])["only_classes"] == ["-x y"]
 
 
+def test_each_command_names_the_columns_that_evaluate_was_told(tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    folder = write_evaluation(tmp_path / "e", columns, chance, CLASSES)
+    made = read(folder, "artifact.json")
+    made["config"] = {"columns": {"text": "body", "label": "a topic", "image": None}}
+    (folder / "artifact.json").write_text(json.dumps(made), encoding="utf-8")
+    _, plan = analysed(folder, tmp_path / "a")
+    assert {f["kind"] for f in plan} == {"column", "keyword", "label", "calibration"}
+    for line in (f["command"] for f in plan):
+        values = parsed(line)
+        assert (values["text"], values["label"], values["image"]) == ("body", "a topic", None)
+
+
+def test_a_source_that_the_model_gets_surely_wrong_is_no_wrong_label(tmp_path: Path) -> None:
+    """As dark images do: many errors in all, so that no slice can have twice their rate."""
+    columns, chance, _ = rows(plant=False, count=600)
+    label, night = np.array(columns["label"]), np.arange(600) % 5 == 0
+    said = np.where(np.random.default_rng(0).random(600) < 0.3, (label + 1) % 4, chance.argmax(1))
+    chance = np.where(np.arange(4) == said[:, None], 0.7, 0.1)
+    chance[night] = np.where(np.arange(4) == 0, 0.97, 0.01)
+    columns["source"] = np.where(night, "night", "day").tolist()
+    found, plan = analysed(write_evaluation(tmp_path / "e", columns, chance, CLASSES), tmp_path / "a")
+    assert 2 * found["errors"] > 0.7 * found["rows"]
+    assert "night" in {f["value"] for f in plan}
+    assert "label" not in {f["kind"] for f in plan}
+
+
 def test_relabelled_rows_go_back_by_clean(planted: Path, tmp_path: Path) -> None:
     columns, _, _ = rows()
     source = pd.DataFrame(columns).assign(

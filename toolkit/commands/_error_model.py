@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import console, inputs
+from toolkit.commands import _error_rows
 from toolkit.commands._error_rows import Rows
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
@@ -19,9 +20,8 @@ def splits(job: Job, name: str) -> Any:
     """The splits of an input (`data` or `train`), read as the evaluation read its own; None where it is not at hand."""
     if name not in job.inputs:
         return None
-    made = job.inputs["source"].manifest
-    columns = (made["config"].get("columns") or {}) if made and made["command"] == "evaluate" else {}
-    return inputs.load_dataset(job.inputs[name], ContentOptions(**columns), kinds=("text", "image"))
+    options = ContentOptions(**_error_rows.named_columns(job))
+    return inputs.load_dataset(job.inputs[name], options, kinds=("text", "image"))
 
 
 def evaluated(job: Job, rows: Rows, data: Any) -> Any:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands import _error_rows
 from toolkit.commands._error_rows import Rows
 from toolkit.commands._error_search import Found
 from toolkit.step import Job
@@ -132,9 +133,10 @@ def _command(job: Job, rows: Rows, finding: dict[str, Any]) -> str:
     """The command line of this toolkit that addresses a finding."""
     data, model = (_path(job, name) for name in ("data", "model"))
     kind, column, number = finding["kind"], finding["column"], finding["number"]
+    columns = [f"--{name.replace('_', '-')}={value}" for name, value in _error_rows.named_columns(job).items()]
 
     def line(command: str, source: str, *options: str, made: str) -> str:
-        return shlex.join(["toolkit", command, source, *options, "--out", f"{_stem(data)}-{made}-{number}"])
+        return shlex.join(["toolkit", command, source, *columns, *options, "--out", f"{_stem(data)}-{made}-{number}"])
 
     if kind == "label" or column == "near train":
         return line("clean", data, "--corrections", str(job.out / f"rows/{number}.csv"), made="relabelled")

@@ -105,6 +105,13 @@ def _hot(cells: Any, codes: dict[str, int]) -> Any:
     return metrics.several_hot([[codes[name] for name in cell] for cell in cells], len(codes))
 
 
+def named_columns(job: Job) -> dict[str, str]:
+    """The columns that `evaluate` was told of, by their options' names: what reads the data again needs them too."""
+    made = job.inputs["source"].manifest
+    told = (made["config"].get("columns") or {}) if made and made["command"] == "evaluate" else {}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def divisible(job: Job, rows: Rows) -> list[str]:
     """The passed-through columns to divide the rows by.
 

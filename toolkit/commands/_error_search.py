@@ -10,7 +10,7 @@ from toolkit.step import Job
 
 MOST_SHOWN = 200  # slices in slices.json
 MOST_DOUBTED = 50  # labels
-SYSTEMATIC = 2.0  # times the overall error rate: a slice surely above it is wrong for a reason of its own
+SYSTEMATIC = 2.0  # times the overall odds of an error: a slice surely above it is wrong for a reason of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +90,11 @@ def label_errors(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
     from toolkit.evaluation.statistics import wilson
 
     judged = np.ones(len(rows), bool)
+    overall = rows.wrong.mean()
     for i in found.picked:
         inside = found.every.rows(i)
-        if wilson(int(rows.wrong[inside].sum()), len(inside))[0] > SYSTEMATIC * rows.wrong.mean():
+        low = wilson(int(rows.wrong[inside].sum()), len(inside))[0]
+        if low * (1 - overall) > SYSTEMATIC * overall * (1 - low):
             judged[inside] &= found.every.kinds[i] == "class"
     find = labels.find_of_several if rows.several else labels.find
     return find(rows.labels, rows.probabilities, judged, job.config.seed)
