@@ -149,6 +149,19 @@ def test_each_command_names_the_columns_that_evaluate_was_told(tmp_path: Path) -
         assert (values["text"], values["label"], values["image"]) == ("body", "a topic", None)
 
 
+def test_of_a_quantized_model_the_one_before_is_trained(tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    folder = write_evaluation(tmp_path / "e", columns, chance, CLASSES)
+    made = read(folder, "artifact.json")
+    before = {"name": "source", "path": "FLOAT", "kind": "model", "digest": ""}
+    lineage = {"command": "quantize", "inputs": [{"name": "data", "path": "D"}, before]}
+    made["inputs"] = [before | {"path": "INT8", "lineage": lineage}]
+    (folder / "artifact.json").write_text(json.dumps(made), encoding="utf-8")
+    _, plan = analysed(folder, tmp_path / "a")
+    line = next(f["command"] for f in plan if f["kind"] == "calibration")
+    assert parsed(line)["model"] == "FLOAT"
+
+
 def test_a_source_that_the_model_gets_surely_wrong_is_no_wrong_label(tmp_path: Path) -> None:
     """As dark images do: many errors in all, so that no slice can have twice their rate."""
     columns, chance, _ = rows(plant=False, count=600)

@@ -131,7 +131,7 @@ def _tell_once(rows: Rows, made: list[dict[str, Any]]) -> None:
 
 def _command(job: Job, rows: Rows, finding: dict[str, Any]) -> str:
     """The command line of this toolkit that addresses a finding."""
-    data, model = (_path(job, name) for name in ("data", "model"))
+    data, model = _given(job, "data")["path"], _trainable(job)
     kind, column, number = finding["kind"], finding["column"], finding["number"]
     columns = [f"--{name.replace('_', '-')}={value}" for name, value in _error_rows.named_columns(job).items()]
 
@@ -162,13 +162,21 @@ def _only(rows: Rows, finding: dict[str, Any]) -> list[str]:
     return [f"--only-classes={name}" for name in classes]
 
 
-def _path(job: Job, name: str) -> str:
-    """Where the evaluation's data or model is, or was."""
+def _given(job: Job, name: str) -> dict[str, Any]:
+    """The evaluation's data or model, as an artifact records it: where it is, or was."""
     if name in job.inputs:
-        return job.inputs[name].given
+        return job.inputs[name].record()
     made = job.inputs["source"].manifest or {}
     theirs = job.step.inherits[name]
-    return next((i["path"] for i in made.get("inputs", []) if i["name"] == theirs), name.upper())
+    return next((i for i in made.get("inputs", []) if i["name"] == theirs), {"path": name.upper()})
+
+
+def _trainable(job: Job) -> str:
+    """Where the model is, of a quantized one what it was made from."""
+    model = _given(job, "model")
+    while model.get("lineage", {}).get("command") == "quantize":
+        model = next(i for i in model["lineage"]["inputs"] if i["name"] == "source")
+    return str(model["path"])
 
 
 def _stem(data: str) -> str:
