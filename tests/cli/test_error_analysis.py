@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -160,6 +160,34 @@ def test_of_a_quantized_model_the_one_before_is_trained(tmp_path: Path) -> None:
     _, plan = analysed(folder, tmp_path / "a")
     line = next(f["command"] for f in plan if f["kind"] == "calibration")
     assert parsed(line)["model"] == "FLOAT"
+
+
+def test_rows_that_the_model_takes_for_alike_are_a_slice(tmp_path: Path) -> None:
+    """No word or column tells them, and their answers differ."""
+    from types import SimpleNamespace
+
+    from toolkit.commands import _error_model, _error_rows, _error_search
+    from toolkit.step import Job
+
+    rng = np.random.default_rng(0)
+    columns, chance, _ = rows(plant=False, count=900)
+    alike = np.arange(900) % 9 == 4
+    said = chance.argmax(1)
+    said = np.where(alike & (rng.random(900) < 0.6), (said + 1) % 4, said)
+    chance = np.where(np.arange(4) == said[:, None], 0.91, 0.03)
+    read = np.zeros((900, 12))
+    read[:, :4] = 5 * np.eye(4)[said]  # the answer is most of what the last layer reads
+    read[:, 4] = alike
+    read[:, 5:] = rng.normal(0, 0.05, (900, 7))
+    folder = write_evaluation(tmp_path / "e", {k: columns[k] for k in ("text", "label")}, chance, CLASSES)
+    given = {"source": inputs.resolve("source", "evaluation", str(folder)), "model": None}
+    job: Any = SimpleNamespace(inputs=given, config=SimpleNamespace(seed=0), kept={})
+    job.kept["predictor"] = SimpleNamespace(features=lambda contents, label: (None, read[: len(contents)]))
+    table = _error_rows.read(cast(Job, job), given["source"])
+    vectors = _error_model.vectors(job, table, None)
+    found = _error_search.search(job, table, _error_rows.traits(table, [], {}), vectors)
+    (cluster,) = (i for i in found.picked if found.every.kinds[i] == "cluster")
+    assert found.every.rows(cluster).tolist() == np.flatnonzero(alike).tolist()
 
 
 def test_a_source_that_the_model_gets_surely_wrong_is_no_wrong_label(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def kind_of(say: Say, kind: str) -> str:
         "class": say("class"),
         "column": say("column"),
         "keyword": say("keyword"),
-        "cluster": say("texts that are alike"),
+        "cluster": say("rows that are alike"),
         "conjunction": say("several conditions"),
         "confusion": say("confused classes"),
         "calibration": say("too sure"),

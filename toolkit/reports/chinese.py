@@ -229,7 +229,7 @@ CHINESE = {
     "labels probably wrong": "标签可能有误",
     "column": "列",
     "keyword": "关键词",
-    "texts that are alike": "相似文本",
+    "rows that are alike": "相似的行",
     "several conditions": "多个条件",
     "confused classes": "易混类别",
     "too sure": "过度自信",
