@@ -190,6 +190,23 @@ def test_rows_that_the_model_takes_for_alike_are_a_slice(tmp_path: Path) -> None
     assert found.every.rows(cluster).tolist() == np.flatnonzero(alike).tolist()
 
 
+def test_of_pairs_both_texts_are_shown(planted: Path, tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    pair = [f"=second {i}" for i in range(2000)]
+    folder = write_evaluation(tmp_path / "e", columns | {"text_pair": pair}, chance, CLASSES)
+    found, plan = analysed(folder, tmp_path / "a", baseline=planted)
+    number = next(f["number"] for f in plan if f["kind"] == "label")
+    listed = pd.read_csv(tmp_path / "a" / "rows" / f"{number}.csv").set_index("id")
+    assert listed["text_pair"].iloc[0] == f"'=second {listed.index[0][1:]}"  # no formula
+    task = read(tmp_path / "a" / "rows", f"{number}.label_studio.json")[0]["data"]
+    assert task["text_pair"] == f"=second {task['row_id'][1:]}"
+    assert '"$text_pair"' in (tmp_path / "a" / "rows" / "label_studio.xml").read_text("utf-8")
+    doubted = found["labels"]["rows"][0]
+    assert doubted["text"].endswith(f" ‖ =second {doubted['id'][1:]}")
+    worst = pd.read_parquet(tmp_path / "a" / "errors.parquet")["id"][0]
+    assert f"=second {worst[1:]}<" in (tmp_path / "a" / "report.html").read_text("utf-8")
+
+
 def test_a_source_that_the_model_gets_surely_wrong_is_no_wrong_label(tmp_path: Path) -> None:
     """As dark images do: many errors in all, so that no slice can have twice their rate."""
     columns, chance, _ = rows(plant=False, count=600)

@@ -92,7 +92,7 @@ def _example(rows: Rows, other: Rows, here: int, there: int) -> dict[str, Any]:
     row = rows.table.iloc[here]
     return {
         "id": str(row["id"]),
-        rows.content: plain(row[rows.content]),
+        rows.content: rows.shown(here),
         "label": plain(row["label"]),
         "before": plain(other.table["predicted"].iloc[there]),
         "after": plain(row["predicted"]),

@@ -221,7 +221,7 @@ def _write_rows(folder: Path, rows: Rows, finding: dict[str, Any], doubted: dict
         tasks = label_studio.to_tasks(records, rows.content)
         text = json.dumps(tasks, ensure_ascii=False, indent=1)
         (folder / f"{finding['number']}.label_studio.json").write_text(f"{text}\n", encoding="utf-8")
-        config = label_studio.config_xml([*sorted(rows.names), audit.DROP[0]], rows.content)
+        config = label_studio.config_xml([*sorted(rows.names), audit.DROP[0]], rows.content, rows.beside)
         (folder / "label_studio.xml").write_text(config, encoding="utf-8")
 
 
@@ -237,7 +237,7 @@ def _record(rows: Rows, row: int, finding: dict[str, Any], doubted: dict[str, An
     label, suggested = (v if isinstance(v, str) else SEPARATOR.join(v) for v in (labels, predicted))
     return {
         "id": str(table["id"].iloc[row]) if "id" in table else name,
-        rows.content: table[rows.content].iloc[row],
+        **{name: table[name].iloc[row] for name in (rows.content, *rows.beside)},
         "label": label,
         "was": label,
         "suggested": suggested,

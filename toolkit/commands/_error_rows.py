@@ -44,6 +44,16 @@ class Rows:
         """The column that a person knows a row by."""
         return "text" if "text" in self.table else "image"
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that belong to it: of pairs the second text."""
+        return ("text_pair",) if "text_pair" in self.table else ()
+
+    def shown(self, row: int) -> str | None:
+        """What a person sees of a row: its text, of pairs both, or its image's path."""
+        parts = [self.table[name].iloc[row] for name in (self.content, *self.beside)]
+        return " ‖ ".join(part or "" for part in parts) if self.beside else parts[0]
+
     def named(self, label: Any) -> Any:
         """A label as text; of several classes a row, a list of texts."""
         return [self.names[k] for k in label.nonzero()[0]] if self.several else self.names[int(label)]

@@ -133,7 +133,7 @@ def _doubt(rows: Rows, doubted: dict[str, Any], i: int) -> dict[str, Any]:
     row = rows.table.iloc[i]
     return {
         "id": str(row["id"]) if "id" in rows.table else f"row {i}",
-        rows.content: None if row[rows.content] is None else str(row[rows.content]),
+        rows.content: rows.shown(i),
         "label": rows.named(rows.labels[i]),
         "suggested": rows.named(doubted["suggested"][i]),
         "p_wrong": float(doubted["p_wrong"][i]),

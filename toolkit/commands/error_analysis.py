@@ -165,5 +165,5 @@ STEP = Step(
     plan=plan,
     takes=("text", "image"),
     inherits={"model": "source", "data": "data"},
-    version=2,
+    version=3,
 )
