@@ -53,6 +53,14 @@ def short(value: Any) -> str | None:
     return text if len(text) <= LONG else f"{text[:LONG]}…"
 
 
+def told_once(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    """A table of which the column after "id" is left out where it says the same: an image's id is often its path."""
+    at = columns.index("id") + 1
+    if rows and all(row[at] == row[at - 1] for row in rows):
+        columns, *rows = (cells[:at] + cells[at + 1 :] for cells in (columns, *rows))
+    return {"columns": columns, "rows": rows}
+
+
 def plain(value: Any) -> str:
     return value if isinstance(value, str) else ", ".join(map(str, value))
 
@@ -131,16 +139,16 @@ def labels(say: Say, found: dict[str, Any] | None, content: str) -> list[dict[st
                 flagged=found["flagged"], share=share["value"], low=share["low"], high=share["high"],
                 precision=precision["value"],
             ),
-            "table": {
-                "columns": ["id", content, say("label"), say("perhaps"), say("probability that it is wrong")],
-                "rows": [
+            "table": told_once(
+                ["id", content, say("label"), say("perhaps"), say("probability that it is wrong")],
+                [
                     [
                         r["id"], short(r[content]), plain(r["label"]), plain(r["suggested"]),
                         {"share": r["p_wrong"], "text": f"{r['p_wrong']:.0%}"},
                     ]
                     for r in found["rows"]
                 ],
-            },
+            ),
         }
     ]  # fmt: skip
 
@@ -203,7 +211,7 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
             "title": say("Errors, the surest first"),
             "text": how if explained and content == "text" else say("All errors are in errors.parquet."),
             "figures": drawn,
-            "table": {"columns": columns, "rows": table},
+            "table": told_once(columns, table),
         }
     ]
 
@@ -218,7 +226,10 @@ def _drawn(job: Job, say: Say, explained: list[dict[str, Any]]) -> list[dict[str
 
     if explained and "drawn" in explained[0]:
         picture = images.sheet([told["drawn"] for told in explained], columns=6, size=150)
-        caption = say("What decided: orange is what the answer would miss, framed the square it would miss the most")
+        caption = say(
+            "What decided, in the order of the rows below: orange is what the answer would miss, framed the square it "
+            "would miss the most"
+        )
         return [{"name": "regions", "caption": caption, "picture": picture}]
     path = job.inputs["source"].path
     assert path is not None

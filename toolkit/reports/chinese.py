@@ -310,8 +310,7 @@ CHINESE = {
     ),
     "Errors, the surest first": "错误（按置信度从高到低）",
     "All errors are in errors.parquet.": "全部错误见 errors.parquet。",
-    "What decided: orange is what the answer would miss, framed the square it would miss the most": (
-        "决定因素：橙色为该答案所依赖的区域，方框为最依赖的一块"
-    ),
+    "What decided, in the order of the rows below: orange is what the answer would miss, framed the square it would "
+    "miss the most": "决定因素（顺序与下表各行一致）：橙色为该答案所依赖的区域，方框为最依赖的一块",
     "The first of them, row by row": "其中的前若干个，逐行排列",
 }
