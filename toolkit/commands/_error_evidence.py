@@ -199,7 +199,7 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
             plain(row["predicted"]),
         ]
         table.append(
-            [*cells, float(row["confidence"]), *([told.get("place")] if decided and content == "image" else [])]
+            [*cells, float(row["confidence"]), *([_place(say, told)] if decided and content == "image" else [])]
         )
     columns = ["id", content, say("label"), say("predicted"), say("confidence")]
     columns += [say("where it is decided")] if decided and content == "image" else []
@@ -214,6 +214,15 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
             "table": told_once(columns, table),
         }
     ]
+
+
+def _place(say: Say, told: dict[str, Any]) -> str | None:
+    places = {
+        "top left": say("top left"), "top centre": say("top centre"), "top right": say("top right"),
+        "left": say("left side"), "centre": say("centre"), "right": say("right side"),
+        "bottom left": say("bottom left"), "bottom centre": say("bottom centre"), "bottom right": say("bottom right"),
+    }  # fmt: skip
+    return places.get(told.get("place", ""))
 
 
 def _weighed(rows: Rows, row: int, parts: list[Any]) -> list[Any]:

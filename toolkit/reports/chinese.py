@@ -313,4 +313,13 @@ CHINESE = {
     "What decided, in the order of the rows below: orange is what the answer would miss, framed the square it would "
     "miss the most": "决定因素（顺序与下表各行一致）：橙色为该答案所依赖的区域，方框为最依赖的一块",
     "The first of them, row by row": "其中的前若干个，逐行排列",
+    "top left": "左上",
+    "top centre": "上方",
+    "top right": "右上",
+    "left side": "左侧",
+    "centre": "中央",
+    "right side": "右侧",
+    "bottom left": "左下",
+    "bottom centre": "下方",
+    "bottom right": "右下",
 }
