@@ -311,6 +311,18 @@ def test_what_a_plan_has_done_on_other_rows(planted: Path, tmp_path: Path) -> No
     assert (told["probably wrong"]["joined"], told["probably wrong"]["verdict"]) == (None, "undecided")
 
 
+def test_a_column_that_is_called_keyword_is_no_word(tmp_path: Path) -> None:
+    made = []
+    for seed, name in ((0, "old"), (9, "new")):
+        columns, chance, _ = rows(seed)
+        columns |= {"keyword": columns.pop("source"), "id": [f"{name}{i}" for i in range(2000)]}
+        made.append(write_evaluation(tmp_path / name, columns, chance, CLASSES))
+    analysed(made[0], tmp_path / "a")
+    found, _ = analysed(made[1], tmp_path / "b", after=tmp_path / "a")
+    told = {f["value"]: f for f in found["after"]["findings"]}
+    assert (told["fax"]["joined"], told["fax"]["after"]["rows"]) == ("definition", 80)
+
+
 def test_after_wants_a_plan(planted: Path, evaluation: Path, call: Call, tmp_path: Path) -> None:
     refused(call, tmp_path, "error-analysis", planted, "--after", evaluation, says=("holds no plan.json",))
 

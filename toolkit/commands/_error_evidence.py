@@ -155,7 +155,7 @@ def labels(say: Say, found: dict[str, Any] | None, content: str) -> list[dict[st
 
 def slices(say: Say, found: list[dict[str, Any]]) -> dict[str, Any]:
     text = say(
-        "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+        "Of all values, words, clusters of rows and two or three of these at once, those that hold more errors than "
         "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with."
     )
     return {

@@ -296,9 +296,9 @@ CHINESE = {
     ),
     "perhaps": "可能应为",
     "probability that it is wrong": "有误的概率",
-    "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+    "Of all values, words, clusters of rows and two or three of these at once, those that hold more errors than "
     "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with.": (
-        "在所有取值、词语、文本簇及其两三项的组合中，错误多于打乱错误后任何切片的那些。“属于”：与之共有错误的发现。"
+        "在所有取值、词语、相似行的簇及其两三项的组合中，错误多于打乱错误后任何切片的那些。“属于”：与之共有错误的发现。"
     ),
     "Slices": "切片",
     "No slice holds more errors than shuffled errors show.": "没有切片的错误多于打乱错误后的情形。",

@@ -1,7 +1,7 @@
 """Rows divided by their likeness: k-means of what the model makes of them, else of TF-IDF by latent semantic analysis.
 
-The vectors a model computes put together what it takes for alike, of images as of texts (error slices by clusters in a
-model's own space: d'Eon et al., 2022, "The Spotlight"). Where there is no model, texts are alike by their words
+What a model computes of contents puts together those that it takes for alike, of images as of texts (clusters of a
+model's features as hidden strata: Sohoni et al., 2020). Where there is no model, texts are alike by their words
 (Deerwester et al., 1990).
 """
 
