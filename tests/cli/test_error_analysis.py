@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -136,6 +136,91 @@ def test_each_command_is_one_of_the_toolkit(planted: Path, tmp_path: Path) -> No
     assert parsed(made[0])["only_classes"] == ["-x y"]
 
 
+def test_each_command_names_the_columns_that_evaluate_was_told(tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    folder = write_evaluation(tmp_path / "e", columns, chance, CLASSES)
+    made = read(folder, "artifact.json")
+    made["config"] = {"columns": {"text": "body", "label": "a topic", "image": None}}
+    (folder / "artifact.json").write_text(json.dumps(made), encoding="utf-8")
+    _, plan = analysed(folder, tmp_path / "a")
+    assert {f["kind"] for f in plan} == {"column", "keyword", "label", "calibration"}
+    for line in (f["command"] for f in plan):
+        values = parsed(line)
+        assert (values["text"], values["label"], values["image"]) == ("body", "a topic", None)
+
+
+def test_of_a_quantized_model_the_one_before_is_trained(tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    folder = write_evaluation(tmp_path / "e", columns, chance, CLASSES)
+    made = read(folder, "artifact.json")
+    before = {"name": "source", "path": "FLOAT", "kind": "model", "digest": ""}
+    lineage = {"command": "quantize", "inputs": [{"name": "data", "path": "D"}, before]}
+    made["inputs"] = [before | {"path": "INT8", "lineage": lineage}]
+    (folder / "artifact.json").write_text(json.dumps(made), encoding="utf-8")
+    _, plan = analysed(folder, tmp_path / "a")
+    line = next(f["command"] for f in plan if f["kind"] == "calibration")
+    assert parsed(line)["model"] == "FLOAT"
+
+
+def test_rows_that_the_model_takes_for_alike_are_a_slice(tmp_path: Path) -> None:
+    """No word or column tells them, and their answers differ."""
+    from types import SimpleNamespace
+
+    from toolkit.commands import _error_model, _error_rows, _error_search
+    from toolkit.step import Job
+
+    rng = np.random.default_rng(0)
+    columns, chance, _ = rows(plant=False, count=900)
+    alike = np.arange(900) % 9 == 4
+    said = chance.argmax(1)
+    said = np.where(alike & (rng.random(900) < 0.6), (said + 1) % 4, said)
+    chance = np.where(np.arange(4) == said[:, None], 0.91, 0.03)
+    read = np.zeros((900, 12))
+    read[:, :4] = 5 * np.eye(4)[said]  # the answer is most of what the last layer reads
+    read[:, 4] = alike
+    read[:, 5:] = rng.normal(0, 0.05, (900, 7))
+    folder = write_evaluation(tmp_path / "e", {k: columns[k] for k in ("text", "label")}, chance, CLASSES)
+    given = {"source": inputs.resolve("source", "evaluation", str(folder)), "model": None}
+    job: Any = SimpleNamespace(inputs=given, config=SimpleNamespace(seed=0), kept={})
+    job.kept["predictor"] = SimpleNamespace(features=lambda contents, label: (None, read[: len(contents)]))
+    table = _error_rows.read(cast(Job, job), given["source"])
+    vectors = _error_model.vectors(job, table, None)
+    found = _error_search.search(job, table, _error_rows.traits(table, [], {}), vectors)
+    (cluster,) = (i for i in found.picked if found.every.kinds[i] == "cluster")
+    assert found.every.rows(cluster).tolist() == np.flatnonzero(alike).tolist()
+
+
+def test_of_pairs_both_texts_are_shown(planted: Path, tmp_path: Path) -> None:
+    columns, chance, _ = rows()
+    pair = [f"=second {i}" for i in range(2000)]
+    folder = write_evaluation(tmp_path / "e", columns | {"text_pair": pair}, chance, CLASSES)
+    found, plan = analysed(folder, tmp_path / "a", baseline=planted)
+    number = next(f["number"] for f in plan if f["kind"] == "label")
+    listed = pd.read_csv(tmp_path / "a" / "rows" / f"{number}.csv").set_index("id")
+    assert listed["text_pair"].iloc[0] == f"'=second {listed.index[0][1:]}"  # no formula
+    task = read(tmp_path / "a" / "rows", f"{number}.label_studio.json")[0]["data"]
+    assert task["text_pair"] == f"=second {task['row_id'][1:]}"
+    assert '"$text_pair"' in (tmp_path / "a" / "rows" / "label_studio.xml").read_text("utf-8")
+    doubted = found["labels"]["rows"][0]
+    assert doubted["text"].endswith(f" ‖ =second {doubted['id'][1:]}")
+    worst = pd.read_parquet(tmp_path / "a" / "errors.parquet")["id"][0]
+    assert f"=second {worst[1:]}<" in (tmp_path / "a" / "report.html").read_text("utf-8")
+
+
+def test_a_source_that_the_model_gets_surely_wrong_is_no_wrong_label(tmp_path: Path) -> None:
+    """As dark images do: many errors in all, so that no slice can have twice their rate."""
+    columns, chance, _ = rows(plant=False, count=600)
+    label, night = np.array(columns["label"]), np.arange(600) % 5 == 0
+    said = np.where(np.random.default_rng(0).random(600) < 0.3, (label + 1) % 4, chance.argmax(1))
+    chance = np.where(np.arange(4) == said[:, None], 0.7, 0.1)
+    chance[night] = np.where(np.arange(4) == 0, 0.97, 0.01)
+    columns["source"] = np.where(night, "night", "day").tolist()
+    found, plan = analysed(write_evaluation(tmp_path / "e", columns, chance, CLASSES), tmp_path / "a")
+    assert 2 * found["errors"] > 0.7 * found["rows"]
+    assert "night" in {f["value"] for f in plan}
+    assert "label" not in {f["kind"] for f in plan}
+
+
 def test_relabelled_rows_go_back_by_clean(planted: Path, tmp_path: Path) -> None:
     columns, _, _ = rows()
     source = pd.DataFrame(columns).assign(
@@ -224,6 +309,18 @@ def test_what_a_plan_has_done_on_other_rows(planted: Path, tmp_path: Path) -> No
     assert told["fax"]["joined"] == "definition"
     assert told["fax"]["verdict"] != "keep"
     assert (told["probably wrong"]["joined"], told["probably wrong"]["verdict"]) == (None, "undecided")
+
+
+def test_a_column_that_is_called_keyword_is_no_word(tmp_path: Path) -> None:
+    made = []
+    for seed, name in ((0, "old"), (9, "new")):
+        columns, chance, _ = rows(seed)
+        columns |= {"keyword": columns.pop("source"), "id": [f"{name}{i}" for i in range(2000)]}
+        made.append(write_evaluation(tmp_path / name, columns, chance, CLASSES))
+    analysed(made[0], tmp_path / "a")
+    found, _ = analysed(made[1], tmp_path / "b", after=tmp_path / "a")
+    told = {f["value"]: f for f in found["after"]["findings"]}
+    assert (told["fax"]["joined"], told["fax"]["after"]["rows"]) == ("definition", 80)
 
 
 def test_after_wants_a_plan(planted: Path, evaluation: Path, call: Call, tmp_path: Path) -> None:

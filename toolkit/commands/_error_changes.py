@@ -92,7 +92,7 @@ def _example(rows: Rows, other: Rows, here: int, there: int) -> dict[str, Any]:
     row = rows.table.iloc[here]
     return {
         "id": str(row["id"]),
-        rows.content: plain(row[rows.content]),
+        rows.content: rows.shown(here),
         "label": plain(row["label"]),
         "before": plain(other.table["predicted"].iloc[there]),
         "after": plain(row["predicted"]),
@@ -177,6 +177,6 @@ def _holds(rows: Rows, traits: Any, condition: dict[str, Any]) -> Any:
     if column == "label":
         named = rows.table["label"]
         return np.array([value == label if isinstance(label, str) else value in label for label in named])
-    if column == words.COLUMN:
+    if column == words.COLUMN and column not in traits:  # the data may have a column of that name
         return np.array([value in text.lower() and value in words.words(text) for text in rows.texts()])
     return columns.holds(condition, traits[column]) if column in traits else None

@@ -21,7 +21,7 @@ def kind_of(say: Say, kind: str) -> str:
         "class": say("class"),
         "column": say("column"),
         "keyword": say("keyword"),
-        "cluster": say("texts that are alike"),
+        "cluster": say("rows that are alike"),
         "conjunction": say("several conditions"),
         "confusion": say("confused classes"),
         "calibration": say("too sure"),
@@ -51,6 +51,14 @@ def short(value: Any) -> str | None:
         return None
     text = str(value)
     return text if len(text) <= LONG else f"{text[:LONG]}…"
+
+
+def told_once(columns: list[str], rows: list[list[Any]]) -> dict[str, Any]:
+    """A table of which the column after "id" is left out where it says the same: an image's id is often its path."""
+    at = columns.index("id") + 1
+    if rows and all(row[at] == row[at - 1] for row in rows):
+        columns, *rows = (cells[:at] + cells[at + 1 :] for cells in (columns, *rows))
+    return {"columns": columns, "rows": rows}
 
 
 def plain(value: Any) -> str:
@@ -131,23 +139,23 @@ def labels(say: Say, found: dict[str, Any] | None, content: str) -> list[dict[st
                 flagged=found["flagged"], share=share["value"], low=share["low"], high=share["high"],
                 precision=precision["value"],
             ),
-            "table": {
-                "columns": ["id", content, say("label"), say("perhaps"), say("probability that it is wrong")],
-                "rows": [
+            "table": told_once(
+                ["id", content, say("label"), say("perhaps"), say("probability that it is wrong")],
+                [
                     [
                         r["id"], short(r[content]), plain(r["label"]), plain(r["suggested"]),
                         {"share": r["p_wrong"], "text": f"{r['p_wrong']:.0%}"},
                     ]
                     for r in found["rows"]
                 ],
-            },
+            ),
         }
     ]  # fmt: skip
 
 
 def slices(say: Say, found: list[dict[str, Any]]) -> dict[str, Any]:
     text = say(
-        "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+        "Of all values, words, clusters of rows and two or three of these at once, those that hold more errors than "
         "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with."
     )
     return {
@@ -183,7 +191,7 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
     table = []
     for k, i in enumerate(shown):
         row, told = rows.table.iloc[i], explained[k] if k < len(explained) else {}
-        seen = {"weights": told["parts"]} if "parts" in told else short(row[content])
+        seen = {"weights": _weighed(rows, i, told["parts"])} if "parts" in told else short(rows.shown(i))
         cells = [
             str(row["id"]) if "id" in rows.table else f"row {i}",
             seen,
@@ -191,7 +199,7 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
             plain(row["predicted"]),
         ]
         table.append(
-            [*cells, float(row["confidence"]), *([told.get("place")] if decided and content == "image" else [])]
+            [*cells, float(row["confidence"]), *([_place(say, told)] if decided and content == "image" else [])]
         )
     columns = ["id", content, say("label"), say("predicted"), say("confidence")]
     columns += [say("where it is decided")] if decided and content == "image" else []
@@ -203,9 +211,23 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
             "title": say("Errors, the surest first"),
             "text": how if explained and content == "text" else say("All errors are in errors.parquet."),
             "figures": drawn,
-            "table": {"columns": columns, "rows": table},
+            "table": told_once(columns, table),
         }
     ]
+
+
+def _place(say: Say, told: dict[str, Any]) -> str | None:
+    places = {
+        "top left": say("top left"), "top centre": say("top centre"), "top right": say("top right"),
+        "left": say("left side"), "centre": say("centre"), "right": say("right side"),
+        "bottom left": say("bottom left"), "bottom centre": say("bottom centre"), "bottom right": say("bottom right"),
+    }  # fmt: skip
+    return places.get(told.get("place", ""))
+
+
+def _weighed(rows: Rows, row: int, parts: list[Any]) -> list[Any]:
+    """The pieces with their weights; of pairs the second text behind them, which was left as it is."""
+    return parts + [[f" ‖ {rows.table[name].iloc[row] or ''}", 0.0] for name in rows.beside]
 
 
 def _drawn(job: Job, say: Say, explained: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +235,10 @@ def _drawn(job: Job, say: Say, explained: list[dict[str, Any]]) -> list[dict[str
 
     if explained and "drawn" in explained[0]:
         picture = images.sheet([told["drawn"] for told in explained], columns=6, size=150)
-        caption = say("What decided: orange is what the answer would miss, framed the square it would miss the most")
+        caption = say(
+            "What decided, in the order of the rows below: orange is what the answer would miss, framed the square it "
+            "would miss the most"
+        )
         return [{"name": "regions", "caption": caption, "picture": picture}]
     path = job.inputs["source"].path
     assert path is not None

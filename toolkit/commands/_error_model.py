@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import console, inputs
+from toolkit.commands import _error_rows
 from toolkit.commands._error_rows import Rows
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
@@ -12,6 +13,7 @@ from toolkit.step import Job
 
 NEAR = "near train"
 SAME, OTHER, NONE = "with the same label", "with another label", "no near-duplicate"
+MOST_READ = 20_000  # rows that the model reads again
 LOOKS = ("width", "height", "aspect", "brightness", "contrast", "sharpness", "colourfulness")
 
 
@@ -19,9 +21,8 @@ def splits(job: Job, name: str) -> Any:
     """The splits of an input (`data` or `train`), read as the evaluation read its own; None where it is not at hand."""
     if name not in job.inputs:
         return None
-    made = job.inputs["source"].manifest
-    columns = (made["config"].get("columns") or {}) if made and made["command"] == "evaluate" else {}
-    return inputs.load_dataset(job.inputs[name], ContentOptions(**columns), kinds=("text", "image"))
+    options = ContentOptions(**_error_rows.named_columns(job))
+    return inputs.load_dataset(job.inputs[name], options, kinds=("text", "image"))
 
 
 def evaluated(job: Job, rows: Rows, data: Any) -> Any:
@@ -100,6 +101,42 @@ def _near_images(train: Any, seen: Any) -> Any:
     return out
 
 
+def _predictor(job: Job) -> Any:
+    """The evaluated model, loaded once."""
+    from toolkit.commands import _models
+
+    if "predictor" not in job.kept:
+        job.kept["predictor"] = _models.predictor(job.inputs["model"], "error-analysis", job.config.device)
+    return job.kept["predictor"]
+
+
+def _contents(table: Any) -> list[Any]:
+    """Rows of texts as a model's reader takes them."""
+    texts: list[Any] = table["text"].fillna("").tolist()
+    return list(zip(texts, table["text_pair"].fillna(""), strict=True)) if "text_pair" in table else texts
+
+
+def vectors(job: Job, rows: Rows, evaluated: Any) -> Any:
+    """What the model's last layer reads of each row, (rows, width); None where that cannot be had, or takes too long.
+
+    As it differs from the mean of the rows with the same answer: else rows were alike by their answers above all.
+    """
+    import numpy as np
+
+    if "model" not in job.inputs or len(rows) > MOST_READ or (rows.content == "image" and evaluated is None):
+        return None
+    predictor = _predictor(job)
+    contents = predictor.reader.contents(evaluated) if rows.content == "image" else _contents(rows.table)
+    read = predictor.features(contents, label="reading the rows again")[1]
+    if read is None:
+        return None
+    _, answer, count = np.unique(rows.answers, axis=0, return_inverse=True, return_counts=True)
+    answer = answer.ravel()  # numpy 2.0 gives a column
+    mean = np.zeros((len(count), read.shape[1]))
+    np.add.at(mean, answer, read)
+    return read - (mean / count[:, None])[answer]
+
+
 def attribute(job: Job, rows: Rows, worst: list[int], evaluated: Any) -> list[dict[str, Any]]:
     """What decided the answers to these rows, one dict a row.
 
@@ -107,16 +144,12 @@ def attribute(job: Job, rows: Rows, worst: list[int], evaluated: Any) -> list[di
     """
     if not worst or "model" not in job.inputs or (rows.content == "image" and evaluated is None):
         return []
-    from toolkit.commands import _models
     from toolkit.evaluation.slices import attribution
 
-    predictor = _models.predictor(job.inputs["model"], "error-analysis", job.config.device)
+    predictor = _predictor(job)
     answers = [predictor.names.index(rows.names[_blamed(rows, i)]) for i in worst]
     if rows.content == "text":
-        shown = rows.table.iloc[worst]
-        texts = shown["text"].fillna("").tolist()
-        contents = list(zip(texts, shown["text_pair"].fillna(""), strict=True)) if "text_pair" in shown else texts
-        found = attribution.words(predictor.probabilities, contents, answers)
+        found = attribution.words(predictor.probabilities, _contents(rows.table.iloc[worst]), answers)
         return [{"parts": [list(part) for part in parts]} for parts in found]
     cells = evaluated.select(worst).with_format("arrow")[:].column("image").to_pylist()
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from toolkit.commands import _error_rows
 from toolkit.commands._error_rows import Rows
 from toolkit.commands._error_search import Found
 from toolkit.step import Job
@@ -130,11 +131,12 @@ def _tell_once(rows: Rows, made: list[dict[str, Any]]) -> None:
 
 def _command(job: Job, rows: Rows, finding: dict[str, Any]) -> str:
     """The command line of this toolkit that addresses a finding."""
-    data, model = (_path(job, name) for name in ("data", "model"))
+    data, model = _given(job, "data")["path"], _trainable(job)
     kind, column, number = finding["kind"], finding["column"], finding["number"]
+    columns = [f"--{name.replace('_', '-')}={value}" for name, value in _error_rows.named_columns(job).items()]
 
     def line(command: str, source: str, *options: str, made: str) -> str:
-        return shlex.join(["toolkit", command, source, *options, "--out", f"{_stem(data)}-{made}-{number}"])
+        return shlex.join(["toolkit", command, source, *columns, *options, "--out", f"{_stem(data)}-{made}-{number}"])
 
     if kind == "label" or column == "near train":
         return line("clean", data, "--corrections", str(job.out / f"rows/{number}.csv"), made="relabelled")
@@ -160,13 +162,21 @@ def _only(rows: Rows, finding: dict[str, Any]) -> list[str]:
     return [f"--only-classes={name}" for name in classes]
 
 
-def _path(job: Job, name: str) -> str:
-    """Where the evaluation's data or model is, or was."""
+def _given(job: Job, name: str) -> dict[str, Any]:
+    """The evaluation's data or model, as an artifact records it: where it is, or was."""
     if name in job.inputs:
-        return job.inputs[name].given
+        return job.inputs[name].record()
     made = job.inputs["source"].manifest or {}
     theirs = job.step.inherits[name]
-    return next((i["path"] for i in made.get("inputs", []) if i["name"] == theirs), name.upper())
+    return next((i for i in made.get("inputs", []) if i["name"] == theirs), {"path": name.upper()})
+
+
+def _trainable(job: Job) -> str:
+    """Where the model is, of a quantized one what it was made from."""
+    model = _given(job, "model")
+    while model.get("lineage", {}).get("command") == "quantize":
+        model = next(i for i in model["lineage"]["inputs"] if i["name"] == "source")
+    return str(model["path"])
 
 
 def _stem(data: str) -> str:
@@ -211,7 +221,7 @@ def _write_rows(folder: Path, rows: Rows, finding: dict[str, Any], doubted: dict
         tasks = label_studio.to_tasks(records, rows.content)
         text = json.dumps(tasks, ensure_ascii=False, indent=1)
         (folder / f"{finding['number']}.label_studio.json").write_text(f"{text}\n", encoding="utf-8")
-        config = label_studio.config_xml([*sorted(rows.names), audit.DROP[0]], rows.content)
+        config = label_studio.config_xml([*sorted(rows.names), audit.DROP[0]], rows.content, rows.beside)
         (folder / "label_studio.xml").write_text(config, encoding="utf-8")
 
 
@@ -227,7 +237,7 @@ def _record(rows: Rows, row: int, finding: dict[str, Any], doubted: dict[str, An
     label, suggested = (v if isinstance(v, str) else SEPARATOR.join(v) for v in (labels, predicted))
     return {
         "id": str(table["id"].iloc[row]) if "id" in table else name,
-        rows.content: table[rows.content].iloc[row],
+        **{name: table[name].iloc[row] for name in (rows.content, *rows.beside)},
         "label": label,
         "was": label,
         "suggested": suggested,

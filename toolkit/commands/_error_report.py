@@ -171,10 +171,9 @@ def _baseline(say: Say, found: dict[str, Any] | None, content: str) -> list[dict
                     "rows": gather,
                     "note": say("Where changes gather, beyond what shuffled changes show."),
                 },
-                {
-                    "columns": [say("change"), "id", content, say("label"), say("before"), say("after")],
-                    "rows": examples,
-                },
+                evidence.told_once(
+                    [say("change"), "id", content, say("label"), say("before"), say("after")], examples
+                ),
             ],
         }
     ]  # fmt: skip

@@ -44,6 +44,16 @@ class Rows:
         """The column that a person knows a row by."""
         return "text" if "text" in self.table else "image"
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that belong to it: of pairs the second text."""
+        return ("text_pair",) if "text_pair" in self.table else ()
+
+    def shown(self, row: int) -> str | None:
+        """What a person sees of a row: its text, of pairs both, or its image's path."""
+        parts = [self.table[name].iloc[row] for name in (self.content, *self.beside)]
+        return " ‖ ".join(part or "" for part in parts) if self.beside else parts[0]
+
     def named(self, label: Any) -> Any:
         """A label as text; of several classes a row, a list of texts."""
         return [self.names[k] for k in label.nonzero()[0]] if self.several else self.names[int(label)]
@@ -103,6 +113,13 @@ def _hot(cells: Any, codes: dict[str, int]) -> Any:
     from toolkit.evaluation import metrics
 
     return metrics.several_hot([[codes[name] for name in cell] for cell in cells], len(codes))
+
+
+def named_columns(job: Job) -> dict[str, str]:
+    """The columns that `evaluate` was told of, by their options' names: what reads the data again needs them too."""
+    made = job.inputs["source"].manifest
+    told = (made["config"].get("columns") or {}) if made and made["command"] == "evaluate" else {}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def divisible(job: Job, rows: Rows) -> list[str]:

@@ -10,7 +10,7 @@ from toolkit.step import Job
 
 MOST_SHOWN = 200  # slices in slices.json
 MOST_DOUBTED = 50  # labels
-SYSTEMATIC = 2.0  # times the overall error rate: a slice surely above it is wrong for a reason of its own
+SYSTEMATIC = 2.0  # times the overall odds of an error: a slice surely above it is wrong for a reason of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,12 @@ class Found:
         return out
 
 
-def search(job: Job, rows: Rows, traits: Any) -> Found:
-    """Divide the rows in every way, and judge all slices by one control."""
+def search(job: Job, rows: Rows, traits: Any, vectors: Any) -> Found:
+    """Divide the rows in every way, and judge all slices by one control.
+
+    Args:
+        vectors: what the model makes of each row, (rows, width); None where it is not at hand.
+    """
     from toolkit.evaluation.slices import clusters, columns, conjunctions, control, family, words
 
     tables, families = {}, [_classes(rows)]
@@ -62,7 +66,11 @@ def search(job: Job, rows: Rows, traits: Any) -> Found:
     texts = rows.texts()
     if texts:
         counted, vocabulary = words.count(texts)
-        families += [words.family(counted, vocabulary), clusters.family(counted, vocabulary, job.config.seed)]
+        families.append(words.family(counted, vocabulary))
+    else:  # images are told by their classes
+        counted, vocabulary = _hot(rows), rows.names
+    if texts or vectors is not None:
+        families.append(clusters.family(counted, vocabulary, job.config.seed, vectors))
     parts = family.together(families)
     every = family.together([parts, conjunctions.family(parts)])
     penalty = control.penalties(every.kinds)
@@ -71,15 +79,21 @@ def search(job: Job, rows: Rows, traits: Any) -> Found:
     return Found(tables=tables, every=every, p=p, picked=picked, penalty=penalty, bound=bound)
 
 
-def _classes(rows: Rows) -> Any:
-    from scipy.sparse import csc_array
+def _hot(rows: Rows) -> Any:
+    """Which classes each row has, csr (rows, classes) of float32 ones."""
+    import numpy as np
+    from scipy.sparse import csr_array
 
+    if rows.several:
+        return csr_array(rows.labels.astype(np.float32))
+    every = np.arange(len(rows))
+    return csr_array((np.ones(len(rows), np.float32), (every, rows.labels)), shape=(len(rows), len(rows.names)))
+
+
+def _classes(rows: Rows) -> Any:
     from toolkit.evaluation.slices import family
 
-    conditions = [{"column": "label", "value": name} for name in rows.names]
-    if rows.several:
-        return family.of_matrix("class", [[c] for c in conditions], csc_array(rows.labels.astype("float32")))
-    return family.of_codes("class", conditions, rows.labels)
+    return family.of_matrix("class", [[{"column": "label", "value": name}] for name in rows.names], _hot(rows).tocsc())
 
 
 def label_errors(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
@@ -90,9 +104,11 @@ def label_errors(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
     from toolkit.evaluation.statistics import wilson
 
     judged = np.ones(len(rows), bool)
+    overall = rows.wrong.mean()
     for i in found.picked:
         inside = found.every.rows(i)
-        if wilson(int(rows.wrong[inside].sum()), len(inside))[0] > SYSTEMATIC * rows.wrong.mean():
+        low = wilson(int(rows.wrong[inside].sum()), len(inside))[0]
+        if low * (1 - overall) > SYSTEMATIC * overall * (1 - low):
             judged[inside] &= found.every.kinds[i] == "class"
     find = labels.find_of_several if rows.several else labels.find
     return find(rows.labels, rows.probabilities, judged, job.config.seed)
@@ -117,7 +133,7 @@ def _doubt(rows: Rows, doubted: dict[str, Any], i: int) -> dict[str, Any]:
     row = rows.table.iloc[i]
     return {
         "id": str(row["id"]) if "id" in rows.table else f"row {i}",
-        rows.content: None if row[rows.content] is None else str(row[rows.content]),
+        rows.content: rows.shown(i),
         "label": rows.named(rows.labels[i]),
         "suggested": rows.named(doubted["suggested"][i]),
         "p_wrong": float(doubted["p_wrong"][i]),

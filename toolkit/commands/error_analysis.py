@@ -72,7 +72,7 @@ def error_analysis(job: Job) -> None:
     rows = job.kept["rows"]
     _error_model.note_absent(job, rows)
     there, traits = _traits(job, rows)
-    found = _error_search.search(job, rows, traits)
+    found = _error_search.search(job, rows, traits, _error_model.vectors(job, rows, there))
     confusions = confusion.pairs(rows.table["label"].tolist(), rows.table["predicted"].tolist(), job.config.seed)
     doubted = _error_search.label_errors(job, rows, found)
     made = _error_plan.findings(job, rows, found, confusions, doubted)
@@ -165,5 +165,5 @@ STEP = Step(
     plan=plan,
     takes=("text", "image"),
     inherits={"model": "source", "data": "data"},
-    version=2,
+    version=3,
 )

@@ -266,14 +266,19 @@ def to_tasks(rows: Iterable[Mapping[str, Any]], content: str = "text") -> list[d
     return tasks
 
 
-def config_xml(labels: Iterable[str], content: str = "text") -> str:
-    """The labelling config that goes with `to_tasks`: exactly one of the labels a task."""
+def config_xml(labels: Iterable[str], content: str = "text", beside: Iterable[str] = ()) -> str:
+    """The labelling config that goes with `to_tasks`: exactly one of the labels a task.
+
+    Args:
+        beside: other texts of a task that are shown, as the second of a pair.
+    """
     from xml.sax.saxutils import quoteattr
 
     tag = "Image" if content == "image" else "Text"
+    others = "".join(f"  <Text name={quoteattr(name)} value={quoteattr('$' + name)}/>\n" for name in beside)
     choices = "".join(f"    <Choice value={quoteattr(label)}/>\n" for label in labels)
     return (
-        f"<View>\n  <{tag} name={quoteattr(content)} value={quoteattr('$' + content)}/>\n"
+        f"<View>\n  <{tag} name={quoteattr(content)} value={quoteattr('$' + content)}/>\n{others}"
         f'  <Choices name="label" toName={quoteattr(content)} choice="single" required="true">\n'
         f"{choices}  </Choices>\n</View>\n"
     )

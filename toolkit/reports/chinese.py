@@ -229,7 +229,7 @@ CHINESE = {
     "labels probably wrong": "标签可能有误",
     "column": "列",
     "keyword": "关键词",
-    "texts that are alike": "相似文本",
+    "rows that are alike": "相似的行",
     "several conditions": "多个条件",
     "confused classes": "易混类别",
     "too sure": "过度自信",
@@ -296,9 +296,9 @@ CHINESE = {
     ),
     "perhaps": "可能应为",
     "probability that it is wrong": "有误的概率",
-    "Of all values, words, clusters of texts and two or three of these at once, those that hold more errors than "
+    "Of all values, words, clusters of rows and two or three of these at once, those that hold more errors than "
     "any slice does when the errors are shuffled. Part of: the finding that it shares its errors with.": (
-        "在所有取值、词语、文本簇及其两三项的组合中，错误多于打乱错误后任何切片的那些。“属于”：与之共有错误的发现。"
+        "在所有取值、词语、相似行的簇及其两三项的组合中，错误多于打乱错误后任何切片的那些。“属于”：与之共有错误的发现。"
     ),
     "Slices": "切片",
     "No slice holds more errors than shuffled errors show.": "没有切片的错误多于打乱错误后的情形。",
@@ -310,8 +310,16 @@ CHINESE = {
     ),
     "Errors, the surest first": "错误（按置信度从高到低）",
     "All errors are in errors.parquet.": "全部错误见 errors.parquet。",
-    "What decided: orange is what the answer would miss, framed the square it would miss the most": (
-        "决定因素：橙色为该答案所依赖的区域，方框为最依赖的一块"
-    ),
+    "What decided, in the order of the rows below: orange is what the answer would miss, framed the square it would "
+    "miss the most": "决定因素（顺序与下表各行一致）：橙色为该答案所依赖的区域，方框为最依赖的一块",
     "The first of them, row by row": "其中的前若干个，逐行排列",
+    "top left": "左上",
+    "top centre": "上方",
+    "top right": "右上",
+    "left side": "左侧",
+    "centre": "中央",
+    "right side": "右侧",
+    "bottom left": "左下",
+    "bottom centre": "下方",
+    "bottom right": "右下",
 }

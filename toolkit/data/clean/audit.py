@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 DROP = ("drop", "remove", "删除")  # written for a label: the row goes
 RANDOM = "random"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would reckon a text that begins so
-_HEAD = ("id", "label", "was", "suggested", "why")
 
 
 def sample(
@@ -91,13 +90,18 @@ def _content(rows: Rows, numbers: list[int]) -> tuple[str, list[str | None]]:
 
 
 def to_csv(records: list[dict[str, Any]], content: str) -> bytes:
-    """With a mark of its encoding, which Excel needs; a text that would be a formula begins with an apostrophe."""
+    """With a mark of its encoding, which Excel needs; a text that would be a formula begins with an apostrophe.
+
+    Args:
+        records: one at least; the columns are the keys of the first.
+    """
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, [_HEAD[0], content, *_HEAD[1:]])
+    writer = csv.DictWriter(out, list(records[0]))
     writer.writeheader()
     for record in records:
-        text = record[content] or ""
-        writer.writerow(record | {content: f"'{text}" if text.startswith(_FORMULA) else text})
+        shown = {name: record[name] or "" for name in (content, "text_pair") if name in record}
+        guarded = {name: f"'{text}" if text.startswith(_FORMULA) else text for name, text in shown.items()}
+        writer.writerow(record | guarded)
     return out.getvalue().encode("utf-8-sig")
 
 

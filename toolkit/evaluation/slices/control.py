@@ -81,11 +81,13 @@ def _scores(member: Any, penalty: Any, wrong: Any, left: Any) -> Any:
 def pick(member: Any, penalty: Any, wrong: Any, bound: float) -> list[int]:
     """The slices that tell the errors, the strongest first: each has too many errors among the rows of none before it.
 
-    What another slice explains is so told once: a word that stands in one bad source alone is that source.
+    What another slice explains is so told once: a word that stands in one bad source alone is that source. What stands
+    out only among the rest is not picked: the bound is that of all rows.
     """
     left, out = np.ones(len(wrong), bool), []
+    unseen = _scores(member, penalty, wrong, left) <= bound
     while (wrong & left).any() and member.shape[1]:
-        scores = _scores(member, penalty, wrong, left)
+        scores = np.where(unseen, -np.inf, _scores(member, penalty, wrong, left))
         best = int(scores.argmax())
         if scores[best] <= bound:
             break

@@ -55,6 +55,18 @@ def test_a_planted_slice_is_picked_and_its_shadow_is_not():
     assert found == {("source", "2"), ("shadow", "1")}
 
 
+def test_what_stands_out_only_among_the_rest_is_not_picked():
+    rows = np.arange(1000)
+    wrong = (rows < 200) | (rows >= 600) & (rows < 612) | (rows >= 995)
+    every = columns_of(big=(rows < 250).astype(int), small=((rows >= 600) & (rows < 630)).astype(int))
+    penalty = np.zeros(len(every))
+    _, bound = control.judge(every.member, penalty, wrong, 0)
+    small = next(i for i, w in enumerate(every.where) if w == [{"column": "small", "value": "1"}])
+    left = control.likelihood_ratio(12.0, 30.0, 17.0, 750.0)
+    assert control.likelihood_ratio(12.0, 30.0, 217.0, 1000.0) < bound < left
+    assert small not in control.pick(every.member, penalty, wrong, bound)
+
+
 def test_shuffled_errors_show_nothing():
     """At a level of 1% about one in a hundred of such searches finds something; of 30 no more than two."""
     rng, found = np.random.default_rng(1), 0
@@ -148,3 +160,16 @@ def test_clusters_are_told_by_their_words():
         topic = got.rows(i)[0] % 3
         assert got.where[i][0]["value"].split(": ")[1].startswith(f"t{topic}word")
     assert len(clusters.family(found[:50], vocabulary, 0)) == 0  # too few rows
+
+
+def test_clusters_of_what_a_model_makes_of_the_rows():
+    rng = np.random.default_rng(6)
+    group, classes = np.arange(300) % 3, ["a", "b", "c"]
+    vectors = np.eye(3)[group] + rng.normal(0, 0.05, (300, 3))
+    hot = csc_array(np.eye(3, dtype=np.float32)[group]).tocsr()
+    got = clusters.family(hot, classes, 0, vectors)  # fewer words than TF-IDF's vectors are wide
+    assert len(got) >= 3
+    for i in range(len(got)):
+        inside = {row % 3 for row in got.rows(i)}
+        assert len(inside) == 1
+        assert got.where[i][0]["value"].split(": ")[1] == classes[inside.pop()]
