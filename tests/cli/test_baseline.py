@@ -150,6 +150,11 @@ def test_drops_want_a_baseline_and_its_figures(
     refused(call, tmp_path, *more, "--min", "comparison.other.fixed=1", says="comparison has no figure 'other'")
     refused(call, tmp_path, *given, "--min", "efficency.samples_per_second=1", says="did you mean efficiency?")
     refused(call, tmp_path, *given, "--baseline", model, says="holds a model, not a evaluation")
+    for path in ("quality.log_loss", "efficiency.latency_ms.p95", "robustness.selective.aurc.high"):
+        refused(call, tmp_path, *more, "--max-drop", f"{path}=0.1", says=(f"cannot bound {path}: less", "use --max"))
+    # the baseline has no noise either, but what this call lacks is told first
+    refused(call, tmp_path, *more, "--max-drop", "robustness.noise.accuracy=0", says="robustness has no figure 'noise'")
+    refused(call, tmp_path, *given, "--min", "robustness.selective.aucr=1", says="did you mean aurc?")
 
 
 def other_rows(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from toolkit import gates
 from toolkit.config import Bounds, Input
 from toolkit.step import Job
 
@@ -50,10 +51,21 @@ class Found:
     parts: dict[str, Any] = field(default_factory=dict)
 
 
-def known(config: Robustness) -> dict[str, None]:
-    """The parts that a call will have, for gates."""
-    asked = {"ood": config.ood, "noise": config.noise, "attack": config.attack}
-    return dict.fromkeys(["selective", *(name for name, given in asked.items() if given)])
+KNOWN: dict[str, dict[str, Any]] = {
+    "selective": dict.fromkeys(("aurc", "excess_aurc", "accuracy_at_80", "accuracy_at_90"), gates.INTERVAL)
+    | dict.fromkeys(("confidence_at_80", "confidence_at_90")),
+    "ood": dict.fromkeys(("auroc", "aupr", "fpr95"), gates.INTERVAL)
+    | dict.fromkeys(("threshold", "rows", "fitted_rows", "validation_auroc", "methods")),
+    "noise": dict.fromkeys(("accuracy", "drop"), gates.INTERVAL) | dict.fromkeys(("rows", "kinds")),
+    "attack": dict.fromkeys(("success", "accuracy"), gates.INTERVAL)
+    | dict.fromkeys(("rows", "right", "constraint", "methods")),
+}
+
+
+def known(config: Robustness) -> dict[str, Any]:
+    """The figures that a call will have, for gates."""
+    asked = {"selective": True, "ood": config.ood, "noise": config.noise, "attack": config.attack}
+    return {name: figures for name, figures in KNOWN.items() if asked[name]}
 
 
 def plan(job: Job) -> dict[str, int]:
