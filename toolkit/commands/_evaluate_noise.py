@@ -35,7 +35,7 @@ def measure(job: Job, subject: Subject) -> dict[str, Any]:
             told, _ = _models.answers(predictor.probabilities(made, job.config.batch_size), subject.several)
             right = told == subject.labels[sample]
             by_kind.setdefault(name, []).append(right.all(1) if subject.several else right)
-    return noise.figures(subject.right[sample], by_kind, seed)
+    return noise.figures(subject.right[sample], by_kind)
 
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
