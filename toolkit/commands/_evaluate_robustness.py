@@ -38,7 +38,7 @@ class Robustness:
     ] = None
     max_changed: Annotated[float, Bounds(0, 1)] = 0.2  # share of a text's words that an attack changes, one at least
     min_similarity: Annotated[float, Bounds(0, 1)] = 0.7  # chrF of an attacked text with what it was
-    eps: Annotated[float, Bounds(0.5, 255)] = 4.0  # of 255: what an attack changes of a pixel value
+    eps: Annotated[float, Bounds(1, 255)] = 4.0  # of 255: what an attack changes of a pixel value, in whole values
     attack_steps: Annotated[int, Bounds(1, 1000)] = 10  # of gradients on images
     attack_queries: Annotated[int, Bounds(1, 100_000)] = 500  # for each image where there are no gradients
 

@@ -202,6 +202,8 @@ CHINESE = {
     "constraint: {bound}.": (
         "{rows} 行中有 {right} 行原本预测正确；在约束条件下，其中 {lost:.1%} 至少被一种攻击改变预测。约束：{bound}。"
     ),
+    "synonyms": "同义词替换",
+    "slips of characters": "字符笔误",
     "queries": "查询次数",
     "words changed": "改动词比例",
     "similarity": "相似度",
