@@ -136,7 +136,7 @@ def test_many_classes_stay_readable_and_are_written_in_seconds(tmp_path: Path) -
     subject = SimpleNamespace(
         names=names, labels=labels, probabilities=probabilities, chosen=probabilities.argmax(1), several=False,
         confidence=probabilities.max(1), right=probabilities.argmax(1) == labels,
-        predictor=SimpleNamespace(reader=SimpleNamespace(kind="text")),
+        predictor=SimpleNamespace(reader=SimpleNamespace(kind="text")), contents=["<b>" + "x" * 10_000] * count,
     )  # fmt: skip
     job: Any = SimpleNamespace(config=SimpleNamespace(seed=0, split="test"), dataset={}, warn=lambda text: None)
     started = time.process_time()
@@ -148,6 +148,7 @@ def test_many_classes_stay_readable_and_are_written_in_seconds(tmp_path: Path) -
     assert len(found["per_class"]) == width
     page = html.render({"title": "t", "sections": sections})
     assert len(page) < 300_000
+    assert f"&lt;b&gt;{'x' * 597}…" in page
     assert "The 50 of 3000 classes with the lowest F1." in page
     assert {figure["name"] for section in sections for figure in section.get("figures", [])} == {
         "reliability",

@@ -122,6 +122,19 @@ def test_noise_and_attacks_on_texts(split: Path, model: Path, tmp_path: Path) ->
     assert measured(more.artifact)["noise"] == found["noise"]
 
 
+def test_noise_on_texts_that_it_cannot_change(call: Call, model: Path, tmp_path: Path) -> None:
+    """One text, of which a typo may leave what it was; one without a word."""
+    short = write_csv(tmp_path / "short.csv", [{"text": "oo aa", "label": "billing"}])
+    made = toolkit.evaluate(model, data=str(short), split="train", out=tmp_path / "e", noise=1)
+    kinds = measured(made.artifact)["noise"]["kinds"]
+    assert {len(of["accuracy"]) for of in kinds.values()} == {5}
+    signs = write_csv(tmp_path / "signs.csv", [{"text": "?! ...", "label": "billing"}])
+    called = call("evaluate", model, "--data", signs, "--split", "train", "--out", tmp_path / "f", "--noise", 1)
+    assert called.code == 0
+    assert "no noise: it changes none" in called.err
+    assert "noise" not in measured(tmp_path / "f")
+
+
 def test_both_texts_of_a_pair_are_shown_of_those_that_were_attacked() -> None:
     from toolkit.commands import _evaluate_attack
     from toolkit.evaluation.robustness.text_attack import Attacked

@@ -86,8 +86,8 @@ def measure(job: Job, subject: Subject) -> Found:
     if "ood" in job.kept:
         found.parts["ood"] = _evaluate_ood.measure(job, subject)
         found.figures["ood"] = found.parts["ood"].figures
-    if job.config.robustness.noise:
-        found.figures["noise"] = _evaluate_noise.measure(job, subject)
+    if job.config.robustness.noise and (cost := _evaluate_noise.measure(job, subject)):
+        found.figures["noise"] = cost
     if job.config.robustness.attack:
         found.parts["attack"] = _evaluate_attack.measure(job, subject)
         found.figures["attack"] = found.parts["attack"].figures

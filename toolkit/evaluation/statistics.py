@@ -120,4 +120,3 @@ def wilsons(hits: Any, rows: Any) -> tuple[Any, Any]:
     centre, half = rate + square / 2, Z * np.sqrt(rate * (1 - rate) / some + square / some / 4)
     low, high = np.maximum(0.0, (centre - half) / (1 + square)), np.minimum(1.0, (centre + half) / (1 + square))
     return np.where(rows > 0, low, 0.0), np.where(rows > 0, high, 1.0)
-

@@ -64,7 +64,10 @@ CHINESE = {
         "The model itself is as it was."
     ): "在 {split} 的 {rows} 行上，将 logits 除以温度 {temperature:.2f} 时对数损失最小。模型本身未作改动。",
     "Errors": "错误",
-    "The surest first, row by row": "按置信度从高到低逐行排列",
+    "The surest first. What they share and what decided them tells error-analysis.": (
+        "按置信度从高到低排列。错误的共同之处与决定因素见 error-analysis。"
+    ),
+    "Row by row": "逐行排列",
     # evaluate: efficiency
     "Efficiency": "效率",
     "On {cpu}, {cores} cores, {threads} threads of PyTorch, {device}; the load was {load} before.": (
@@ -179,10 +182,10 @@ CHINESE = {
     "score": "得分",
     "AUPR: rows from elsewhere are what is looked for.": "AUPR 以分布外样本为正类。",
     "Natural noise": "自然噪声",
-    "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {drop:.1%} lower, in the mean over kinds "
-    "and strengths (95% interval {low:.1%} to {high:.1%}).": (
-        "在 {rows} 行上准确率为 {accuracy:.1%}；加入噪声后，对各种类与强度取平均，下降 {drop:.1%}"
-        "（95% 置信区间 {low:.1%} 至 {high:.1%}）。"
+    "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {value:.1f} percentage points lower, in the mean "
+    "over kinds and strengths (95% interval {low:.1f} to {high:.1f}).": (
+        "在 {rows} 行上准确率为 {accuracy:.1%}；加入噪声后，对各种类与强度取平均，下降 {value:.1f} 个百分点"
+        "（95% 置信区间 {low:.1f} 至 {high:.1f}）。"
     ),
     "typos": "错别字",
     "case": "大小写",
