@@ -232,6 +232,11 @@ def test_rows_of_several_classes_are_joined_too(tmp_path: Path) -> None:
     assert "p_a" not in found
     with pytest.raises(ToolkitError, match="tells several classes a row, the model one class"):
         _evaluate_baseline.joined(given, rows, False)
+    pairs = rows.add_column("text_pair", ["p", "q", "r"])
+    evaluations.write(tmp_path / "predictions.parquet", pairs, told, names, chosen, told.max(1))
+    assert _evaluate_baseline.joined(given, pairs, True)["text_pair"].tolist() == ["p", "q", "r"]
+    with pytest.raises(ToolkitError, match="has other texts under the same ids"):
+        _evaluate_baseline.joined(given, rows.add_column("text_pair", ["p", "q", "s"]), True)
     other = Dataset.from_dict(table | {"label": [[0, 2], [1], [2]]}, features=kinds)
     with pytest.raises(ToolkitError, match="has other labels under the same ids"):
         _evaluate_baseline.joined(given, other, True)

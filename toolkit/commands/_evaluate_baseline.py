@@ -172,7 +172,8 @@ def joined(given: Given, rows: Any, several: bool, *, probabilities: bool = Fals
     table = table.loc[ids].reset_index()
     labelled = [labels.SEPARATOR.join(_classes(value)) for value in table["label"]]
     other = {"labels": labels.label_array(rows).to_pylist() != labelled}
-    other |= {"texts": rows["text"][:] != table["text"].tolist()} if {"text"} <= {*rows.features} & {*table} else {}
+    texts = {"text", "text_pair"} & {*rows.features} & {*table}
+    other |= {"texts": any(rows[name][:] != table[name].tolist() for name in texts)}
     for what, differs in other.items():
         if differs:
             raise ToolkitError(f"the baseline {given.given} has other {what} under the same ids", again)
