@@ -203,7 +203,7 @@ def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     bounds = [f"{name.replace('_', ' ')} {value:g}" for name, value in figures["constraint"].items()]
     out = [("attack, constraint", bounds[0], " ".join(bounds[1:]))]
     out += [("accuracy under attack", *_shown(figures["accuracy"])), ("attack success", *_shown(figures["success"]))]
-    return out + [(f"  by {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
+    return out + [(f"  {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
 
 
 def _shown(figure: dict[str, Any]) -> tuple[str, str]:

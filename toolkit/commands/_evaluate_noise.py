@@ -49,11 +49,9 @@ def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    parts = [("all kinds", figures["drop"]), *((name, of["drop"]) for name, of in figures["kinds"].items())]
-    return [
-        (f"accuracy lost to noise, {name}", f"{drop['value']:.4f}", f"{drop['low']:.4f} to {drop['high']:.4f}")
-        for name, drop in parts
-    ]
+    parts = {"lost to noise, mean": figures["drop"]}
+    parts |= {f"  {name}": of["drop"] for name, of in figures["kinds"].items()}
+    return [(name, f"{drop['value']:.4f}", f"{drop['low']:.4f} to {drop['high']:.4f}") for name, drop in parts.items()]
 
 
 def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ CHINESE = {
     "Row by row": "逐行排列",
     # evaluate: efficiency
     "Efficiency": "效率",
-    "On {cpu}, {cores} cores, {threads} threads of PyTorch, {device}; the load was {load} before.": (
+    "On {cpu}, cores: {cores}, threads of PyTorch: {threads}, {device}; the load was {load} before.": (
         "测量环境：{cpu}，{cores} 核，PyTorch {threads} 线程，{device}；测量前系统负载 {load}。"
     ),
     "latency, ms (p50 / p95 / p99)": "延迟，毫秒（p50 / p95 / p99）",
@@ -158,10 +158,10 @@ CHINESE = {
     "least confidence": "最低置信度",
     "the surest {share}%": "置信度最高的 {share}%",
     "Out of distribution": "分布外检测",
-    "{rows} rows from elsewhere, by {method}: a row of the test beats one of them with a chance of "
-    "{value:.1%}; at the threshold that lets 95% of the test rows pass, {missed:.1%} of them pass, too.": (
-        "{rows} 行分布外样本，方法为 {method}：测试样本得分高于分布外样本的概率为 {value:.1%}；"
-        "在放行 95% 测试样本的阈值下，仍有 {missed:.1%} 的分布外样本被放行。"
+    "{rows} rows from elsewhere, by {method}: an evaluated row beats one of them with a chance of "
+    "{value:.1%}; at the threshold that lets 95% of the evaluated rows pass, {missed:.1%} of them pass.": (
+        "{rows} 行分布外样本，方法为 {method}：评估样本得分高于分布外样本的概率为 {value:.1%}；"
+        "在放行 95% 评估样本的阈值下，仍有 {missed:.1%} 的分布外样本被放行。"
     ),
     "The method was chosen by its AUROC on {data}.": "方法按其在 {data} 上的 AUROC 选定。",
     "No rows to choose a method by were given (--ood-validation), so it is {name}.": (
@@ -171,13 +171,13 @@ CHINESE = {
     "method": "方法",
     "FPR at 95% TPR": "95% TPR 时的 FPR",
     "AUROC on validation": "验证集 AUROC",
-    "Share of the test rows that pass, by the share of the rows from elsewhere that do": (
-        "被放行的测试样本比例，随被放行的分布外样本比例变化"
+    "Share of the evaluated rows that pass, by that of the rows from elsewhere": (
+        "被放行的评估样本比例，随被放行的分布外样本比例变化"
     ),
     "from elsewhere, passed": "被放行的分布外样本",
-    "test rows, passed": "被放行的测试样本",
+    "evaluated rows, passed": "被放行的评估样本",
     "Scores of {name}; to the right is more at home": "{name} 的得分；越靠右越接近训练分布",
-    "test rows": "测试样本",
+    "evaluated rows": "评估样本",
     "from elsewhere": "分布外样本",
     "score": "得分",
     "AUPR: rows from elsewhere are what is looked for.": "AUPR 以分布外样本为正类。",
