@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
+from toolkit.commands import _evaluating
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
@@ -201,15 +202,12 @@ def _sheet(pairs: list[tuple[Any, Any]]) -> bytes | None:
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
     bounds = [f"{name.replace('_', ' ')} {value:g}" for name, value in figures["constraint"].items()]
-    out = [("attack, constraint", bounds[0], " ".join(bounds[1:]))]
-    out += [("accuracy under attack", *_shown(figures["accuracy"])), ("attack success", *_shown(figures["success"]))]
-    return out + [(f"  {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
-
-
-def _shown(figure: dict[str, Any]) -> tuple[str, str]:
-    if figure["value"] is None:
-        return "undefined", ""
-    return f"{figure['value']:.4f}", f"{figure['low']:.4f} to {figure['high']:.4f}"
+    return [
+        ("attack, constraint", bounds[0], " ".join(bounds[1:])),
+        _evaluating.line("accuracy under attack", figures["accuracy"]),
+        _evaluating.line("attack success", figures["success"]),
+        *(_evaluating.line(f"  {name}", f["success"]) for name, f in figures["methods"].items()),
+    ]
 
 
 def sections(say: Say, found: Attack, names: list[str]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands import _evaluating
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -49,9 +50,8 @@ def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    parts = {"lost to noise, mean": figures["drop"]}
-    parts |= {f"  {name}": of["drop"] for name, of in figures["kinds"].items()}
-    return [(name, f"{drop['value']:.4f}", f"{drop['low']:.4f} to {drop['high']:.4f}") for name, drop in parts.items()]
+    kinds = [_evaluating.line(f"  {name}", of["drop"]) for name, of in figures["kinds"].items()]
+    return [_evaluating.line("lost to noise, mean", figures["drop"]), *kinds]
 
 
 def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:

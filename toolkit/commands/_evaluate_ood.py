@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands import _evaluating
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
@@ -164,15 +165,10 @@ def warn_of_repeats(job: Job, subject: Subject) -> None:
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    auroc, missed = figures["auroc"], figures["fpr95"]
     return [
-        (f"OOD, AUROC of {figures['method']}", f"{auroc['value']:.4f}", _range(auroc)),
-        ("OOD, FPR at 95% TPR", f"{missed['value']:.4f}", _range(missed)),
+        _evaluating.line(f"OOD, AUROC of {figures['method']}", figures["auroc"]),
+        _evaluating.line("OOD, FPR at 95% TPR", figures["fpr95"]),
     ]
-
-
-def _range(figure: dict[str, Any]) -> str:
-    return f"{figure['low']:.4f} to {figure['high']:.4f}"
 
 
 def sections(say: Say, found: Outside) -> list[dict[str, Any]]:

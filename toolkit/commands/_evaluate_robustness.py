@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from toolkit import gates
+from toolkit.commands import _evaluating
 from toolkit.config import Bounds, Input
 from toolkit.step import Job
 
@@ -98,8 +99,8 @@ def lines(found: Found) -> list[tuple[str, str, str]]:
     """For the terminal."""
     from toolkit.commands import _evaluate_attack, _evaluate_noise, _evaluate_ood
 
-    figures, kept = found.figures, found.figures["selective"]["accuracy_at_80"]
-    out = [("accuracy on the surest 80%", f"{kept['value']:.4f}", f"{kept['low']:.4f} to {kept['high']:.4f}")]
+    figures = found.figures
+    out = [_evaluating.line("accuracy on the surest 80%", figures["selective"]["accuracy_at_80"])]
     for name, part in (("ood", _evaluate_ood), ("noise", _evaluate_noise), ("attack", _evaluate_attack)):
         if name in figures:
             out += part.lines(figures[name])

@@ -100,3 +100,10 @@ def shown(content: Any) -> str:
 def named(code: Any, names: list[str]) -> str:
     """A class, or those of a row that has several."""
     return ", ".join(names[i] for i in code.nonzero()[0]) if code.ndim else names[code]
+
+
+def line(name: str, figure: dict[str, float | None]) -> tuple[str, str, str]:
+    """A figure for the terminal: its name, value and interval."""
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+    return name, "undefined" if value is None else f"{value:.4f}", between
