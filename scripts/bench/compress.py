@@ -3,12 +3,12 @@
 Use: compress.py DATA MODEL OUT [--names trec sst2 banking77 resnet vit] [--markdown FILE]
 
 DATA holds a folder of each data set, MODEL is a pretrained encoder. For each data set of texts the model is fine-tuned,
-made small by `scripts/pipelines/compress.sh`, and by the others: ONNX Runtime's dynamic INT8 and NNCF's INT8 of the
-graph as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned. `resnet`
-and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before it. What is
-finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in one process
-by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is paired with
-the fine-tuned model, over the test rows of all data sets of texts together in the last table.
+made small by `scripts/pipelines/compress.sh`, and by the others: PyTorch, ONNX Runtime's dynamic INT8 and NNCF's INT8
+of the model as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned.
+`resnet` and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before
+it. What is finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in
+one process by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is
+paired with the fine-tuned model, over the test rows of all data sets of texts together in the last table.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from toolkit import inputs
 from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.commands import _models
-from toolkit.compression.quantize import tracing
 from toolkit.data.options import ContentOptions
 from toolkit.evaluation import paired
 from toolkit.inference import timing
+from toolkit.reading import first_token
 
 FINETUNE = {
     "trec": "--lr 2e-4 --epochs 6 --batch-size 16",
@@ -106,9 +106,14 @@ def make(data: Path, model: str, out: Path) -> None:
     ]
     for command in first + (of_texts if text else of_images):
         subprocess.run(command.split(), check=True, env=os.environ | CHAIN.get(out.name, {}))
-    with mock.patch.object(tracing, "in_fast_forms", return_value=contextlib.nullcontext()):  # as others trace it
+    with stock():
         for folder, backend in {"onnx": "onnx", "nncf": "openvino"}.items():
             toolkit.quantize(out / "finetune", data=str(out / "split"), out=out / folder, backend=backend)
+
+
+def stock() -> Any:
+    """Inside, PyTorch runs and converters trace what transformers has, all tokens of the last layer."""
+    return mock.patch.object(first_token, "alone", return_value=contextlib.nullcontext())
 
 
 def measured(out: Path) -> dict[str, dict[str, Any]]:
@@ -119,16 +124,18 @@ def measured(out: Path) -> dict[str, dict[str, Any]]:
     for name, folder in folders.items():
         pairs[name] = _models.predictor(inputs.resolve("source", "model", str(out / folder)), "evaluate", "cpu")
     contents = next(iter(pairs.values())).reader.contents(rows)
-    speed = timing.measure(pairs, contents)
-    told = {}
-    for name, folder in folders.items():
-        labels = np.array(_models.labels_in_order(rows, pairs[name].names, str(out)))
-        told[name] = speed[name] | {
+    with stock():
+        speed = timing.measure(pairs, contents)
+        answers = {name: pair.probabilities(contents).argmax(1) for name, pair in pairs.items()}
+    return {
+        name: speed[name]
+        | {
             "parameters": json.loads((out / folder / "artifact.json").read_text())["metrics"]["parameters"],
             "bytes": models.inference_bytes(out / folder),
-            "right": pairs[name].probabilities(contents).argmax(1) == labels,
+            "right": answers[name] == np.array(_models.labels_in_order(rows, pairs[name].names, str(out))),
         }
-    return told
+        for name, folder in folders.items()
+    }
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:

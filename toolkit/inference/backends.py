@@ -5,27 +5,31 @@ Adding one is a class and a line in `BACKENDS`; a batch is what a reader makes, 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from pathlib import Path
 from queue import Queue
+from threading import Lock
 from typing import Any, Protocol
 
 from toolkit import quiet
 from toolkit.errors import ToolkitError
-from toolkit.inference import first_token
+from toolkit.reading import first_token
 
 Batch = dict[str, Any]
+LONG = 64  # tokens
+IN_PARTS = {"SNIPPETS_MODE": "DISABLE"}  # OpenVINO's attention; undocumented, so done without where it is refused
 
 
 class Backend(Protocol):
     """A model ready to run."""
 
-    multiples: tuple[int, int]  # of which lengths run best: in one of many batches, alone
-
     @property
     def lanes(self) -> int:
         """Batches that are best run at a time."""
+
+    def multiple(self, length: int, alone: bool) -> int:
+        """What texts of this length are best padded to a multiple of, in one of many batches or alone."""
 
     def __call__(self, batch: Batch) -> Any:
         """Logits of one of many batches; may be called from `lanes` threads at a time."""
@@ -38,7 +42,6 @@ class Torch:
     """A transformers model in its own precision."""
 
     lanes = 1
-    multiples = 2, 2
 
     def __init__(self, model: Any, device: str) -> None:
         self.model, self.device = model.to(device).eval(), device
@@ -51,6 +54,9 @@ class Torch:
             return self.model(**inputs).logits.float().cpu().numpy()
 
     alone = __call__
+
+    def multiple(self, length: int, alone: bool) -> int:
+        return 2
 
     def gradient(self, batch: Batch, name: str, labels: Any) -> Any:
         """Of each row's cross-entropy by the input of this name, float32 in its shape; not of INT8 weights."""
@@ -108,48 +114,55 @@ class OpenVino:
     each. What is not INT8 stays in float32: OpenVINO's own choice on processors with AMX is bfloat16, whose rounding
     between the quantizers flips predictions (`scripts/bench/int8.py` shows how many).
 
-    Its kernels are made anew for each length, and those of attention like multiples of 16 (`scripts/bench/lengths.py`).
+    Its one kernel for the whole of attention ("snippets") is slow at lengths that 16 does not divide, and gains by less
+    copying where texts are long. So of many batches those below `LONG` tokens run without it, at all even lengths
+    (`scripts/bench/lengths.py`). Alone a batch has it: each operation more is one more to wait for.
     """
-
-    multiples = 8, 16
 
     def __init__(self, model: Any, device: str) -> None:
         self.model, self.names = model, {port.get_any_name() for port in model.inputs}
-
-    def _requests(self, hint: str) -> Queue[Any]:
-        """Requests that are free, as many as OpenVINO finds best."""
-        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = quiet.openvino().Core().compile_model(self.model, "CPU", settings)
-        free: Queue[Any] = Queue(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        for _ in range(free.maxsize):
-            free.put(compiled.create_infer_request())
-        return free
-
-    @cached_property
-    def _many(self) -> Queue[Any]:
-        return self._requests("THROUGHPUT")
-
-    @cached_property
-    def _one(self) -> Queue[Any]:
-        return self._requests("LATENCY")
+        self.free: dict[tuple[str, bool], Queue[Any]] = {}
+        self.compiling = Lock()
 
     @property
     def lanes(self) -> int:
-        return self._many.maxsize
+        return self._requests("THROUGHPUT", "input_ids" in self.names).maxsize
+
+    def multiple(self, length: int, alone: bool) -> int:
+        return 16 if alone or length >= LONG else 2
 
     def __call__(self, batch: Batch) -> Any:
-        return self._infer(self._many, batch)
+        return self._infer("THROUGHPUT", batch, "input_ids" in batch and batch["input_ids"].shape[1] < LONG)
 
     def alone(self, batch: Batch) -> Any:
-        return self._infer(self._one, batch)
+        return self._infer("LATENCY", batch, False)
 
-    def _infer(self, free: Queue[Any], batch: Batch) -> Any:
+    def _infer(self, hint: str, batch: Batch, in_parts: bool) -> Any:
         demand(self.names, batch)
+        free = self._requests(hint, in_parts)
         request = free.get()
         try:
             return request.infer(batch, share_inputs=True)[0].copy()
         finally:
             free.put(request)
+
+    def _requests(self, hint: str, in_parts: bool) -> Queue[Any]:
+        """Requests that are free, as many as OpenVINO finds best; made when they are first asked for."""
+        with self.compiling:
+            if (hint, in_parts) not in self.free:
+                compiled = self._compiled({"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}, in_parts)
+                requests: Queue[Any] = Queue(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+                for _ in range(requests.maxsize):
+                    requests.put(compiled.create_infer_request())
+                self.free[hint, in_parts] = requests
+            return self.free[hint, in_parts]
+
+    def _compiled(self, settings: dict[str, str], in_parts: bool) -> Any:
+        core = quiet.openvino().Core()
+        if in_parts:
+            with contextlib.suppress(RuntimeError):
+                return core.compile_model(self.model, "CPU", settings | IN_PARTS)
+        return core.compile_model(self.model, "CPU", settings)
 
 
 class Onnx:
@@ -160,7 +173,6 @@ class Onnx:
     """
 
     lanes = 1
-    multiples = 2, 2
 
     def __init__(self, model: Path, device: str) -> None:
         try:
@@ -181,6 +193,9 @@ class Onnx:
         return self.session.run(["logits"], batch)[0]
 
     alone = __call__
+
+    def multiple(self, length: int, alone: bool) -> int:
+        return 2
 
 
 def demand(names: set[str], batch: Iterable[str]) -> None:

@@ -100,7 +100,8 @@ class Predictor:
     def _answer(self, batch: Batch, batch_size: int, alone: bool = False) -> tuple[Batch, Any]:
         """A short batch is filled up to a power of two or `batch_size`, so that shapes are few."""
         rows = batch[1]
-        size = self.reader.bucket(max(map(self.reader.size, rows)), self.backend.multiples[alone])
+        longest = max(map(self.reader.size, rows))
+        size = self.reader.bucket(longest, self.backend.multiple(longest, alone))
         count = min(batch_size, 1 << (len(rows) - 1).bit_length())
         run = self.backend.alone if alone else self.backend
         logits = run(self.reader.batch(rows + rows[:1] * (count - len(rows)), size))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from toolkit.inference import first_token
+from toolkit.reading import first_token
 
 ATTENTION = "toolkit-processor"
 LEVELS = 1 << 16  # a mask's probability is a multiple of 1 / LEVELS

@@ -41,7 +41,7 @@ def test_of_a_decoder_those_of_the_token_that_answers():
 
 def test_other_runtimes_show_nothing():
     class Other:
-        lanes, multiples = 1, (2, 2)
+        lanes = 1
 
     assert backends.inside(Other(), 3) is None
 

@@ -25,8 +25,6 @@ class Words:
 class Sums:
     """A backend whose logits are the sum of a row's tokens and its negative."""
 
-    multiples = 8, 16
-
     def __init__(self, lanes=1):
         self.lanes, self.shapes, self.threads, self.at_once, self.most = lanes, [], set(), 0, 0
 
@@ -42,6 +40,9 @@ class Sums:
         return np.stack([total, -total], 1) / 10
 
     alone = __call__
+
+    def multiple(self, length, alone):
+        return 16 if alone else 8
 
 
 def predictor(lanes=1):

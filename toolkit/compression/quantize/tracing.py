@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from toolkit.errors import ToolkitError
-from toolkit.inference import first_token
+from toolkit.reading import first_token
 
 OPERATOR = re.compile(r"(?:aten|prim|onnx|torchvision)::\w+")
 DYNAMIC = {"pixel_values": (0,)}  # axes of a model's inputs that vary; of texts the rows and their length

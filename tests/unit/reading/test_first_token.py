@@ -3,8 +3,8 @@ import pytest
 import torch
 from tiny_models import TEXT, batch, make
 
-from toolkit.inference import first_token
 from toolkit.inference.backends import BACKENDS
+from toolkit.reading import first_token
 
 
 @pytest.mark.parametrize("kind", TEXT)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from tiny_models import batch, make
+
+from toolkit.compression.quantize import openvino
+from toolkit.inference import backends
+from toolkit.inference.backends import BACKENDS, LONG
+
+
+def padded(rows, length):
+    out = {name: np.zeros((len(values), length), values.dtype) for name, values in rows.items()}
+    for name, values in rows.items():
+        out[name][:, : values.shape[1]] = values
+    return out
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return openvino.convert(make("bert"), batch("bert"))
+
+
+def test_short_and_long_texts_run_in_their_own_ways_and_answer_alike(graph):
+    backend, rows = BACKENDS["openvino"](graph, "cpu"), batch("bert")
+    short, long = backend(rows), backend(padded(rows, LONG))
+    assert np.allclose(short, long, atol=1e-4)
+    assert np.allclose(backend.alone(rows), short, atol=1e-4)
+    assert backend.free.keys() == {("THROUGHPUT", True), ("THROUGHPUT", False), ("LATENCY", False)}
+
+
+def test_a_runtime_that_refuses_the_setting_runs_without_it(graph, monkeypatch):
+    expected = BACKENDS["openvino"](graph, "cpu")(batch("bert"))
+    monkeypatch.setattr(backends, "IN_PARTS", {"NO_SUCH_SETTING": "DISABLE"})
+    assert np.allclose(BACKENDS["openvino"](graph, "cpu")(batch("bert")), expected, atol=1e-4)
+
+
+def test_the_setting_is_one_that_openvino_takes(graph):
+    from toolkit import quiet
+
+    quiet.openvino().Core().compile_model(graph, "CPU", backends.IN_PARTS)
+
+
+def test_images_are_compiled_once():
+    backend = BACKENDS["openvino"](openvino.convert(make("vit"), batch("vit")), "cpu")
+    backend(batch("vit"))
+    assert (backend.lanes > 0, [*backend.free]) == (True, [("THROUGHPUT", False)])
+
+
+def test_lengths_are_what_its_kernels_like():
+    multiple = BACKENDS["openvino"](openvino.convert(make("bert"), batch("bert")), "cpu").multiple
+    assert [multiple(n, alone) for n in (10, LONG - 1, LONG) for alone in (False, True)] == [2, 16, 2, 16, 16, 16]
