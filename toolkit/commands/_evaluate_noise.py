@@ -51,7 +51,7 @@ def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
     kinds = [_evaluating.line(f"  {name}", of["drop"]) for name, of in figures["kinds"].items()]
-    return [_evaluating.line("lost to noise, mean", figures["drop"]), *kinds]
+    return [_evaluating.line("accuracy lost to noise", figures["drop"]), *kinds]
 
 
 def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:
