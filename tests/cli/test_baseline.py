@@ -150,6 +150,11 @@ def test_drops_want_a_baseline_and_its_figures(
     refused(call, tmp_path, *more, "--min", "comparison.other.fixed=1", says="comparison has no figure 'other'")
     refused(call, tmp_path, *given, "--min", "efficency.samples_per_second=1", says="did you mean efficiency?")
     refused(call, tmp_path, *given, "--baseline", model, says="holds a model, not a evaluation")
+    for path in ("quality.log_loss", "efficiency.latency_ms.p95", "robustness.selective.aurc.high"):
+        refused(call, tmp_path, *more, "--max-drop", f"{path}=0.1", says=(f"cannot bound {path}: less", "use --max"))
+    # the baseline has no noise either, but what this call lacks is told first
+    refused(call, tmp_path, *more, "--max-drop", "robustness.noise.accuracy=0", says="robustness has no figure 'noise'")
+    refused(call, tmp_path, *given, "--min", "robustness.selective.aucr=1", says="did you mean aurc?")
 
 
 def other_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -227,6 +232,11 @@ def test_rows_of_several_classes_are_joined_too(tmp_path: Path) -> None:
     assert "p_a" not in found
     with pytest.raises(ToolkitError, match="tells several classes a row, the model one class"):
         _evaluate_baseline.joined(given, rows, False)
+    pairs = rows.add_column("text_pair", ["p", "q", "r"])
+    evaluations.write(tmp_path / "predictions.parquet", pairs, told, names, chosen, told.max(1))
+    assert _evaluate_baseline.joined(given, pairs, True)["text_pair"].tolist() == ["p", "q", "r"]
+    with pytest.raises(ToolkitError, match="has other texts under the same ids"):
+        _evaluate_baseline.joined(given, rows.add_column("text_pair", ["p", "q", "s"]), True)
     other = Dataset.from_dict(table | {"label": [[0, 2], [1], [2]]}, features=kinds)
     with pytest.raises(ToolkitError, match="has other labels under the same ids"):
         _evaluate_baseline.joined(given, other, True)

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 import toolkit
 from toolkit.artifacts import evaluation as evaluations
-from toolkit.commands import _evaluate_quality, _evaluate_quality_report
+from toolkit.commands import _evaluate_quality, _evaluate_quality_report, _evaluating
 from toolkit.reports import html
 from toolkit.reports.chinese import CHINESE
 from toolkit.reports.language import speaker
@@ -124,6 +124,9 @@ def test_the_report_says_it_in_chinese(model: Path, split: Path, tmp_path: Path)
 def test_the_terminal_shows_the_main_figures(evaluation: Path) -> None:
     lines = _evaluate_quality.lines(figures(evaluation))
     assert [name for name, _, _ in lines] == ["accuracy", "f1_macro", "auc", "log_loss", "ece"]
+    assert _evaluating.line("auc", {"value": None, "low": None, "high": None}) == ("auc", "undefined", "")
+    assert _evaluating.line("loss", {"value": 0.5, "low": None, "high": None}) == ("loss", "0.5000", "")
+    assert _evaluating.line("ece", {"value": 0.5, "low": 0.25, "high": 1}) == ("ece", "0.5000", "0.2500 to 1.0000")
 
 
 def test_many_classes_stay_readable_and_are_written_in_seconds(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_many_classes_stay_readable_and_are_written_in_seconds(tmp_path: Path) -
     subject = SimpleNamespace(
         names=names, labels=labels, probabilities=probabilities, chosen=probabilities.argmax(1), several=False,
         confidence=probabilities.max(1), right=probabilities.argmax(1) == labels,
-        predictor=SimpleNamespace(reader=SimpleNamespace(kind="text")),
+        predictor=SimpleNamespace(reader=SimpleNamespace(kind="text")), contents=["<b>" + "x" * 10_000] * count,
     )  # fmt: skip
     job: Any = SimpleNamespace(config=SimpleNamespace(seed=0, split="test"), dataset={}, warn=lambda text: None)
     started = time.process_time()
@@ -148,6 +151,7 @@ def test_many_classes_stay_readable_and_are_written_in_seconds(tmp_path: Path) -
     assert len(found["per_class"]) == width
     page = html.render({"title": "t", "sections": sections})
     assert len(page) < 300_000
+    assert f"&lt;b&gt;{'x' * 597}…" in page
     assert "The 50 of 3000 classes with the lowest F1." in page
     assert {figure["name"] for section in sections for figure in section.get("figures", [])} == {
         "reliability",

@@ -122,6 +122,35 @@ def test_noise_and_attacks_on_texts(split: Path, model: Path, tmp_path: Path) ->
     assert measured(more.artifact)["noise"] == found["noise"]
 
 
+def test_noise_on_texts_that_it_cannot_change(call: Call, model: Path, tmp_path: Path) -> None:
+    """One text, of which a typo may leave what it was; one without a word."""
+    short = write_csv(tmp_path / "short.csv", [{"text": "oo aa", "label": "billing"}])
+    made = toolkit.evaluate(model, data=str(short), split="train", out=tmp_path / "e", noise=1)
+    kinds = measured(made.artifact)["noise"]["kinds"]
+    assert {len(of["accuracy"]) for of in kinds.values()} == {5}
+    signs = write_csv(tmp_path / "signs.csv", [{"text": "?! ...", "label": "billing"}])
+    called = call("evaluate", model, "--data", signs, "--split", "train", "--out", tmp_path / "f", "--noise", 1)
+    assert called.code == 0
+    assert "no noise: it changes none" in called.err
+    assert "noise" not in measured(tmp_path / "f")
+
+
+def test_both_texts_of_a_pair_are_shown_of_those_that_were_attacked() -> None:
+    from toolkit.commands import _evaluate_attack
+    from toolkit.evaluation.robustness.text_attack import Attacked
+    from toolkit.reports import html, language
+
+    rows = [(Attacked("a good film", "a god film", 0, 1), "<b>it was</b>"), (Attacked("so bad", "so bed", 1, 0), "")]
+    share = {"value": 1.0, "low": 0.3, "high": 1.0}
+    figures = {"rows": 2, "right": 2, "success": share, "accuracy": share, "methods": {"characters": {
+        "success": share, "accuracy": share}}, "constraint": {"max_changed": 0.2, "min_similarity": 0.7}}  # fmt: skip
+    found = _evaluate_attack.Attack(figures=figures, examples={"characters": rows})
+    sections = _evaluate_attack.sections(language.speaker("zh"), found, ["yes", "no"])
+    page = html.render({"title": "", "lang": "zh", "sections": sections})
+    assert "<del>good</del><ins>god</ins> film\n&lt;b&gt;it was&lt;/b&gt;</td>" in page
+    assert page.count("字符笔误") == 3
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
@@ -148,7 +177,7 @@ def test_images(photos: Path, sees: Path, tmp_path: Path) -> None:
     assert {*found["attack"]["methods"]} == {"fgsm", "pgd"}
     assert found["attack"]["constraint"] == {"eps": 16.0}
     assert found["attack"]["methods"]["pgd"]["queries"] == 10
-    weak = toolkit.evaluate(sees, data=str(photos), out=tmp_path / "f", attack=16, eps=0.5, attack_steps=2)
+    weak = toolkit.evaluate(sees, data=str(photos), out=tmp_path / "f", attack=16, eps=1.0, attack_steps=2)
     assert measured(weak.artifact)["attack"]["success"]["value"] <= found["attack"]["success"]["value"]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
+from toolkit.commands import _evaluating
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
@@ -21,10 +22,13 @@ ACROSS = 8  # images on a line of the sheet
 
 @dataclass(kw_only=True)
 class Attack:
-    """figures; examples: of texts, by method; sheet: of images, what they were above what they became (PNG)."""
+    """figures; examples: of texts, by method, each with the second text of a pair (else empty).
+
+    sheet: of images, what they were above what they became (PNG).
+    """
 
     figures: dict[str, Any]
-    examples: dict[str, list[Attacked]] = field(default_factory=dict)
+    examples: dict[str, list[tuple[Attacked, str]]] = field(default_factory=dict)
     sheet: bytes | None = None
 
 
@@ -83,14 +87,14 @@ def _texts(job: Job, subject: Subject, right: Any) -> tuple[Methods, dict[str, A
     options, seed = job.config.robustness, job.config.seed
     contents = [subject.contents[i] for i in right]
     pairs = bool(contents) and isinstance(contents[0], tuple)
-    texts = [content[0] if pairs else content for content in contents]
+    texts, seconds = ([*part] for part in zip(*contents, strict=True)) if pairs else (contents, [""] * len(contents))
     labels = subject.labels[right].tolist()
     table = synonyms.load() | (synonyms.load(options.synonyms) if options.synonyms else {})
     known: dict[Wanted, Answer] = {}
 
     def ask(wanted: list[Wanted]) -> list[Answer]:
         new = [key for key in wanted if key not in known]
-        asked = [(text, contents[number][1]) if pairs else text for number, text in new]
+        asked = [(text, seconds[number]) if pairs else text for number, text in new]
         found = subject.predictor.probabilities(asked, job.config.batch_size)
         for (number, text), row in zip(new, found, strict=True):
             known[number, text] = float(row[labels[number]]), int(row.argmax())
@@ -102,7 +106,7 @@ def _texts(job: Job, subject: Subject, right: Any) -> tuple[Methods, dict[str, A
     for name, propose in {"synonyms": words.synonyms(table, seed), "characters": words.characters(seed)}.items():
         rows = text_attack.attack(texts, labels, ask, propose, label=f"attack by {name}", **constraint)
         methods[name] = _told(rows)
-        attack.examples[name] = [row for row in rows if row.fooled]
+        attack.examples[name] = [found for found in zip(rows, seconds, strict=True) if found[0].fooled]
     return methods, constraint, attack
 
 
@@ -198,15 +202,12 @@ def _sheet(pairs: list[tuple[Any, Any]]) -> bytes | None:
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
     bounds = [f"{name.replace('_', ' ')} {value:g}" for name, value in figures["constraint"].items()]
-    out = [("attack, constraint", bounds[0], " ".join(bounds[1:]))]
-    out += [("accuracy under attack", *_shown(figures["accuracy"])), ("attack success", *_shown(figures["success"]))]
-    return out + [(f"  by {name}", *_shown(f["success"])) for name, f in figures["methods"].items()]
-
-
-def _shown(figure: dict[str, Any]) -> tuple[str, str]:
-    if figure["value"] is None:
-        return "undefined", ""
-    return f"{figure['value']:.4f}", f"{figure['low']:.4f} to {figure['high']:.4f}"
+    return [
+        ("attack, constraint", bounds[0], " ".join(bounds[1:])),
+        _evaluating.line("accuracy under attack", figures["accuracy"]),
+        _evaluating.line("attack success", figures["success"]),
+        *(_evaluating.line(f"  {name}", f["success"]) for name, f in figures["methods"].items()),
+    ]
 
 
 def sections(say: Say, found: Attack, names: list[str]) -> list[dict[str, Any]]:
@@ -224,6 +225,7 @@ def sections(say: Say, found: Attack, names: list[str]) -> list[dict[str, Any]]:
             similarity=figures["constraint"]["min_similarity"],
         )
     )
+    called = {"synonyms": say("synonyms"), "characters": say("slips of characters")}
     titles = {"queries": say("queries"), "changed": say("words changed"), "similarity": say("similarity")}
     more = [name for name in titles if any(name in f for f in figures["methods"].values())]
     columns = [say("method"), say("success"), say("accuracy"), *(titles[name] for name in more)]
@@ -238,7 +240,7 @@ def sections(say: Say, found: Attack, names: list[str]) -> list[dict[str, Any]]:
             "table": {
                 "columns": columns,
                 "rows": [
-                    [method, f["success"], f["accuracy"], *(f.get(name) for name in more)]
+                    [called.get(method, method), f["success"], f["accuracy"], *(f.get(name) for name in more)]
                     for method, f in [*figures["methods"].items(), (say("any of them"), figures)]
                 ],
                 "note": say("Success: share of the right rows that are lost. Queries: texts or images asked, a row."),
@@ -246,9 +248,14 @@ def sections(say: Say, found: Attack, names: list[str]) -> list[dict[str, Any]]:
         }
     ]  # fmt: skip
     rows = [
-        [method, names[row.label], names[row.predicted], {"edits": edits(row.before, row.text)}]
+        [
+            called[method],
+            names[row.label],
+            names[row.predicted],
+            {"edits": [*edits(row.before, row.text), ("same", second and f"\n{second}")]},
+        ]
         for method, attacked in found.examples.items()
-        for row in attacked[:SHOWN]
+        for row, second in attacked[:SHOWN]
     ]
     if rows:
         table = {"columns": [say("method"), say("class"), say("told after it"), say("text")], "rows": rows}

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from toolkit.evaluation.comparison import Answers
 
 DROPS = ("quality", "per_class", "efficiency", "robustness")  # whose figures `--max-drop` can read of a baseline
+LESS_IS_BETTER = {  # a drop of these is an improvement
+    "log_loss", "brier", "ece", "ece_debiased", "hamming_loss", "aurc", "excess_aurc", "fpr95", "drop", "success",
+    "parameters", "size_bytes", "spread", "latency_ms", "startup_seconds", "peak_memory_bytes", "operations",
+    "cost_per_million",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +100,17 @@ def judge(config: Comparison, figures: dict[str, Any]) -> list[Gate]:
 
 
 def demand(config: Comparison) -> None:
-    """A drop is one from a baseline.
+    """A drop is one from a baseline, and of a figure where more is better.
 
     Raises:
-        ToolkitError: there is none.
+        ToolkitError: it is not.
     """
     if config.max_drop and not config.baseline:
         raise ToolkitError("--max-drop is measured against a baseline", "add --baseline EVALUATION, or use --min")
+    for path, _ in map(gates.parse, config.max_drop or []):
+        parts = path.split(".")
+        if parts[0] != "per_class" and LESS_IS_BETTER & {*parts}:  # a class may be called so
+            raise ToolkitError(f"--max-drop cannot bound {path}: less of it is better", f"use --max {path}=BOUND")
 
 
 def check(job: Job, rows: Any, several: bool) -> None:
@@ -163,7 +172,8 @@ def joined(given: Given, rows: Any, several: bool, *, probabilities: bool = Fals
     table = table.loc[ids].reset_index()
     labelled = [labels.SEPARATOR.join(_classes(value)) for value in table["label"]]
     other = {"labels": labels.label_array(rows).to_pylist() != labelled}
-    other |= {"texts": rows["text"][:] != table["text"].tolist()} if {"text"} <= {*rows.features} & {*table} else {}
+    texts = {"text", "text_pair"} & {*rows.features} & {*table}
+    other |= {"texts": any(rows[name][:] != table[name].tolist() for name in texts)}
     for what, differs in other.items():
         if differs:
             raise ToolkitError(f"the baseline {given.given} has other {what} under the same ids", again)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit import console
+from toolkit.commands import _evaluating
 from toolkit.commands._evaluate_baseline import Beside
 from toolkit.commands._evaluating import Subject
 
@@ -148,9 +149,9 @@ def _flips(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:
         said, chosen, names, confidence = wrong[way]
         rows = [
             [
-                _content(subject.contents[i]),
-                _named(subject.labels[i], subject.names),
-                _named(chosen[i], names),
+                _evaluating.shown(subject.contents[i]),
+                _evaluating.named(subject.labels[i], subject.names),
+                _evaluating.named(chosen[i], names),
                 round(float(confidence[i]), 4),
             ]
             for i in places[:EXAMPLES]
@@ -164,18 +165,6 @@ def _flips(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:
         columns = [say("content"), say("label"), said, say("confidence")]
         out += [{"title": title, "columns": columns, "rows": rows}] * bool(rows)
     return out
-
-
-def _content(content: Any) -> str:
-    """A text, both of a pair, the name of an image."""
-    if hasattr(content, "name"):
-        return str(content.name())
-    return "\n".join(content) if isinstance(content, tuple) else str(content)
-
-
-def _named(code: Any, names: list[str]) -> str:
-    """A class, or those of a row that has several."""
-    return ", ".join(names[i] for i in code.nonzero()[0]) if code.ndim else names[code]
 
 
 def _sheets(say: Say, subject: Subject, beside: Beside) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands import _evaluating
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -11,8 +12,11 @@ if TYPE_CHECKING:
     from toolkit.reports.language import Say
 
 
-def measure(job: Job, subject: Subject) -> dict[str, Any]:
-    """The figures under `robustness.noise`, on a sample of the rows; a kind that changes none of them is left out."""
+def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
+    """The figures under `robustness.noise`, on a sample of the rows; a kind that changes none of them is left out.
+
+    None where no kind changes any.
+    """
     import numpy as np
 
     from toolkit import console
@@ -27,24 +31,27 @@ def measure(job: Job, subject: Subject) -> dict[str, Any]:
     contents = [subject.contents[i] for i in sample]
     if isinstance(reader, ImageReader):
         contents = [reader.pixels(picture) for picture in contents]
-    by_kind: dict[str, list[Any]] = {}
-    tries = [(name, strength) for name in noise.KINDS[reader.kind] for strength in range(len(noise.SHARES))]
-    for name, strength in console.track(tries, "noise, kinds and strengths"):
+    strengths = range(len(noise.SHARES))
+    by_kind: dict[str, list[Any]] = {
+        name: []
+        for name in noise.KINDS[reader.kind]  # Chinese texts have no case
+        if reader.kind == "image" or noise.noisy(contents, reader.kind, name, strengths[-1], seed) != contents
+    }
+    if not by_kind:
+        job.warn("no noise: it changes none of these texts, which have no words")
+        return None
+    for name, strength in console.track([(n, s) for n in by_kind for s in strengths], "noise, kinds and strengths"):
         made = noise.noisy(contents, reader.kind, name, strength, seed)
-        if reader.kind == "image" or made != contents:  # Chinese texts have no case
-            told, _ = _models.answers(predictor.probabilities(made, job.config.batch_size), subject.several)
-            right = told == subject.labels[sample]
-            by_kind.setdefault(name, []).append(right.all(1) if subject.several else right)
-    return noise.figures(subject.right[sample], by_kind, seed)
+        told, _ = _models.answers(predictor.probabilities(made, job.config.batch_size), subject.several)
+        right = told == subject.labels[sample]
+        by_kind[name].append(right.all(1) if subject.several else right)
+    return noise.figures(subject.right[sample], by_kind)
 
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    parts = [("all kinds", figures["drop"]), *((name, of["drop"]) for name, of in figures["kinds"].items())]
-    return [
-        (f"accuracy lost to noise, {name}", f"{drop['value']:.4f}", f"{drop['low']:.4f} to {drop['high']:.4f}")
-        for name, drop in parts
-    ]
+    kinds = [_evaluating.line(f"  {name}", of["drop"]) for name, of in figures["kinds"].items()]
+    return [_evaluating.line("accuracy lost to noise", figures["drop"]), *kinds]
 
 
 def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:
@@ -66,10 +73,10 @@ def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "title": say("Natural noise"),
             "text": say(
-                "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {drop:.1%} lower, in the mean over kinds "
-                "and strengths (95% interval {low:.1%} to {high:.1%}).",
-                rows=figures["rows"], accuracy=clean["value"], drop=figures["drop"]["value"],
-                low=figures["drop"]["low"], high=figures["drop"]["high"],
+                "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {value:.1f} percentage points lower, in "
+                "the mean over kinds and strengths (95% interval {low:.1f} to {high:.1f}).",
+                rows=figures["rows"], accuracy=clean["value"],
+                **{end: 100 * figure for end, figure in figures["drop"].items()},
             ),
             "figures": [
                 {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands import _evaluating
 from toolkit.errors import ToolkitError
 from toolkit.step import Job
 
@@ -164,15 +165,10 @@ def warn_of_repeats(job: Job, subject: Subject) -> None:
 
 def lines(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    auroc, missed = figures["auroc"], figures["fpr95"]
     return [
-        (f"out of distribution, AUROC ({figures['method']})", f"{auroc['value']:.4f}", _range(auroc)),
-        ("  of those rows, accepted with 95% of the test", f"{missed['value']:.4f}", _range(missed)),
+        _evaluating.line(f"OOD, AUROC of {figures['method']}", figures["auroc"]),
+        _evaluating.line("OOD, FPR at 95% TPR", figures["fpr95"]),
     ]
-
-
-def _range(figure: dict[str, Any]) -> str:
-    return f"{figure['low']:.4f} to {figure['high']:.4f}"
 
 
 def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
@@ -198,8 +194,8 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
         {
             "title": say("Out of distribution"),
             "text": say(
-                "{rows} rows from elsewhere, by {method}: a row of the test beats one of them with a chance of "
-                "{value:.1%}; at the threshold that lets 95% of the test rows pass, {missed:.1%} of them pass, too.",
+                "{rows} rows from elsewhere, by {method}: an evaluated row beats one of them with a chance of "
+                "{value:.1%}; at the threshold that lets 95% of the evaluated rows pass, {missed:.1%} of them pass.",
                 rows=figures["rows"],
                 method=figures["method"],
                 value=figures["auroc"]["value"],
@@ -209,19 +205,19 @@ def sections(say: Say, found: Outside) -> list[dict[str, Any]]:
             "figures": [
                 {
                     "name": "ood-roc",
-                    "caption": say("Share of the test rows that pass, by the share of the rows from elsewhere that do"),
+                    "caption": say("Share of the evaluated rows that pass, by that of the rows from elsewhere"),
                     "figure": curves.line(
                         grid.tolist(),
                         {name: np.interp(grid, *found.curves[name]).tolist() for name in compared},
                         xlabel=say("from elsewhere, passed"),
-                        ylabel=say("test rows, passed"),
+                        ylabel=say("evaluated rows, passed"),
                     ),
                 },
                 {
                     "name": "ood-scores",
                     "caption": say("Scores of {name}; to the right is more at home", name=figures["method"]),
                     "figure": draw.histogram(
-                        {say("test rows"): inside.tolist(), say("from elsewhere"): outside.tolist()},
+                        {say("evaluated rows"): inside.tolist(), say("from elsewhere"): outside.tolist()},
                         xlabel=say("score"),
                     ),
                 },

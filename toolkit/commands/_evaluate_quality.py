@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import gates
+from toolkit.commands import _evaluating
 from toolkit.commands._evaluating import Subject
 from toolkit.step import Job
 
@@ -61,7 +62,6 @@ def calibration(job: Job, subject: Subject) -> Figures:
     """
     import numpy as np
 
-    from toolkit.commands import _evaluating
     from toolkit.errors import ToolkitError
     from toolkit.evaluation import calibration, quality
 
@@ -89,9 +89,4 @@ def calibration(job: Job, subject: Subject) -> Figures:
 
 def lines(figures: Figures) -> list[tuple[str, str, str]]:
     """For the terminal."""
-    told = [(name, figures["quality"][name]) for name in TERMINAL if name in figures["quality"]]
-    return [(name, shown(f["value"]), f"{shown(f['low'])} to {shown(f['high'])}") for name, f in told]
-
-
-def shown(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    return [_evaluating.line(name, figures["quality"][name]) for name in TERMINAL if name in figures["quality"]]

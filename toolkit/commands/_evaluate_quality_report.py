@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolkit.commands import _evaluating
 from toolkit.commands._evaluating import Subject
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 Section = dict[str, Any]
 SHEET = 48  # images on the sheet of errors
+MOST_ERRORS = 20  # of the table
 MOST_CLASSES = 50  # of the table
 MOST_PAIRS = 15
 READABLE = 20  # classes whose confusions are drawn
@@ -38,14 +40,12 @@ NAMES = {
 
 
 def sections(say: Say, figures: dict[str, Any], subject: Subject) -> list[Section]:
-    """The figures, the classes, the confusions (of one class a row), confidence, a sheet of errors (of images)."""
+    """The figures, the classes, the confusions (of one class a row), confidence, the surest errors."""
     found = [_figures(say, figures["quality"]), _classes(say, figures["per_class"])]
     if not subject.several and not subject.right.all():
         found.append(_confusions(say, subject))
     found.append(_confidence(say, figures, subject))
-    sheet = errors(subject) if subject.predictor.reader.kind == "image" else None
-    seen = {"name": "errors", "caption": say("The surest first, row by row"), "picture": sheet}
-    return found + [{"title": say("Errors"), "figures": [seen]}] * bool(sheet)
+    return found if subject.right.all() else [*found, _errors(say, subject)]
 
 
 def named(say: Say, name: str) -> str:
@@ -145,12 +145,31 @@ def reliability(curves: Any, curve: list[dict[str, Any]], say: Say, words: tuple
     return curves.reliability(*parts, xlabel=say("confidence"), ylabel=say("share right"), words=words)
 
 
-def errors(subject: Subject) -> bytes | None:
-    """A sheet of the images that are wrong, the surest first, row by row; None where there are none."""
+def _errors(say: Say, subject: Subject) -> Section:
+    """What the model was surest of and wrong; of images a sheet of more of them."""
     import numpy as np
 
     from toolkit.data.images.sheet import sheet
 
     wrong = np.flatnonzero(~subject.right)
-    first = wrong[np.argsort(-subject.confidence[wrong], kind="stable")][:SHEET]
-    return sheet([subject.contents[i].cell() for i in first]) if len(first) else None
+    first = wrong[np.argsort(-subject.confidence[wrong], kind="stable")]
+    section: Section = {
+        "title": say("Errors"),
+        "text": say("The surest first. What they share and what decided them tells error-analysis."),
+        "table": {
+            "columns": [say("content"), say("label"), say("predicted"), say("confidence")],
+            "rows": [
+                [
+                    _evaluating.shown(subject.contents[i]),
+                    _evaluating.named(subject.labels[i], subject.names),
+                    _evaluating.named(subject.chosen[i], subject.names),
+                    round(float(subject.confidence[i]), 4),
+                ]
+                for i in first[:MOST_ERRORS]
+            ],
+        },
+    }
+    if subject.predictor.reader.kind != "image":
+        return section
+    picture = sheet([subject.contents[i].cell() for i in first[:SHEET]])
+    return section | {"figures": [{"name": "errors", "caption": say("Row by row"), "picture": picture}]}

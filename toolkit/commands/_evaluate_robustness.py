@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from toolkit import gates
+from toolkit.commands import _evaluating
 from toolkit.config import Bounds, Input
 from toolkit.step import Job
 
@@ -37,7 +39,7 @@ class Robustness:
     ] = None
     max_changed: Annotated[float, Bounds(0, 1)] = 0.2  # share of a text's words that an attack changes, one at least
     min_similarity: Annotated[float, Bounds(0, 1)] = 0.7  # chrF of an attacked text with what it was
-    eps: Annotated[float, Bounds(0.5, 255)] = 4.0  # of 255: what an attack changes of a pixel value
+    eps: Annotated[float, Bounds(1, 255)] = 4.0  # of 255: what an attack changes of a pixel value, in whole values
     attack_steps: Annotated[int, Bounds(1, 1000)] = 10  # of gradients on images
     attack_queries: Annotated[int, Bounds(1, 100_000)] = 500  # for each image where there are no gradients
 
@@ -50,10 +52,21 @@ class Found:
     parts: dict[str, Any] = field(default_factory=dict)
 
 
-def known(config: Robustness) -> dict[str, None]:
-    """The parts that a call will have, for gates."""
-    asked = {"ood": config.ood, "noise": config.noise, "attack": config.attack}
-    return dict.fromkeys(["selective", *(name for name, given in asked.items() if given)])
+KNOWN: dict[str, dict[str, Any]] = {
+    "selective": dict.fromkeys(("aurc", "excess_aurc", "accuracy_at_80", "accuracy_at_90"), gates.INTERVAL)
+    | dict.fromkeys(("confidence_at_80", "confidence_at_90")),
+    "ood": dict.fromkeys(("auroc", "aupr", "fpr95"), gates.INTERVAL)
+    | dict.fromkeys(("threshold", "rows", "fitted_rows", "validation_auroc", "methods")),
+    "noise": dict.fromkeys(("accuracy", "drop"), gates.INTERVAL) | dict.fromkeys(("rows", "kinds")),
+    "attack": dict.fromkeys(("success", "accuracy"), gates.INTERVAL)
+    | dict.fromkeys(("rows", "right", "constraint", "methods")),
+}
+
+
+def known(config: Robustness) -> dict[str, Any]:
+    """The figures that a call will have, for gates."""
+    asked = {"selective": True, "ood": config.ood, "noise": config.noise, "attack": config.attack}
+    return {name: figures for name, figures in KNOWN.items() if asked[name]}
 
 
 def plan(job: Job) -> dict[str, int]:
@@ -74,8 +87,8 @@ def measure(job: Job, subject: Subject) -> Found:
     if "ood" in job.kept:
         found.parts["ood"] = _evaluate_ood.measure(job, subject)
         found.figures["ood"] = found.parts["ood"].figures
-    if job.config.robustness.noise:
-        found.figures["noise"] = _evaluate_noise.measure(job, subject)
+    if job.config.robustness.noise and (cost := _evaluate_noise.measure(job, subject)):
+        found.figures["noise"] = cost
     if job.config.robustness.attack:
         found.parts["attack"] = _evaluate_attack.measure(job, subject)
         found.figures["attack"] = found.parts["attack"].figures
@@ -86,8 +99,8 @@ def lines(found: Found) -> list[tuple[str, str, str]]:
     """For the terminal."""
     from toolkit.commands import _evaluate_attack, _evaluate_noise, _evaluate_ood
 
-    figures, kept = found.figures, found.figures["selective"]["accuracy_at_80"]
-    out = [("accuracy on the surest 80%", f"{kept['value']:.4f}", f"{kept['low']:.4f} to {kept['high']:.4f}")]
+    figures = found.figures
+    out = [_evaluating.line("accuracy on the surest 80%", figures["selective"]["accuracy_at_80"])]
     for name, part in (("ood", _evaluate_ood), ("noise", _evaluate_noise), ("attack", _evaluate_attack)):
         if name in figures:
             out += part.lines(figures[name])

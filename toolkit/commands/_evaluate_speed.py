@@ -91,7 +91,7 @@ def sections(say: Say, figures: dict[str, Any]) -> list[dict[str, Any]]:
     if figures["cost_per_million"] is not None:
         rows.append([say("cost of a million rows"), figures["cost_per_million"]])
     text = say(
-        "On {cpu}, {cores} cores, {threads} threads of PyTorch, {device}; the load was {load} before.",
+        "On {cpu}, cores: {cores}, threads of PyTorch: {threads}, {device}; the load was {load} before.",
         **(machine | {"device": machine["accelerator"] or machine["device"]}),
     )
     seen = {"columns": [say("figure"), say("value")], "rows": rows}

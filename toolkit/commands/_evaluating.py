@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from toolkit.inference.predictor import Predictor
 
 
+LONG = 600  # characters of a text that a report shows
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """A model's answers to the rows of a split.
@@ -84,3 +87,23 @@ def labels_of(rows: Any, predictor: Predictor, source: str) -> Any:
 
     told = _models.labels_in_order(rows, predictor.names, source)
     return metrics.several_hot(told, len(predictor.names)) if predictor.several else np.array(told)
+
+
+def shown(content: Any) -> str:
+    """A content in a report: a text, both of a pair (long ones cut), the name of an image."""
+    if hasattr(content, "name"):
+        return str(content.name())
+    texts = content if isinstance(content, tuple) else (content,)
+    return "\n".join(text if len(text) <= LONG else f"{text[:LONG]}…" for text in texts)
+
+
+def named(code: Any, names: list[str]) -> str:
+    """A class, or those of a row that has several."""
+    return ", ".join(names[i] for i in code.nonzero()[0]) if code.ndim else names[code]
+
+
+def line(name: str, figure: dict[str, float | None]) -> tuple[str, str, str]:
+    """A figure for the terminal: its name, value and interval."""
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    between = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+    return name, "undefined" if value is None else f"{value:.4f}", between

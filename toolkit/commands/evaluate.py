@@ -54,7 +54,7 @@ def known(config: EvaluateConfig) -> dict[str, Any]:
 
 def judge(config: EvaluateConfig, figures: dict[str, Any]) -> list[Gate]:
     least, most = config.min or [], config.max or []
-    gates.check(least + most, known(config))
+    gates.check(least + most + (config.comparison.max_drop or []), known(config))
     _evaluate_baseline.demand(config.comparison)
     return gates.judge_bounds(figures, least, most) + _evaluate_baseline.judge(config.comparison, figures)
 

@@ -20,13 +20,14 @@ LEVEL = 0.95
 Z = 1.959964  # of the normal distribution, at LEVEL
 UNDEFINED: dict[str, float | None] = {"value": None, "low": None, "high": None}
 # A scale on which a figure varies evenly: to it, back, and the slope of the first. Both shares lie between 0 and 1,
-# "signed" between -1 and 1.
+# "signed" and "difference" between -1 and 1.
 _SHARE = (lambda v: np.log(v / (1 - v)), lambda x: 1 / (1 + np.exp(-x)), lambda v: 1 / (v * (1 - v)))
 SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]]] = {
     "share": _SHARE,
     "counted": _SHARE,
     "signed": (np.arctanh, np.tanh, lambda v: 1 / (1 - v * v)),  # Fisher, 1921
     "positive": (np.log, np.exp, lambda v: 1 / v),
+    "difference": (lambda v: v, lambda x: np.clip(x, -1, 1), lambda v: 1.0),
 }
 COUNTED = ("counted", "signed")  # figures of counts, whose variance follows from their value as a binomial share's does
 
@@ -82,9 +83,15 @@ def from_influence(
 
 
 def _alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
-    """Where no row differs from another: Wilson's interval of a share, and none of what has no bound above."""
+    """Where no row differs from another: Wilson's interval of a share, and none of what has no bound above.
+
+    Around a difference what Wilson's leaves to rows of another kind, which for a difference of nothing is Tango's.
+    """
     if scale == "positive":
         return {"value": float(value), "low": None, "high": None}
+    if scale == "difference":
+        unseen = wilson(0, rows)[1]
+        return bounded(value, max(-1.0, value - unseen), min(1.0, value + unseen))
     low, high = wilson(((1 + value) / 2 if scale == "signed" else value) * rows, rows)
     return bounded(value, 2 * low - 1, 2 * high - 1) if scale == "signed" else bounded(value, low, high)
 
@@ -113,12 +120,3 @@ def wilsons(hits: Any, rows: Any) -> tuple[Any, Any]:
     centre, half = rate + square / 2, Z * np.sqrt(rate * (1 - rate) / some + square / some / 4)
     low, high = np.maximum(0.0, (centre - half) / (1 + square)), np.minimum(1.0, (centre + half) / (1 + square))
     return np.where(rows > 0, low, 0.0), np.where(rows > 0, high, 1.0)
-
-
-def paired_difference(before: Any, after: Any, seed: int) -> dict[str, Any]:
-    """Mean of `after - before` over the same rows, with its interval by the bootstrap."""
-    difference = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
-    values, counts = np.unique(difference, return_counts=True)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(difference), counts / len(difference), size=RESAMPLES) @ values / len(difference)
-    return estimate(float(difference.mean()), drawn)

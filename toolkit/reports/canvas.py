@@ -202,11 +202,12 @@ def values_axis(axis: Any, *, log: bool = False, low: float = 0.0, high: float =
             plain = [float(f"{value:.10g}") for value in values]
             return [self(value) for value in plain] if form or log else aligned(plain)
 
-    if log:
+    if log and high > 4 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 200 * low else (1.0,)))
-        axis.set_minor_locator(NullLocator())
-    else:
+    else:  # a narrow logarithmic axis too, which may hold no such number
         axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    if log:
+        axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(Plain())
     axis.grid(True, color=RULE, linewidth=0.7)
 

@@ -64,10 +64,13 @@ CHINESE = {
         "The model itself is as it was."
     ): "在 {split} 的 {rows} 行上，将 logits 除以温度 {temperature:.2f} 时对数损失最小。模型本身未作改动。",
     "Errors": "错误",
-    "The surest first, row by row": "按置信度从高到低逐行排列",
+    "The surest first. What they share and what decided them tells error-analysis.": (
+        "按置信度从高到低排列。错误的共同之处与决定因素见 error-analysis。"
+    ),
+    "Row by row": "逐行排列",
     # evaluate: efficiency
     "Efficiency": "效率",
-    "On {cpu}, {cores} cores, {threads} threads of PyTorch, {device}; the load was {load} before.": (
+    "On {cpu}, cores: {cores}, threads of PyTorch: {threads}, {device}; the load was {load} before.": (
         "测量环境：{cpu}，{cores} 核，PyTorch {threads} 线程，{device}；测量前系统负载 {load}。"
     ),
     "latency, ms (p50 / p95 / p99)": "延迟，毫秒（p50 / p95 / p99）",
@@ -155,10 +158,10 @@ CHINESE = {
     "least confidence": "最低置信度",
     "the surest {share}%": "置信度最高的 {share}%",
     "Out of distribution": "分布外检测",
-    "{rows} rows from elsewhere, by {method}: a row of the test beats one of them with a chance of "
-    "{value:.1%}; at the threshold that lets 95% of the test rows pass, {missed:.1%} of them pass, too.": (
-        "{rows} 行分布外样本，方法为 {method}：测试样本得分高于分布外样本的概率为 {value:.1%}；"
-        "在放行 95% 测试样本的阈值下，仍有 {missed:.1%} 的分布外样本被放行。"
+    "{rows} rows from elsewhere, by {method}: an evaluated row beats one of them with a chance of "
+    "{value:.1%}; at the threshold that lets 95% of the evaluated rows pass, {missed:.1%} of them pass.": (
+        "{rows} 行分布外样本，方法为 {method}：评估样本得分高于分布外样本的概率为 {value:.1%}；"
+        "在放行 95% 评估样本的阈值下，仍有 {missed:.1%} 的分布外样本被放行。"
     ),
     "The method was chosen by its AUROC on {data}.": "方法按其在 {data} 上的 AUROC 选定。",
     "No rows to choose a method by were given (--ood-validation), so it is {name}.": (
@@ -168,21 +171,21 @@ CHINESE = {
     "method": "方法",
     "FPR at 95% TPR": "95% TPR 时的 FPR",
     "AUROC on validation": "验证集 AUROC",
-    "Share of the test rows that pass, by the share of the rows from elsewhere that do": (
-        "被放行的测试样本比例，随被放行的分布外样本比例变化"
+    "Share of the evaluated rows that pass, by that of the rows from elsewhere": (
+        "被放行的评估样本比例，随被放行的分布外样本比例变化"
     ),
     "from elsewhere, passed": "被放行的分布外样本",
-    "test rows, passed": "被放行的测试样本",
+    "evaluated rows, passed": "被放行的评估样本",
     "Scores of {name}; to the right is more at home": "{name} 的得分；越靠右越接近训练分布",
-    "test rows": "测试样本",
+    "evaluated rows": "评估样本",
     "from elsewhere": "分布外样本",
     "score": "得分",
     "AUPR: rows from elsewhere are what is looked for.": "AUPR 以分布外样本为正类。",
     "Natural noise": "自然噪声",
-    "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {drop:.1%} lower, in the mean over kinds "
-    "and strengths (95% interval {low:.1%} to {high:.1%}).": (
-        "在 {rows} 行上准确率为 {accuracy:.1%}；加入噪声后，对各种类与强度取平均，下降 {drop:.1%}"
-        "（95% 置信区间 {low:.1%} 至 {high:.1%}）。"
+    "On {rows} rows accuracy is {accuracy:.1%}; under noise it is {value:.1f} percentage points lower, in the mean "
+    "over kinds and strengths (95% interval {low:.1f} to {high:.1f}).": (
+        "在 {rows} 行上准确率为 {accuracy:.1%}；加入噪声后，对各种类与强度取平均，下降 {value:.1f} 个百分点"
+        "（95% 置信区间 {low:.1f} 至 {high:.1f}）。"
     ),
     "typos": "错别字",
     "case": "大小写",
@@ -202,6 +205,8 @@ CHINESE = {
     "constraint: {bound}.": (
         "{rows} 行中有 {right} 行原本预测正确；在约束条件下，其中 {lost:.1%} 至少被一种攻击改变预测。约束：{bound}。"
     ),
+    "synonyms": "同义词替换",
+    "slips of characters": "字符笔误",
     "queries": "查询次数",
     "words changed": "改动词比例",
     "similarity": "相似度",

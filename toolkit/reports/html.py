@@ -153,6 +153,11 @@ def _column(values: Sequence[Any], words: Mapping[str, str]) -> list[dict[str, A
     plain = [i for i, value in enumerate(values) if numbers.is_number(value)]
     for i, text in zip(plain, numbers.aligned([values[i] for i in plain]), strict=True):
         cells[i]["text"] = text
+    bounded = [(cell, value) for cell, value in zip(cells, values, strict=True) if cell["range"]]
+    common = numbers.decimals(value.get(end) for _, value in bounded for end in ("value", "low", "high"))
+    for cell, value in bounded:
+        cell["text"] = numbers.number(value["value"], common)
+        cell["range"] = numbers.interval(value.get("low"), value.get("high"), common)
     return cells
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
@@ -49,15 +49,20 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 def aligned(values: Sequence[Any]) -> list[str]:
     """The numbers of one column, with as many decimals as the most exact of them needs."""
-    plain = [v for v in values if is_number(v) and not isinstance(v, Integral)]
-    decimals = max((_decimals(number(v)) for v in plain if "e" not in number(v)), default=0)
-    return [number(v, decimals) for v in values]
+    common = decimals(values)
+    return [number(v, common) for v in values]
 
 
-def interval(low: float | None, high: float | None) -> str:
+def decimals(values: Iterable[Any]) -> int:
+    """How many the most exact of the numbers needs."""
+    plain = (number(v) for v in values if is_number(v) and not isinstance(v, Integral))
+    return max((_decimals(text) for text in plain if "e" not in text), default=0)
+
+
+def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
     """`low–high`; a negative end gets room around the dash."""
     dash = " – " if any(is_number(end) and end < 0 for end in (low, high)) else "–"
-    return f"{number(low)}{dash}{number(high)}"
+    return f"{number(low, decimals)}{dash}{number(high, decimals)}"
 
 
 def percent(share: float | None) -> str:

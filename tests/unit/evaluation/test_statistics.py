@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from toolkit.evaluation import statistics
+from toolkit.evaluation import paired, statistics
 
 
 @pytest.mark.parametrize("scale", ["share", "signed", "positive"])
@@ -51,26 +51,19 @@ def test_a_share_of_no_rows_is_undefined():
     assert statistics.share(1, 2)["value"] == 0.5
 
 
-def test_paired_difference():
-    rng = np.random.default_rng(0)
-    before, after = rng.random(400) < 0.8, rng.random(400) < 0.9
-    difference = after.astype(float) - before
-    found = statistics.paired_difference(before, after, 0)
-    assert found["value"] == pytest.approx(difference.mean())
-    half = 1.96 * difference.std() / 20
-    expected = (difference.mean() - half, difference.mean() + half)
-    assert (found["low"], found["high"]) == pytest.approx(expected, abs=0.006)
-    assert statistics.paired_difference(before, before, 0) == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert statistics.paired_difference(before, after, 0) == found
-
-
-def test_pairs_make_the_interval_narrow():
+def test_a_paired_difference_has_a_narrow_interval_and_one_where_no_row_differs():
     """Two models that err on the same rows differ surely, however few rows differ."""
-    before = np.arange(1000) % 5 > 0
-    after = before.copy()
-    after[:50] = True
-    found = statistics.paired_difference(before, after, 0)
-    assert 0 < found["low"] < found["value"] < found["high"] < 0.03
+    lost = np.repeat([1.0, 0.0], [50, 950])
+    found = statistics.mean(lost, "difference")
+    half = 1.96 * lost.std() / np.sqrt(1000)
+    assert (found["low"], found["high"]) == pytest.approx((0.05 - half, 0.05 + half), abs=1e-3)
+    for side in (-1, 1):
+        few = statistics.mean(side * np.repeat([1.0, 0.0], [1, 59]), "difference")
+        assert few["low"] < 0 < few["high"]
+    low, high = map(float, paired.interval(0, 0, 60))
+    same = statistics.mean(np.zeros(60), "difference")
+    assert (same["low"], same["value"], same["high"]) == pytest.approx((low, 0, high), abs=1e-6)
+    assert statistics.mean(np.array([1.0, -1.0]), "difference") == {"value": 0, "low": -1, "high": 1}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -20,3 +20,11 @@ def test_figure_names_its_models_and_leaves_out_what_has_no_speed():
     assert "small" in drawn
     assert "模型" in drawn
     assert "absent" not in drawn
+
+
+def test_speeds_close_together_can_be_read_from_the_axis():
+    figure = pareto({"a": (65.0, (0.8, 0.7, 0.9)), "b": (79.0, (0.9, 0.8, 1.0))}, xlabel="x")
+    axis = figure.axes[0].xaxis
+    low, high = axis.get_view_interval()
+    assert sum(low <= place <= high for place in axis.get_majorticklocs()) >= 3
+    assert len(axis.get_minorticklocs()) == 0

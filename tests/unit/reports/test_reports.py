@@ -181,10 +181,14 @@ def test_numbers(value: Any, text: str) -> None:
 
 
 def test_intervals() -> None:
-    assert re.sub("<[^>]*>", "", cell({"value": 0.912, "low": 0.89, "high": 0.93})) == "0.912 (0.89–0.93)"
-    assert re.sub("<[^>]*>", "", cell({"value": 0.0, "low": -0.02, "high": 0.01})) == "0 (−0.02 – 0.01)"
+    assert re.sub("<[^>]*>", "", cell({"value": 0.912, "low": 0.89, "high": 0.93})) == "0.912 (0.890–0.930)"
+    assert re.sub("<[^>]*>", "", cell({"value": 0.0, "low": -0.02, "high": 0.01})) == "0.00 (−0.02 – 0.01)"
     assert re.sub("<[^>]*>", "", cell({"value": 0.9, "low": None, "high": NAN})) == "0.9"
     assert re.sub("<[^>]*>", "", cell({"value": None, "low": None, "high": None})) == "–"
+    rows = [[{"value": 0.22, "low": 0.1732, "high": 0.3}], [{"value": 2.8891, "low": 2.5, "high": 3}], [None]]
+    text = html.render({"title": "", "sections": [{"table": {"columns": ["a"], "rows": rows}}]})
+    shown = re.findall(r'>(\d[\d.]*) <span class="range">\((.*?)\)', text)
+    assert shown == [("0.2200", "0.1732–0.3000"), ("2.889", "2.500–3")]
 
 
 def test_shares() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from toolkit.evaluation import ranking
-from toolkit.evaluation.statistics import RESAMPLES, estimate
+from toolkit.evaluation.statistics import LEVEL, RESAMPLES, bounded, wilson
 
 Array = Any  # numpy array
 Interval = dict[str, Any]
 ACCEPTED = 0.95  # share of the rows inside that a threshold lets pass
+TAIL = (1 - LEVEL) / 2
 MOST_CELLS = 5000  # values that resampling tells apart
 
 
@@ -20,17 +21,19 @@ def figures(inside: Array, outside: Array, seed: int) -> dict[str, Interval]:
 
     auroc: the share of (inside, outside) pairs in order, ties counting half.
     aupr: average precision, outside being what is looked for.
-    fpr95: the share of the rows outside that pass where 95% of those inside do.
+    fpr95: the share of the rows outside that pass where 95% of those inside do; its interval is as wide as Wilson's at
+        least, since the bootstrap's has no width where none passes, or all.
     """
     rng = np.random.default_rng(seed)
     counts = counted(inside, outside, MOST_CELLS)
     drawn = [rng.multinomial(side.sum(), side / side.sum(), size=RESAMPLES) for side in counts]
     exact = [side[None] for side in counted(inside, outside)]
-    ranked = ranking.figures(*_looked_for(inside, outside))
+    ranked, missed = ranking.figures(*_looked_for(inside, outside)), float(passed(*exact)[0])
+    ends = [*np.quantile(passed(*drawn), [TAIL, 1 - TAIL]), *wilson(missed * len(outside), len(outside))]
     return {
         "auroc": ranked["auc"],
         "aupr": ranked["average_precision"],
-        "fpr95": estimate(float(passed(*exact)[0]), passed(*drawn)),
+        "fpr95": bounded(missed, min(ends), max(ends)),
     }
 
 

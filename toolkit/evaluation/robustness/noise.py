@@ -84,8 +84,8 @@ def noisy(contents: Sequence[Any], kind: str, name: str, strength: int, seed: in
     return out
 
 
-def figures(right: Array, by_kind: dict[str, list[Array]], seed: int) -> dict[str, Any]:
-    """Accuracy at each strength (Wilson) and the mean drop, of each kind and over all (bootstrap of the rows, paired).
+def figures(right: Array, by_kind: dict[str, list[Array]]) -> dict[str, Any]:
+    """Accuracy at each strength (Wilson) and the mean drop, of each kind and over all.
 
     Args:
         right: whether a row is told right as it is, boolean (rows,); by_kind: at each strength of a noise.
@@ -94,21 +94,21 @@ def figures(right: Array, by_kind: dict[str, list[Array]], seed: int) -> dict[st
     return {
         "rows": len(right),
         "accuracy": share(right),
-        "drop": drop(right, every, seed),
+        "drop": drop(right, every),
         "kinds": {
             name: {
                 "strengths": list(STRENGTHS.get(name, SHARES)),
                 "accuracy": [share(found) for found in of_kind],
-                "drop": drop(right, of_kind, seed),
+                "drop": drop(right, of_kind),
             }
             for name, of_kind in by_kind.items()
         },
     }
 
 
-def drop(right: Array, under: Sequence[Array], seed: int) -> dict[str, Any]:
-    """The accuracy that is lost, in the mean over the strengths."""
-    return statistics.paired_difference(np.mean(under, axis=0), right, seed)
+def drop(right: Array, under: Sequence[Array]) -> dict[str, Any]:
+    """The accuracy that is lost, in the mean over the strengths: of each row, so that the interval is a paired one."""
+    return statistics.mean(right - np.mean(under, axis=0), "difference")
 
 
 def share(right: Array) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.statistics import RESAMPLES, estimate, share
+from toolkit.evaluation.statistics import RESAMPLES, bounded, estimate, share, wilson
 
 Array = Any  # numpy array
 COVERAGES = (80, 90)  # percent of the rows that are answered
@@ -33,6 +33,8 @@ def measure(confidence: Array, right: Array, seed: int) -> dict[str, Any]:
         "aurc": estimate(float(aurc(*exact)[0]), aurc(hits + misses, misses)),
         "excess_aurc": estimate(float(excess(*exact)[0]), excess(hits + misses, misses)),
     }
+    if not errors.any():  # no resample has one either, but rows that were not seen may be wrong
+        out = dict.fromkeys(out, bounded(0.0, 0.0, wilson(0, len(right))[1]))
     order = np.argsort(-confidence, kind="stable")
     for percent in COVERAGES:
         kept = order[: max(1, round(percent / 100 * len(order)))]

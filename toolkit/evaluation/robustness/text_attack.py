@@ -17,6 +17,7 @@ from toolkit.data.text import tokens
 from toolkit.evaluation.robustness.words import Propose
 
 MOST_WORDS = 100  # of a text that are tried
+AT_ONCE = 32  # rows whose words are put in order between two signs of progress
 Wanted = tuple[int, str]  # the number of a row, and what stands in the place of its text
 Answer = tuple[float, int]  # the probability of the row's true class, and the class that is predicted
 Ask = Callable[[list[Wanted]], list[Answer]]
@@ -53,6 +54,10 @@ class _Row:
     left: list[int] = field(default_factory=list)
     asked: dict[str, Answer] = field(default_factory=dict)
 
+    @property
+    def open(self) -> bool:
+        return bool(self.left) and not self.out.fooled and self.changed < self.may
+
 
 def attack(
     texts: Sequence[str],
@@ -77,17 +82,18 @@ def attack(
         words = len(places(cut))
         out = Attacked(text, text, true, true)
         rows.append(_Row(number, cut, out, max(1, int(max_changed * words + 1e-9)), words))
-    _order(rows, ask, propose)
-    active = [row for row in rows if row.left]
-    with console.progress(label or "attacking", sum(len(row.left) for row in active)) as advance:
+    with console.progress(label or "attacking", 2 * len(rows)) as advance:  # each is put in order, and is done
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            _order(some, ask, propose)
+            advance(len(some))
+        active = [row for row in rows if row.open]
+        advance(len(rows) - len(active))
         while active:
-            tried = [(row, row.left.pop()) for row in active]
-            _step(tried, ask, propose, min_similarity)
-            for row in active:
-                over = row.out.fooled or row.changed == row.may
-                advance(1 + (len(row.left) if over else 0))
-                row.left = [] if over else row.left
-            active = [row for row in active if row.left]
+            _step([(row, row.left.pop()) for row in active], ask, propose, min_similarity)
+            still = [row for row in active if row.open]
+            advance(len(active) - len(still))
+            active = still
     for row in rows:
         row.out.changed, row.out.queries = row.changed / max(row.words, 1), len(row.asked)
     return [row.out for row in rows]

@@ -66,8 +66,10 @@ def test_blur_grows_with_the_image():
 def test_the_drop_is_paired():
     right = np.array([True] * 80 + [False] * 20)
     half = right & (np.arange(100) % 2 == 0)
-    found = noise.figures(right, {"typos": [right] * 5, "case": [half] * 5}, 0)
-    assert found["kinds"]["typos"]["drop"] == {"value": 0, "low": 0, "high": 0}
+    found = noise.figures(right, {"typos": [right] * 5, "case": [half] * 5})
+    none = found["kinds"]["typos"]["drop"]
+    assert (none["low"], none["value"]) == (-none["high"], 0)
+    assert 0.02 < none["high"] < 0.05  # of 100 rows that showed none
     assert found["kinds"]["case"]["drop"]["value"] == pytest.approx(0.4)
     assert found["drop"]["value"] == pytest.approx(0.2)
     assert found["drop"]["low"] < 0.2 < found["drop"]["high"]

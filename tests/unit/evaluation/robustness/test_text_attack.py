@@ -1,5 +1,7 @@
 """What may stand for a word, and a search that finds the word that decides, within its bounds."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,22 @@ def test_rows_do_not_depend_on_each_other():
     together = run(texts)
     assert [vars(row) for row in together] == [vars(run([text])[0]) for text in texts]
     assert [row.fooled for row in together] == [True, True, False, False]
+
+
+def test_progress_is_told_from_the_first_questions_to_the_last(monkeypatch):
+    """Putting the words in order takes most of the time, so it counts too."""
+    seen = []
+
+    @contextmanager
+    def progress(label, total):
+        seen.append(total)
+        yield seen.append
+
+    monkeypatch.setattr(text_attack.console, "progress", progress)
+    run(["A good film .", "no words that are known", "The good good good film has a story ."] * 20)
+    total, *steps = seen
+    assert sum(steps) == total == 120
+    assert steps[0] == text_attack.AT_ONCE
 
 
 def test_the_winner_most_like_the_text_is_kept():
