@@ -66,8 +66,9 @@ def resolve(name: str, kind: str, given: str) -> Given:
     found = manifest.read(path) if exists and path.is_dir() else None
     if found:
         if kind not in ("artifact", found["kind"]):
-            hint = f"give the folder of a {kind}; this one was made by 'toolkit {found['command']}'"
-            raise ToolkitError(f"{given} holds a {found['kind']}, not a {kind}", hint)
+            there, wanted = (f"{'an' if what[0] in 'aeiou' else 'a'} {what}" for what in (found["kind"], kind))
+            hint = f"give the folder of {wanted}; this one was made by 'toolkit {found['command']}'"
+            raise ToolkitError(f"{given} holds {there}, not {wanted}", hint)
         manifest.check_files(path, found)
         return Given(name, given, found["kind"], path, found["digest"], found)
     if kind in ("file", "path"):

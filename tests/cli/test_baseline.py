@@ -149,7 +149,7 @@ def test_drops_want_a_baseline_and_its_figures(
     refused(call, tmp_path, *more, "--max-drop", "quality.acuracy=1", says=("has no figure", "did you mean accuracy?"))
     refused(call, tmp_path, *more, "--min", "comparison.other.fixed=1", says="comparison has no figure 'other'")
     refused(call, tmp_path, *given, "--min", "efficency.samples_per_second=1", says="did you mean efficiency?")
-    refused(call, tmp_path, *given, "--baseline", model, says="holds a model, not a evaluation")
+    refused(call, tmp_path, *given, "--baseline", model, says="holds a model, not an evaluation")
     for path in ("quality.log_loss", "efficiency.latency_ms.p95", "robustness.selective.aurc.high"):
         refused(call, tmp_path, *more, "--max-drop", f"{path}=0.1", says=(f"cannot bound {path}: less", "use --max"))
     # the baseline has no noise either, but what this call lacks is told first
