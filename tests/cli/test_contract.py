@@ -3,9 +3,9 @@
 import ast
 import importlib.util
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,12 +69,18 @@ def test_the_module_form_tells_the_same(name: str) -> None:
 
 
 def test_help_in_a_blink() -> None:
+    """In processor's time, which what else the machine does hardly changes."""
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     times = []
     for _ in range(5):
-        started = time.perf_counter()
+        before = spent()
         subprocess.run([sys.executable, "-m", "toolkit", "--help"], capture_output=True, timeout=30, check=True)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.5
+        times.append(spent() - before)
+    assert 0 < min(times) < 0.5
 
 
 def test_the_list_of_commands_and_the_version() -> None:
