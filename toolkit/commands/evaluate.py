@@ -187,5 +187,5 @@ STEP = Step(
     judge=judge,
     measures=True,
     takes=("text", "image"),
-    version=2,
+    version=3,
 )
