@@ -5,6 +5,7 @@ says up-to-date, and a file lock keeps two workers from making it at the same ti
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,10 @@ os.environ |= {
 }
 for _name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "CLICOLOR_FORCE", "TOOLKIT_DEBUG", "TTY_COMPATIBLE"):
     os.environ.pop(_name, None)
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # a shell's background job, and so the commands that tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -47,8 +47,8 @@ def guesses(model: Any, measured: Found) -> list[Guess]:
 
 
 def _mildest(guess: Guess) -> tuple[float, float]:
-    """The least divergence; of several the slowest."""
-    return guess.divergence, guess.speedup
+    """The least divergence; of several the largest, since speeds are never the same twice."""
+    return guess.divergence, -guess.params
 
 
 def _curve(measured: Found, part: str) -> tuple[list[float], list[float], list[float]]:
