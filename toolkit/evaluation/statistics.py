@@ -79,11 +79,12 @@ def from_influence(
     freedom = max(2.0, 2 * variance**2 / max(float(unsure @ unsure), 1e-300))
     half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * np.sqrt(variance) * slope(centre)
     with np.errstate(over="ignore"):  # of few rows: then the end is the scale's
-        return bounded(value, back(to(centre) - half), back(to(centre) + half))
+        low, high = back(to(centre) - half), back(to(centre) + half)
+    return bounded(value, low, high) if np.isfinite(high) else _alike(value, scale, rows)
 
 
 def _alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
-    """Where no row differs from another: Wilson's interval of a share, and none of what has no bound above.
+    """Where rows tell no interval, as no row differs: Wilson's of a share, and none of what has no bound above.
 
     Around a difference what Wilson's leaves to rows of another kind, which for a difference of nothing is Tango's.
     """

@@ -48,3 +48,9 @@ def test_temperature_of_probabilities_that_are_zero():
     found = calibration.temperature(labels, told)
     assert found["value"] == pytest.approx(calibration.TEMPERATURES[1], rel=1e-3)
     assert np.isfinite(calibration.scaled(told, found["value"], several=False)).all()
+
+
+def test_a_temperature_that_rows_do_not_tell_has_no_interval():
+    labels, told = np.array([0, 1, 1, 0]), np.array([[0.501, 0.499]] * 4)
+    found = calibration.temperature(labels, told)
+    assert found == {"value": pytest.approx(calibration.TEMPERATURES[1], rel=1e-3), "low": None, "high": None}
