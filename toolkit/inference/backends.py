@@ -5,10 +5,12 @@ Adding one is a class and a line in `BACKENDS`; a batch is what a reader makes, 
 
 from __future__ import annotations
 
-import contextlib
+import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import Queue
+from statistics import median
 from threading import Lock
 from typing import Any, Protocol
 
@@ -19,6 +21,13 @@ from toolkit.reading import first_token
 Batch = dict[str, Any]
 LONG = 64  # tokens
 IN_PARTS = {"SNIPPETS_MODE": "DISABLE"}  # OpenVINO's attention; undocumented, so done without where it is refused
+FIXED = 8  # lengths of a row alone that OpenVINO compiles a model for
+SERVED = 4  # such rows at a time, a core each
+WORTH_SHARING = (
+    2e-3  # seconds of a row on one core, from which all cores on it may be quicker; below, waiting takes more
+)
+TRIES, PAUSE = 5, 2e-3  # by which that is found; seconds between requests
+PIECE = 1600  # tokens that PyTorch runs at a time on a processor: what passes between layers stays in its cache
 
 
 class Backend(Protocol):
@@ -47,13 +56,21 @@ class Torch:
         self.model, self.device = model.to(device).eval(), device
 
     def __call__(self, batch: Batch) -> Any:
+        import numpy as np
+
+        rows, *sizes = next(iter(batch.values())).shape
+        most = max(1, PIECE // sizes[0]) if self.device == "cpu" and "input_ids" in batch else rows
+        pieces = [{name: values[at : at + most] for name, values in batch.items()} for at in range(0, rows, most)]
+        return np.concatenate([self.run(piece) for piece in pieces])
+
+    alone = __call__
+
+    def run(self, batch: Batch) -> Any:
         import torch
 
         inputs = {name: torch.from_numpy(values).to(self.device) for name, values in batch.items()}
         with torch.inference_mode(), first_token.alone(self.model):
             return self.model(**inputs).logits.float().cpu().numpy()
-
-    alone = __call__
 
     def multiple(self, length: int, alone: bool) -> int:
         return 2
@@ -80,13 +97,13 @@ class Inside(Torch):
     def __init__(self, backend: Torch, head: Any) -> None:
         self.model, self.device, self.head = backend.model, backend.device, head
 
-    def __call__(self, batch: Batch) -> Any:
+    def run(self, batch: Batch) -> Any:
         import numpy as np
 
         seen: list[Any] = []
         hook = self.head.register_forward_hook(lambda layer, read, said: seen.extend([read[0], said]))
         try:
-            logits = super().__call__(batch)
+            logits = super().run(batch)
         finally:
             hook.remove()
         features, said = (part.float().cpu().numpy() for part in seen)
@@ -94,8 +111,6 @@ class Inside(Torch):
             at = np.abs(said - logits[:, None]).sum(-1).argmin(1)
             features = features[np.arange(len(at)), at]
         return np.concatenate([logits, features], axis=1)
-
-    alone = __call__
 
 
 def inside(backend: Backend, classes: int) -> Backend | None:
@@ -117,11 +132,15 @@ class OpenVino:
     Its one kernel for the whole of attention ("snippets") is slow at lengths that 16 does not divide, and gains by less
     copying where texts are long. So of many batches those below `LONG` tokens run without it, at all even lengths
     (`scripts/bench/lengths.py`). Alone a batch has it: each operation more is one more to wait for.
+
+    A row alone, as a server has it, is run by a model that is compiled for its length: planning anew at each change of
+    length takes as long as the work itself. Each of these holds the weights once more, so they are few.
     """
 
     def __init__(self, model: Any, device: str) -> None:
         self.model, self.names = model, {port.get_any_name() for port in model.inputs}
         self.free: dict[tuple[str, bool], Queue[Any]] = {}
+        self.fixed: dict[tuple[int, ...], Queue[Any]] = {}
         self.compiling = Lock()
 
     @property
@@ -132,37 +151,69 @@ class OpenVino:
         return 16 if alone or length >= LONG else 2
 
     def __call__(self, batch: Batch) -> Any:
-        return self._infer("THROUGHPUT", batch, "input_ids" in batch and batch["input_ids"].shape[1] < LONG)
+        demand(self.names, batch)
+        return _infer(self._requests("THROUGHPUT", "input_ids" in batch and batch["input_ids"].shape[1] < LONG), batch)
 
     def alone(self, batch: Batch) -> Any:
-        return self._infer("LATENCY", batch, False)
-
-    def _infer(self, hint: str, batch: Batch, in_parts: bool) -> Any:
         demand(self.names, batch)
-        free = self._requests(hint, in_parts)
-        request = free.get()
-        try:
-            return request.infer(batch, share_inputs=True)[0].copy()
-        finally:
-            free.put(request)
+        return _infer(self._fixed(batch) or self._requests("LATENCY", False), batch)
 
     def _requests(self, hint: str, in_parts: bool) -> Queue[Any]:
-        """Requests that are free, as many as OpenVINO finds best; made when they are first asked for."""
+        """For rows of any length; made when they are first asked for."""
         with self.compiling:
             if (hint, in_parts) not in self.free:
-                compiled = self._compiled({"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}, in_parts)
-                requests: Queue[Any] = Queue(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-                for _ in range(requests.maxsize):
-                    requests.put(compiled.create_infer_request())
-                self.free[hint, in_parts] = requests
+                settings = {"PERFORMANCE_HINT": hint}
+                try:
+                    self.free[hint, in_parts] = _compiled(self.model, settings | (IN_PARTS if in_parts else {}))
+                except RuntimeError:
+                    self.free[hint, in_parts] = _compiled(self.model, settings)
             return self.free[hint, in_parts]
 
-    def _compiled(self, settings: dict[str, str], in_parts: bool) -> Any:
-        core = quiet.openvino().Core()
-        if in_parts:
-            with contextlib.suppress(RuntimeError):
-                return core.compile_model(self.model, "CPU", settings | IN_PARTS)
-        return core.compile_model(self.model, "CPU", settings)
+    def _fixed(self, batch: Batch) -> Queue[Any] | None:
+        """For one row of this length alone: of the first `FIXED` lengths that come."""
+        shapes = {name: values.shape for name, values in batch.items()}
+        rows, *_ = shape = next(iter(shapes.values()))
+        with self.compiling:
+            if shape not in self.fixed and rows == 1 and len(self.fixed) < FIXED:
+                model = self.model.clone()
+                model.reshape({name: list(sizes) for name, sizes in shapes.items()})
+                cores = os.cpu_count() or 1
+                self.fixed[shape] = _compiled(
+                    model, {"NUM_STREAMS": min(cores, SERVED)} | {"INFERENCE_NUM_THREADS": min(cores, SERVED)}
+                )
+                if cores > 1 and (one := _seconds(self.fixed[shape], batch)) > WORTH_SHARING:
+                    shared = _compiled(model, {"PERFORMANCE_HINT": "LATENCY"})
+                    if _seconds(shared, batch) < one:
+                        self.fixed[shape] = shared
+            return self.fixed.get(shape)
+
+
+def _compiled(model: Any, settings: dict[str, Any]) -> Queue[Any]:
+    """Requests that are free, as many as OpenVINO finds best."""
+    compiled = quiet.openvino().Core().compile_model(model, "CPU", settings | {"INFERENCE_PRECISION_HINT": "f32"})
+    requests: Queue[Any] = Queue(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+    for _ in range(requests.maxsize):
+        requests.put(compiled.create_infer_request())
+    return requests
+
+
+def _infer(free: Queue[Any], batch: Batch) -> Any:
+    request = free.get()
+    try:
+        return request.infer(batch, share_inputs=True)[0].copy()
+    finally:
+        free.put(request)
+
+
+def _seconds(free: Queue[Any], batch: Batch) -> float:
+    """Of a run after a pause, when its threads sleep as they do between the rows of a server."""
+    taken = []
+    for _ in range(TRIES):
+        time.sleep(PAUSE)
+        started = time.perf_counter()
+        _infer(free, batch)
+        taken.append(time.perf_counter() - started)
+    return median(taken)
 
 
 class Onnx:

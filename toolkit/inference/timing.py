@@ -51,24 +51,25 @@ def measure(
 def profile(predictor: Predictor, contents: Sequence[Any], sizes: Sequence[int] = SIZES) -> dict[str, Any]:
     """The figures of `measure` of a model alone, with `by_batch_size`; in bounded time.
 
-    What is timed is as much as the model reads in `PASS_SECONDS`, but at least a batch of the largest size for all that
-    run at a time, and a small one more (fewer would be run as one alone); the sizes take turns, so that what else the
-    machine does falls on all alike. Batch 1 is each content by itself, as a server has it.
+    What is timed is as much as the model reads in `PASS_SECONDS`, but at least a batch for all that run at a time, and
+    a row more (fewer would be run as one alone); the sizes take turns, so that what else the machine does falls on all
+    alike. Batch 1 is each content by itself, as a server has it.
     """
     sizes = sorted({*sizes, BATCH_SIZE})
-    least = sizes[-1] * predictor.backend.lanes + sizes[0]
     rate = predictor.throughput(_sample(contents, PROBE_ROWS, PROBE_ROWS), BATCH_SIZE)
-    sample = _sample(contents, max(least, min(MOST_ROWS, int(rate * PASS_SECONDS))), least)
-    single = _single(sample)
+    most = min(MOST_ROWS, int(rate * PASS_SECONDS))
+    least = {size: size * predictor.backend.lanes + 1 for size in sizes}
+    samples = {size: _sample(contents, max(least[size], most), least[size]) for size in sizes}
+    single = _single(samples[sizes[-1]])
     for size in sizes:  # every shape of the timed run
-        predictor.probabilities(sample, size)
+        predictor.probabilities(samples[size], size)
     predictor.latencies(single[::2])
     rates: dict[int, list[float]] = {size: [] for size in sizes}
     delays: list[float] = []
     started = time.perf_counter()
     for round_ in console.track(range(ROUNDS), "timing"):
         for size in sizes:
-            rates[size].append(predictor.throughput(sample, size))
+            rates[size].append(predictor.throughput(samples[size], size))
         delays += predictor.latencies(single[round_::ROUNDS])
         if round_ + 1 >= LEAST_ROUNDS and time.perf_counter() - started > SECONDS:
             break

@@ -48,3 +48,34 @@ def test_images_are_compiled_once():
 def test_lengths_are_what_its_kernels_like():
     multiple = BACKENDS["openvino"](openvino.convert(make("bert"), batch("bert")), "cpu").multiple
     assert [multiple(n, alone) for n in (10, LONG - 1, LONG) for alone in (False, True)] == [2, 16, 2, 16, 16, 16]
+
+
+@pytest.mark.parametrize("worth_sharing", [backends.WORTH_SHARING, 0.0])
+def test_a_row_alone_has_a_model_of_its_length_of_few_lengths(graph, monkeypatch, worth_sharing):
+    monkeypatch.setattr(backends, "WORTH_SHARING", worth_sharing)
+    monkeypatch.setattr(backends, "FIXED", 2)
+    backend = BACKENDS["openvino"](graph, "cpu")
+    row = {name: values[:1] for name, values in batch("bert").items()}
+    expected = backend(row)
+    for length in (16, 32, 48, 32):
+        assert np.allclose(backend.alone(padded(row, length)), expected, atol=1e-4)
+    assert [*backend.fixed] == [(1, 16), (1, 32)]
+    assert ("LATENCY", False) in backend.free  # the third
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [([2.0, 1.0], "LATENCY"), ([1.0, 2.0], None)])
+def test_a_row_alone_runs_on_all_cores_where_that_is_quicker(graph, monkeypatch, seconds, kept):
+    monkeypatch.setattr(backends, "WORTH_SHARING", 0.0)
+    monkeypatch.setattr(backends.os, "cpu_count", lambda: 2)
+    told, made, compiled = iter(seconds), {}, backends._compiled
+
+    def compile(model, settings):
+        made[settings.get("PERFORMANCE_HINT")] = compiled(model, settings)
+        return made[settings.get("PERFORMANCE_HINT")]
+
+    monkeypatch.setattr(backends, "_seconds", lambda free, batch: next(told))
+    monkeypatch.setattr(backends, "_compiled", compile)
+    backend = BACKENDS["openvino"](graph, "cpu")
+    backend.alone({name: values[:1] for name, values in batch("bert").items()})
+    assert [*made] == [None, "LATENCY"]
+    assert [*backend.fixed.values()] == [made[kept]]
