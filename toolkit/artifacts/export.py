@@ -17,7 +17,6 @@ NEEDS = {
     "text": "tokenizers",
     "image": "pillow",
 }  # packages besides numpy
-PROBES = ((48, 80), (80, 48), (33, 33))  # sizes of images on which reading is tried
 
 HEAD = '''"""Classes and probabilities, a line of JSON each: python run.py {usage}
 
@@ -118,7 +117,7 @@ def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool
         imports="\n".join(sorted((imports[kind], imports[what]), reverse=True)),
         typing="from typing import Any\n" * (what == "image"),
     )
-    reading = READ[what].format(placed=inspect.getsource(placed)) if what == "image" else READ[what]
+    reading = READ[what].format(placed=inspect.getsource(reader.placed)) if what == "image" else READ[what]
     (folder / "run.py").write_text(head + LOAD[kind] + reading + TAIL, encoding="utf-8")
     needed = [f"{name}=={metadata.version(name)}" for name in sorted({"numpy", NEEDS[kind], NEEDS[what]})]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in needed), encoding="utf-8")
@@ -157,57 +156,11 @@ def _text_settings(reader: Any) -> dict[str, Any]:
 
 
 def _image_settings(reader: Any) -> dict[str, Any]:
-    """What of an image processor `placed` needs, tried on images."""
-    import numpy as np
-    from PIL import Image
-
-    own, (height, width, channels) = reader.processor, reader.shape
-    size = {key: value for key, value in dict(own.size).items() if value} if getattr(own, "do_resize", False) else {}
-    crop = [height, width] if getattr(own, "do_center_crop", False) else None
-    share = getattr(own, "crop_pct", None)
-    if share:  # ConvNeXt's way: a part of the middle, of small images only
-        edge = size["shortest_edge"]
-        size, crop = (
-            ({"shortest_edge": int(edge / share)}, [edge, edge])
-            if edge < 384
-            else ({"height": edge, "width": edge}, None)
-        )
-    settings = {
-        "mode": reader.mode,
-        "size": size,
-        "crop": crop,
-        "resample": int(own.resample),
-        "factor": reader.factor[:channels].tolist(),
-        "offset": reader.offset[:channels].tolist(),
-    }
-    rng = np.random.default_rng(0)
-    probes = [Image.fromarray(rng.integers(0, 256, (*shape, 3), np.uint8)) for shape in PROBES]
-    try:
-        tried = [np.asarray(placed(probe, settings)).reshape(reader.shape) for probe in probes]
-        same = all(np.array_equal(pixels, reader.place(probe)) for pixels, probe in zip(tried, probes, strict=True))
-    except (KeyError, ValueError):
-        same = False
-    if not same:
-        name = type(own).__name__.removesuffix("Pil")
+    if reader.recipe is None:
+        name = type(reader.processor).__name__.removesuffix("Pil")
         raise ToolkitError(
             f"the image processor {name} does more than an export can without transformers",
             "leave --export out, and run the model with 'toolkit predict'",
         )
-    return settings
-
-
-def placed(image: Any, settings: dict[str, Any]) -> Any:
-    """The image as large as the model reads it."""
-    image = image.convert(settings["mode"])
-    size = settings["size"]
-    if "shortest_edge" in size:
-        short, edge = min(image.size), size["shortest_edge"]
-        sides = [edge if side == short else int(edge * side / short) for side in image.size]
-        image = image.resize(sides, settings["resample"])
-    elif size:
-        image = image.resize((size["width"], size["height"]), settings["resample"])
-    if settings["crop"]:
-        height, width = settings["crop"]
-        left, top = (image.width - width) // 2, (image.height - height) // 2
-        image = image.crop((left, top, left + width, top + height))
-    return image
+    channels = reader.shape[-1]
+    return dict(reader.recipe, factor=reader.factor[:channels].tolist(), offset=reader.offset[:channels].tolist())

@@ -9,10 +9,11 @@ training of the built-in ResNet took 114 ms a step instead of 485 on two cores).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ import numpy as np
 from toolkit import console
 from toolkit.data.images.decode import Unreadable, decode
 from toolkit.errors import ToolkitError
-from toolkit.reading import Encoded
+from toolkit.reading import Encoded, placing
 
 KEPT_BYTES = 1 << 30  # of decoded pixels; more are decoded again whenever a batch needs them
+AT_ONCE = 8  # images that a thread reads before it asks for more
 TOLD = 5000  # so many images take long enough to be counted before somebody's eyes
 VALUES = ("do_rescale", "do_normalize", "include_top")  # a processor's switches for what changes values
 PLACES = ("do_resize", "do_center_crop", "do_pad", "do_flip_channel_order")
@@ -61,6 +63,8 @@ class ImageReader:
     shape: tuple[int, ...] = field(init=False)  # (height, width, channels) of what the model reads
     factor: Any = field(init=False)  # float32 (width * channels): of each value in a row of pixels
     offset: Any = field(init=False)  # likewise; what is added
+    recipe: dict[str, Any] | None = field(init=False, default=None)  # by which `placed` does as the processor does
+    placed = staticmethod(placing.placed)
 
     def __post_init__(self) -> None:
         from PIL import Image
@@ -89,6 +93,7 @@ class ImageReader:
         self.factor, self.offset = (np.tile(v, self.shape[1]).astype(np.float32) for v in ((high - low) / 255, low))
         if not np.allclose(self.values(placed), own, atol=1e-4):
             raise ToolkitError(f"the image processor {name} does more than resize, crop and scale", "use another model")
+        self.recipe = placing.recipe(self.processor, self.mode, self.shape, self.place)
 
     def contents(self, rows: Any) -> list[Any]:
         # "id" too: an image that cannot be read is named by it
@@ -100,7 +105,7 @@ class ImageReader:
         """Decoded and resized where all of them fit into `KEPT_BYTES`, else when a batch needs them."""
         if len(contents) * int(np.prod(self.shape)) > KEPT_BYTES:
             return [{"picture": picture} for picture in contents]
-        read = _pool().map(self.pixels, contents) if len(contents) > 1 else map(self.pixels, contents)
+        read = self._read(contents)
         counted = console.track(read, "reading images", len(contents)) if len(contents) >= TOLD else read
         return [{"pixels": pixels} for pixels in counted]
 
@@ -131,7 +136,7 @@ class ImageReader:
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
         if "picture" in rows[0]:
-            return {"pixel_values": self.values([*_pool().map(lambda row: self.pixels(row["picture"]), rows)])}
+            return {"pixel_values": self.values([*self._read([row["picture"] for row in rows])])}
         return {"pixel_values": self.values([row["pixels"] for row in rows])}
 
     def values(self, pixels: Sequence[Any]) -> Any:
@@ -142,8 +147,17 @@ class ImageReader:
 
     def place(self, image: Any) -> Any:
         """uint8 (height, width, channels) of a picture: resized, cropped."""
+        if self.recipe is not None:
+            return np.array(placing.placed(image, self.recipe)).reshape(self.shape)
         done = self._run(image.convert(self.mode), **self._without(VALUES))
         return np.ascontiguousarray(done.transpose(1, 2, 0).round().clip(0, 255).astype(np.uint8))
+
+    def _read(self, contents: Sequence[Any]) -> Iterator[Any]:
+        """The pixels of each, on all cores where there are several, some at a time: each call costs a little."""
+        if len(contents) == 1:
+            return map(self.pixels, contents)
+        groups = [contents[start : start + AT_ONCE] for start in range(0, len(contents), AT_ONCE)]
+        return chain.from_iterable(_pool().map(lambda group: [*map(self.pixels, group)], groups))
 
     def _run(self, image: Any, **switches: bool) -> Any:
         """(channels, height, width)."""

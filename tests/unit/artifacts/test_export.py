@@ -87,7 +87,7 @@ def test_an_image_processor_is_exported_as_it_is_or_refused(name):
         return
     settings = export._image_settings(reader)
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (70, 51, 3), np.uint8))
-    values = np.asarray(export.placed(picture, settings)) * np.float32(settings["factor"]) + np.float32(
+    values = np.asarray(reader.placed(picture, settings)) * np.float32(settings["factor"]) + np.float32(
         settings["offset"]
     )
     own = PROCESSORS[name]()(picture, return_tensors="np")["pixel_values"][0]
