@@ -61,3 +61,16 @@ def test_the_gradient_says_where_the_loss_grows():
     grown = losses(step.astype(np.float32)) - losses(-step.astype(np.float32))
     assert (grown > -1e-5).all()
     assert grown.max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_a_batch_in_pieces_says_what_it_says_as_a_whole(kind, monkeypatch):
+    backend, rows = backends.inside(backends.Torch(tiny_models.make(kind), "cpu"), 3), tiny_models.batch(kind)
+    whole, sizes = backend(rows), []
+    run = type(backend).run
+    monkeypatch.setattr(backends, "PIECE", 2 * rows["input_ids"].shape[1])
+    monkeypatch.setattr(
+        type(backend), "run", lambda self, piece: sizes.append(len(piece["input_ids"])) or run(self, piece)
+    )
+    np.testing.assert_allclose(backend(rows), whole, atol=1e-5)
+    assert max(sizes) == 2 and sum(sizes) == len(whole)
