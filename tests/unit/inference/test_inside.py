@@ -73,4 +73,4 @@ def test_a_batch_in_pieces_says_what_it_says_as_a_whole(kind, monkeypatch):
         type(backend), "run", lambda self, piece: sizes.append(len(piece["input_ids"])) or run(self, piece)
     )
     np.testing.assert_allclose(backend(rows), whole, atol=1e-5)
-    assert max(sizes) == 2 and sum(sizes) == len(whole)
+    assert (max(sizes), sum(sizes)) == (2, len(whole))
