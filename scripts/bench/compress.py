@@ -38,14 +38,14 @@ FINETUNE = {
     "trec": "--lr 2e-4 --epochs 6 --batch-size 16",
     "sst2": "--lr 2e-4 --epochs 5 --batch-size 64",
     "banking77": "--lr 3e-4 --epochs 10",
-    "resnet": "--model builtin:image-tiny --flip --epochs 30 --patience 0",
+    "resnet": "--model builtin:image-tiny --resolution 128 --flip --epochs 30 --patience 0",
     "vit": "--model builtin:vit-tiny --flip --epochs 30 --patience 0",
 }
 # What the script is told of each, chosen on validation.
 CHAIN = {
-    "trec": {"EPOCHS": "6", "LEARN": "--lr 3e-4 --spans 2 --patience 0"},
-    "sst2": {"CUT": "--layers 5 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 4 --patience 0"},
-    "banking77": {"LEARN": "--lr 3e-4 --patience 0"},
+    "trec": {"CUT": "--layers 3 --ffn 0.75 --vocab", "EPOCHS": "6", "LEARN": "--lr 3e-4 --spans 2 --patience 0"},
+    "sst2": {"CUT": "--layers 4 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 8 --patience 0"},
+    "banking77": {"CUT": "--layers 2 --ffn 0.75 --vocab", "EPOCHS": "15", "LEARN": "--lr 3e-4 --patience 0"},
 }
 NARROW = {"resnet": "--channels 0.25", "vit": "--ffn 0.5"}  # of images, with the usual recovery
 SHORT = "--layers 3 --no-recover"  # what is fine-tuned plainly

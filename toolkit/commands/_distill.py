@@ -155,11 +155,11 @@ def _answers(asked: Asked, rows: list[Any], own: Task, encoded: Encoded, work: P
 
 def _images(job: Job, task: Task, scratch: bool) -> Images | None:
     """How images are varied; None where they are not, or where there are none."""
-    from toolkit.training.config import for_images
+    from toolkit.training.config import varied
 
     if task.reader.kind != "image":
         return None
-    images = for_images(job.config.train, "scratch" if scratch else "pretrained").images
+    images = varied(job.config.train.images, "scratch" if scratch else "pretrained")
     return images if images.flip or (images.crop or 1) < 1 or images.mixup or images.cutmix else None
 
 

@@ -23,9 +23,7 @@ LONG = 64  # tokens
 IN_PARTS = {"SNIPPETS_MODE": "DISABLE"}  # OpenVINO's attention; undocumented, so done without where it is refused
 FIXED = 8  # lengths of a row alone that OpenVINO compiles a model for
 SERVED = 4  # such rows at a time, a core each
-WORTH_SHARING = (
-    2e-3  # seconds of a row on one core, from which all cores on it may be quicker; below, waiting takes more
-)
+WORTH_SHARING = 2e-3  # seconds of a row on one core, from which all on it may be quicker, for all their waiting
 TRIES, PAUSE = 5, 2e-3  # by which that is found; seconds between requests
 PIECE = 1600  # tokens that PyTorch runs at a time on a processor: what passes between layers stays in its cache
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Option
 
@@ -19,7 +19,7 @@ LR = {
 }
 BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
-IMAGE_LR = {("adamw", "scratch"): 2e-3}  # where images want another
+CONVOLUTION_LR = {("adamw", "scratch"): 2e-3}  # where image models without attention want another
 CROP = {"pretrained": 1.0, "scratch": 0.5}
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
 
@@ -64,7 +64,9 @@ class Optim:
     )
     lr: Annotated[
         float | None,
-        Option(help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch, 2e-3 of images (adamw)"),
+        Option(
+            help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch, 2e-3 of convolutions (adamw)"
+        ),
     ] = None
     find_lr: Annotated[bool, Option(help="Find the rate by a short run with a growing one.")] = False
     weight_decay: Annotated[float, Option(help="Decay of weights; biases and norms have none.", min=0.0)] = 0.01
@@ -220,9 +222,14 @@ def check(config: TrainConfig) -> None:
         raise ToolkitError("--class-weights and regularise.weights exclude each other", "give one of them")
 
 
-def for_images(config: TrainConfig, started: str) -> TrainConfig:
-    """The config with what `None` stands for where a model reads images."""
-    optim, images = config.optim, config.images
-    lr = IMAGE_LR.get((optim.optimizer, started)) if optim.lr is None else optim.lr
-    crop = CROP[started] if images.crop is None else images.crop
-    return replace(config, optim=replace(optim, lr=lr), images=replace(images, crop=crop))
+def for_images(config: TrainConfig, started: str, model: Any) -> TrainConfig:
+    """The config with what `None` stands for where this model reads images."""
+    lr = config.optim.lr
+    if lr is None and not any("attention" in name for name, _ in model.named_modules()):
+        lr = CONVOLUTION_LR.get((config.optim.optimizer, started))
+    return replace(config, optim=replace(config.optim, lr=lr), images=varied(config.images, started))
+
+
+def varied(images: Images, started: str) -> Images:
+    """With the crop that `None` stands for."""
+    return replace(images, crop=CROP[started]) if images.crop is None else images

@@ -79,7 +79,7 @@ def train(
     started = "scratch" if scratch else "pretrained"
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     if task.reader.kind == "image":
-        config = for_images(config, started)
+        config = for_images(config, started, model)
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     machine = precision.resolve(model, config, hooked)
