@@ -178,9 +178,8 @@ class OpenVino:
                 model = self.model.clone()
                 model.reshape({name: list(sizes) for name, sizes in shapes.items()})
                 cores = os.cpu_count() or 1
-                self.fixed[shape] = _compiled(
-                    model, {"NUM_STREAMS": min(cores, SERVED)} | {"INFERENCE_NUM_THREADS": min(cores, SERVED)}
-                )
+                served = min(cores, SERVED)
+                self.fixed[shape] = _compiled(model, {"NUM_STREAMS": served, "INFERENCE_NUM_THREADS": served})
                 if cores > 1 and (one := _seconds(self.fixed[shape], batch)) > WORTH_SHARING:
                     shared = _compiled(model, {"PERFORMANCE_HINT": "LATENCY"})
                     if _seconds(shared, batch) < one:
