@@ -41,7 +41,7 @@ FINETUNE = {
     "resnet": "--model builtin:image-tiny --resolution 128 --flip --epochs 30 --patience 0",
     "vit": "--model builtin:vit-tiny --flip --epochs 30 --patience 0",
 }
-# What the script is told of each, chosen on validation.
+# What the script is told of each; docs/results.md says how it was chosen.
 CHAIN = {
     "trec": {"CUT": "--layers 3 --ffn 0.75 --vocab", "EPOCHS": "10", "LEARN": "--lr 3e-4 --spans 4 --patience 0"},
     "sst2": {"CUT": "--layers 4 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 8 --patience 0"},

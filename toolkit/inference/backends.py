@@ -21,7 +21,7 @@ from toolkit.reading import first_token
 Batch = dict[str, Any]
 LONG = 64  # tokens
 IN_PARTS = {"SNIPPETS_MODE": "DISABLE"}  # OpenVINO's attention; undocumented, so done without where it is refused
-# Threads that are bound to their cores wait there for those that read: 5 to 9% fewer samples a second.
+# Threads that are bound to their cores wait there for those that read.
 ALWAYS = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
 FIXED = 8  # lengths of a row alone that OpenVINO compiles a model for
 SERVED = 4  # such rows at a time, a core each

@@ -21,11 +21,11 @@ def recipe(processor: Any, mode: str, shape: tuple[int, ...], place: Callable[[A
 
     height, width, _ = shape
     resized = getattr(processor, "do_resize", False)
-    size = {key: value for key, value in dict(processor.size).items() if value} if resized else {}
     crop = [height, width] if getattr(processor, "do_center_crop", False) else None
     rng = np.random.default_rng(0)
     probes = [Image.fromarray(rng.integers(0, 256, (*sides, 3), np.uint8)) for sides in PROBES]
     try:
+        size = {key: value for key, value in dict(processor.size).items() if value} if resized else {}
         share = getattr(processor, "crop_pct", None)
         if share:  # ConvNeXt's way: a part of the middle, of small images only
             edge = size["shortest_edge"]
