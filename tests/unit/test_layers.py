@@ -12,7 +12,7 @@ import toolkit
 PACKAGE = Path(toolkit.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 ENGINES = {"data", "training", "compression", "inference", "evaluation", "reports", "reading"}
-BOTTOM = {"console", "digest", "errors", "config", "gates", "quiet", "ranks", "_version"}
+BOTTOM = {"console", "digest", "errors", "config", "gates", "quiet", "ranks", "cpu", "_version"}
 
 # layer -> the layers that it may import besides itself and the bottom
 ALLOWED = {
@@ -38,6 +38,7 @@ ALLOWED = {
     "quiet": set(),
     "ranks": set(),
     "digest": set(),
+    "cpu": set(),
     "_version": set(),
 }
 BOTTOM_OF_ITS_OWN = {
@@ -48,6 +49,7 @@ BOTTOM_OF_ITS_OWN = {
     "quiet": set(),
     "ranks": {"errors"},
     "digest": set(),
+    "cpu": set(),
     "_version": set(),
 }
 LIGHT = {
@@ -63,6 +65,7 @@ LIGHT = {
     "quiet",
     "ranks",
     "digest",
+    "cpu",
     "artifacts",
     "__init__",
     "__main__",

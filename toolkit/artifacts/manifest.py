@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from toolkit import digest, ranks
+from toolkit import cpu, digest, ranks
 from toolkit.errors import ToolkitError
 
 NAME = "artifact.json"
@@ -161,16 +161,11 @@ def machine() -> dict[str, Any]:
     """Processor, cores this process may use, accelerator (if torch is loaded and has one), processes that ran it."""
     import sys
 
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line)
-        name = next(lines, name)
     affinity = getattr(os, "sched_getaffinity", None)
     torch = sys.modules.get("torch")
     accelerator = torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
     return {
-        "cpu": name,
+        "cpu": cpu.title(),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "accelerator": accelerator,
         "processes": ranks.count(),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toolkit import cpu
 from toolkit.evaluation import paired
 from toolkit.inference import timing
 
 STORED = ("weights", "fp16", "bf16")  # methods of `quantize` after which float32 is computed in
-INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "i8mm")  # as /proc/cpuinfo names them
+INSTRUCTIONS = {"VNNI", "AMX", "I8MM"}  # of INT8
 SMALL = 5_000_000  # parameters
 LONG = 256  # tokens
 
@@ -43,9 +43,7 @@ def slow_reason(method: str, parameters: int, tokens: float | None = None) -> st
     """
     if method in STORED:
         return f"{method} makes what is stored smaller; it is computed in float32 as before"
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
-    if not any(flag in flags for flag in INSTRUCTIONS):
+    if not INSTRUCTIONS & {*cpu.units()}:
         return "the processor has no instructions for it (VNNI, AMX; i8mm of ARM)"
     if parameters < SMALL:
         return (

@@ -10,7 +10,7 @@ from toolkit.compression import measure
     [
         ("avx2", ("static", 10), "no instructions"),
         ("avx512_vnni", ("static", 400_000), "small (400,000 parameters)"),
-        ("amx_int8", ("dynamic", 10**8, 400), "long (400 tokens"),
+        ("amx_bf16 amx_int8", ("dynamic", 10**8, 400), "long (400 tokens"),
         ("i8mm", ("static", 10**8), "profile it"),
         ("avx2", ("weights", 10), "computed in float32"),
     ],

@@ -8,6 +8,7 @@ import pytest
 import torch
 from unit import image_models
 
+from toolkit import cpu
 from toolkit.errors import ToolkitError
 from toolkit.reading.image import ImageReader
 from toolkit.training import builtin, precision, sparse_adamw, trainer
@@ -93,9 +94,8 @@ def test_fp16_gives_up_when_its_scale_is_nothing(bert, rows, config, tmp_path, m
 
 @pytest.mark.parametrize("flags", ["amx_bf16 avx512_bf16", "avx512_bf16", "avx2"])
 def test_auto_takes_what_the_processor_has(bert, config, monkeypatch, flags):
-    monkeypatch.setattr(precision.Path, "read_text", lambda self: f"flags: {flags}")
-    monkeypatch.setattr(precision.Path, "is_file", lambda self: True)
-    told = {"amx_bf16 avx512_bf16": "bf16 (AMX)", "avx512_bf16": "bf16 (AVX-512)", "avx2": "fp32"}[flags]
+    monkeypatch.setattr(cpu, "_told", lambda: f"flags: {flags}")
+    told = {"amx_bf16 avx512_bf16": "bf16 (AMX)", "avx512_bf16": "fp32", "avx2": "fp32"}[flags]
     assert str(precision.resolve(bert[0], config(precision="auto"))) == f"cpu, {told}, sdpa attention"
     assert str(precision.resolve(bert[0], config())) == "cpu, fp32, sdpa attention"
 
