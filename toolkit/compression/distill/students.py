@@ -75,7 +75,7 @@ def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any
     Args:
         task: of the teacher. rows: encoded and labelled; they tell importance.
     """
-    from toolkit.compression import importance, structure
+    from toolkit.compression import importance, prune, structure
 
     cut, student = parse(given), copy.deepcopy(teacher)
     batches = [task.collate(rows[i : i + 32]) for i in range(0, len(rows), 32)]
@@ -89,7 +89,7 @@ def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any
     structure.keep_layers(student, kept)
     if cut.ffn < 1:
         width = structure.ffn(student, structure.layers(student)[0])[0].out_features
-        most = max(8, round(width * cut.ffn / 8) * 8)  # matrix kernels like multiples
+        most = prune.part(width, cut.ffn)
         scores = importance.measured(student, task, batches, "taylor").ffn
         structure.keep_ffn(student, [score.argsort(descending=True)[:most].tolist() for score in scores])
     return student
