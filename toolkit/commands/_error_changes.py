@@ -80,9 +80,8 @@ def _gather(job: Job, found: Found, member: Any, flips: Any) -> list[dict[str, A
 
     from toolkit.evaluation.slices import control
 
-    _, bound = control.judge(member, found.penalty, flips, job.config.seed)
     every = replace(found.every, member=member)
-    return [every.figures(i, flips) for i in control.pick(member, found.penalty, flips, bound)]
+    return [every.figures(i, flips) for i in control.find(every, flips, job.config.seed)[1]]
 
 
 def _example(rows: Rows, other: Rows, here: int, there: int) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def worst(job: Job, say: Say, rows: Rows, worst: list[int], explained: list[dict
     table = []
     for k, i in enumerate(shown):
         row, told = rows.table.iloc[i], explained[k] if k < len(explained) else {}
-        seen = {"weights": _weighed(rows, i, told["parts"])} if "parts" in told else short(rows.shown(i))
+        seen = {"weights": told["parts"]} if "parts" in told else short(rows.shown(i))
         cells = [
             str(row["id"]) if "id" in rows.table else f"row {i}",
             seen,
@@ -223,11 +223,6 @@ def _place(say: Say, told: dict[str, Any]) -> str | None:
         "bottom left": say("bottom left"), "bottom centre": say("bottom centre"), "bottom right": say("bottom right"),
     }  # fmt: skip
     return places.get(told.get("place", ""))
-
-
-def _weighed(rows: Rows, row: int, parts: list[Any]) -> list[Any]:
-    """The pieces with their weights; of pairs the second text behind them, which was left as it is."""
-    return parts + [[f" ‖ {rows.table[name].iloc[row] or ''}", 0.0] for name in rows.beside]
 
 
 def _drawn(job: Job, say: Say, explained: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -51,8 +51,10 @@ class Rows:
 
     def shown(self, row: int) -> str | None:
         """What a person sees of a row: its text, of pairs both, or its image's path."""
+        from toolkit.evaluation.slices.attribution import SEAM
+
         parts = [self.table[name].iloc[row] for name in (self.content, *self.beside)]
-        return " ‖ ".join(part or "" for part in parts) if self.beside else parts[0]
+        return SEAM.join(part or "" for part in parts) if self.beside else parts[0]
 
     def named(self, label: Any) -> Any:
         """A label as text; of several classes a row, a list of texts."""

@@ -24,8 +24,6 @@ class Found:
     every: Any
     p: Any
     picked: list[int]
-    penalty: Any
-    bound: float
 
     def shown(self, wrong: Any) -> list[dict[str, Any]]:
         """The slices that no shuffled control shows, those that were picked first; `part_of` names the one that an
@@ -73,10 +71,8 @@ def search(job: Job, rows: Rows, traits: Any, vectors: Any) -> Found:
         families.append(clusters.family(counted, vocabulary, job.config.seed, vectors))
     parts = family.together(families)
     every = family.together([parts, conjunctions.family(parts)])
-    penalty = control.penalties(every.kinds)
-    p, bound = control.judge(every.member, penalty, rows.wrong, job.config.seed)
-    picked = control.pick(every.member, penalty, rows.wrong, bound)
-    return Found(tables=tables, every=every, p=p, picked=picked, penalty=penalty, bound=bound)
+    p, picked = control.find(every, rows.wrong, job.config.seed)
+    return Found(tables=tables, every=every, p=p, picked=picked)
 
 
 def _hot(rows: Rows) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.evaluation import metrics, paired
-from toolkit.evaluation.statistics import RESAMPLES, estimate
+from toolkit.evaluation.statistics import RESAMPLES, alike, estimate
 
 _CELLS_AT_ONCE = 20_000_000
 LEAST_PROBABILITY = 1e-12  # as `metrics.log_loss` clips
@@ -93,6 +93,8 @@ def _hot(codes: Any, classes: int) -> Any:
 def _f1_difference(parts: list[Any], seed: int) -> dict[str, Any]:
     """Macro F1: rows that are alike in label and both answers are one outcome, resampled from a multinomial.
 
+    Where no answer differs the resamples do not either: the width is then what Wilson's interval leaves to unseen rows.
+
     Args:
         parts: of the labels, the baseline and the model, sparse (rows, classes).
     """
@@ -114,8 +116,12 @@ def _f1_difference(parts: list[Any], seed: int) -> dict[str, Any]:
         difference(outcomes @ rng.multinomial(rows, counts / rows, size=min(at_once, RESAMPLES - start)).T)
         for start in range(0, RESAMPLES, at_once)
     ]
-    value = float(difference((outcomes @ counts)[:, None])[0])
-    return estimate(value, np.concatenate(drawn)) | {"p": _p(np.concatenate(drawn))}
+    found, value = np.concatenate(drawn), float(difference((outcomes @ counts)[:, None])[0])
+    if found.any():
+        return estimate(value, found) | {"p": _p(found)}
+    support = labels.sum(0)  # nothing flipped: what is unseen may all lie in the rarest class
+    support = support[support > 0]
+    return alike(value, "difference", min(rows, support.size * support.min())) | {"p": 1.0}
 
 
 def _mean(values: Any) -> Any:

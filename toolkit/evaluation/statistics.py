@@ -72,7 +72,7 @@ def from_influence(
     if not np.isfinite(value):
         return dict(UNDEFINED)
     if variance < 1e-18:
-        return _alike(value, scale, rows)
+        return alike(value, scale, rows)
     unsure = square - square.mean()
     if scale in COUNTED:
         unsure = unsure - influence * (unsure @ influence / variance)
@@ -80,10 +80,10 @@ def from_influence(
     half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * np.sqrt(variance) * slope(centre)
     with np.errstate(over="ignore"):  # of few rows: then the end is the scale's
         low, high = back(to(centre) - half), back(to(centre) + half)
-    return bounded(value, low, high) if np.isfinite(high) else _alike(value, scale, rows)
+    return bounded(value, low, high) if np.isfinite(high) else alike(value, scale, rows)
 
 
-def _alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
+def alike(value: float, scale: str, rows: float) -> dict[str, float | None]:
     """Where rows tell no interval, as no row differs: Wilson's of a share, and none of what has no bound above.
 
     Around a difference what Wilson's leaves to rows of another kind, which for a difference of nothing is Tango's.

@@ -6,6 +6,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from toolkit.evaluation import comparison, metrics
 from toolkit.evaluation.comparison import Answers
+from toolkit.evaluation.statistics import wilson
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -99,8 +100,19 @@ def test_a_few_rows_of_one_class_alike(rows):
     assert found["verdict"] == "undecided"
     assert found["more_rows"] > 100
     assert found["difference"]["accuracy"]["low"] < 0 < found["difference"]["accuracy"]["high"]
-    assert found["difference"]["f1_macro"] == {"value": 0, "low": 0, "high": 0, "p": 1}
+    macro = found["difference"]["f1_macro"]
+    assert (macro["value"], macro["p"]) == (0, 1)
+    assert -1 < macro["low"] < 0 < macro["high"] < 1
     assert list(found["per_class"]) == ["b"]
+
+
+def test_macro_f1_is_the_less_sure_the_rarer_a_class_where_nothing_flips():
+    wide, narrow = (
+        compare(labels, labels, labels)["difference"]["f1_macro"]["high"]
+        for labels in (np.repeat([0, 1], [995, 5]), np.repeat([0, 1], [500, 500]))
+    )
+    assert wide == pytest.approx(wilson(0, 10)[1])
+    assert narrow == pytest.approx(wilson(0, 1000)[1])
 
 
 def test_a_class_that_only_the_baseline_knows_is_no_class_of_the_models():

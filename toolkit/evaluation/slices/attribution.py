@@ -20,6 +20,7 @@ GRID, COVER = 8, 2  # squares a side of an image, and how many a side are covere
 SIDE = 256  # pixels of the longer side of what is covered
 SHOWN = 144  # at least, in the report
 GREY = 127
+SEAM = " ‖ "  # between the texts of a pair
 
 Ask = Callable[[Sequence[Any]], Any]  # contents -> probabilities (contents, classes)
 Part = tuple[str, float]  # of a text, and how much it speaks for the answer
@@ -29,18 +30,23 @@ def words(ask: Ask, contents: Sequence[Any], answers: Sequence[int]) -> list[lis
     """For each text its pieces, joined they are the text, with what the answer's probability loses without them.
 
     Args:
-        contents: texts, or tuples of two, of which the first is looked at.
+        contents: texts, or tuples of two: their pieces stand behind each other with `SEAM` between.
         answers: the class of each whose probability is looked at.
     """
     out = []
     for content, answer in console.track(list(zip(contents, answers, strict=True)), "attribution of words"):
-        text = content[0] if isinstance(content, tuple) else content
-        pieces, places = _pieces(text)
-        without = ["".join(pieces[:start] + pieces[end:]) for start, end in places]
-        asked = [(t, content[1]) for t in without] if isinstance(content, tuple) else without
-        told = ask([content, *asked])[:, answer]
-        weights = dict(zip(places, told[0] - told[1:], strict=True))
-        out.append(_weighed(pieces, weights))
+        texts = content if isinstance(content, tuple) else (content,)
+        cut = [_pieces(text) for text in texts]
+        asked = [content]
+        for at, (pieces, places) in enumerate(cut):
+            without = ("".join(pieces[:start] + pieces[end:]) for start, end in places)
+            asked += [(*texts[:at], rest, *texts[at + 1 :]) for rest in without] if len(texts) > 1 else without
+        told = ask(asked)[:, answer]
+        lost = iter(told[0] - told[1:])
+        parts: list[Part] = []
+        for at, (pieces, places) in enumerate(cut):
+            parts += [(SEAM, 0.0)] * bool(at) + _weighed(pieces, {place: next(lost) for place in places})
+        out.append(parts)
     return out
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import console
+from toolkit.evaluation.slices.family import Family
 
 SHUFFLES = 300
 ALPHA = 0.01
@@ -56,6 +57,26 @@ def largest_by_chance(member: Any, penalty: Any, wrong: Any, seed: int) -> Any:
         scores = likelihood_ratio(errors, rows, wrong.sum(), len(wrong)) - penalty[:, None]
         out.append(scores.max(0))
     return np.concatenate(out)
+
+
+def find(every: Family, wrong: Any, seed: int) -> tuple[Any, list[int]]:
+    """For each slice the probability that shuffled errors give some slice such a score, and the slices that tell the
+    errors, the strongest first.
+
+    Several conditions must stand out among the rows of fewer of them, too, or they owe their errors to these (then the
+    probability is 1): the errors of a word gather in some source by chance.
+    """
+    penalty = penalties(every.kinds)
+    p, bound = judge(every.member, penalty, wrong, seed)
+    rows, errors = np.diff(every.member.indptr).astype(float), every.member.T @ wrong.astype(float)
+    conditions = [frozenset((c["column"], c["value"]) for c in where) for where in every.where]
+    place = {found: i for i, found in enumerate(conditions)}
+    for i in np.flatnonzero(p <= ALPHA):
+        fewer = [place[less] for c in conditions[i] if (less := conditions[i] - {c}) in place]
+        beyond = likelihood_ratio(errors[i], rows[i], errors[fewer], rows[fewer])
+        if (beyond <= penalty[i]).any():
+            p[i], penalty[i] = 1.0, np.inf
+    return p, pick(every.member, penalty, wrong, bound)
 
 
 def judge(member: Any, penalty: Any, wrong: Any, seed: int) -> tuple[Any, float]:

@@ -18,9 +18,8 @@ def columns_of(**codes):
 
 
 def judged(every, wrong, seed=0):
-    penalty = control.penalties(every.kinds)
-    p, bound = control.judge(every.member, penalty, wrong, seed)
-    return p, [every.where[i] for i in control.pick(every.member, penalty, wrong, bound)]
+    p, picked = control.find(every, wrong, seed)
+    return p, [every.where[i] for i in picked]
 
 
 def test_words_of_both_languages():
@@ -146,6 +145,22 @@ def test_a_fault_of_two_conditions_at_once_is_named():
     every = family.together([parts, conjunctions.family(parts)])
     _, picked = judged(every, wrong)
     assert picked == [[{"column": "a", "value": "1"}, {"column": "b", "value": "2"}]]
+
+
+def test_the_errors_of_one_condition_are_not_named_by_two():
+    """Rows of a = 1 fail twice as often as others, and those that b = 1 has among them by chance four times."""
+    rng = np.random.default_rng(5)
+    a, both = np.repeat([1, 0], [260, 2820]), np.repeat([1, 0], [51, 3029])
+    b = np.where(a == 1, both, rng.random(3080) < 0.13).astype(int)
+    wrong = np.where(a == 1, False, rng.random(3080) < 0.08)
+    wrong[:17] = wrong[51:76] = True
+    parts = columns_of(a=a, b=b, **{f"noise{i}": rng.integers(0, 7, 3080) for i in range(9)})
+    every = family.together([parts, conjunctions.family(parts)])
+    pair = every.where.index([{"column": "a", "value": "1"}, {"column": "b", "value": "1"}])
+    assert control.judge(every.member, control.penalties(every.kinds), wrong, 0)[0][pair] <= control.ALPHA
+    p, picked = control.find(every, wrong, 0)
+    assert p[pair] == 1
+    assert [every.where[i] for i in picked] == [[{"column": "a", "value": "1"}]]
 
 
 def test_clusters_are_told_by_their_words():
