@@ -187,6 +187,18 @@ class OpenVino:
             return self.fixed.get(shape)
 
 
+def scaling(model: Any, factor: Any, offset: Any) -> Any:
+    """The same `openvino.Model` reading uint8 (images, height, width, channels), each channel scaled inside of it."""
+    openvino = quiet.openvino()
+    made = openvino.preprocess.PrePostProcessor(model.clone())
+    port = made.input()
+    port.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    port.model().set_layout(openvino.Layout("NCHW"))
+    steps = port.preprocess().convert_element_type(openvino.Type.f32)
+    steps.mean((-offset / factor).tolist()).scale((1 / factor).tolist())
+    return made.build()
+
+
 def _compiled(model: Any, settings: dict[str, Any]) -> Queue[Any]:
     """Requests that are free, as many as OpenVINO finds best."""
     compiled = quiet.openvino().Core().compile_model(model, "CPU", ALWAYS | settings)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 
 from toolkit import console, reading
 from toolkit.evaluation import metrics
-from toolkit.inference.backends import BACKENDS, Backend, inside
+from toolkit.inference.backends import BACKENDS, Backend, inside, scaling
 from toolkit.reading import Encoded, Reader
+from toolkit.reading.image import ImageReader
 
 CHUNK = 16  # batches that are read at once
 Batch = tuple[list[int], Encoded]  # places of the rows among the contents, and the rows
@@ -135,5 +137,13 @@ def _ahead(pool: Executor, work: Callable[[Any], Any], items: Iterable[Any], cou
 
 
 def build(backend: str, model: Any, reader: Reader, names: list[str], device: str, several: bool = False) -> Predictor:
-    """A Predictor over a loaded model of that backend."""
+    """A Predictor over a loaded model of that backend.
+
+    OpenVINO scales pixels itself: bytes are a quarter of the memory to fill for each batch.
+    """
+    if backend == "openvino" and isinstance(reader, ImageReader):
+        channels = reader.shape[-1]
+        model = scaling(model, reader.factor[:channels], reader.offset[:channels])
+        reader = copy(reader)
+        reader.raw = True
     return Predictor(BACKENDS[backend](model, device), reader, names, several)

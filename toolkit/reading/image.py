@@ -64,6 +64,7 @@ class ImageReader:
     factor: Any = field(init=False)  # float32 (width * channels): of each value in a row of pixels
     offset: Any = field(init=False)  # likewise; what is added
     recipe: dict[str, Any] | None = field(init=False, default=None)  # by which `placed` does as the processor does
+    raw: bool = field(init=False, default=False)  # whether batches hold the bytes, for a model that scales them itself
     placed = staticmethod(placing.placed)
 
     def __post_init__(self) -> None:
@@ -135,20 +136,23 @@ class ImageReader:
         return size
 
     def batch(self, rows: Encoded, size: int | None = None) -> dict[str, Any]:
-        if "picture" in rows[0]:
-            return {"pixel_values": self.values([*self._read([row["picture"] for row in rows])])}
-        return {"pixel_values": self.values([row["pixels"] for row in rows])}
+        kept = "pixels" in rows[0]
+        pixels = [row["pixels"] for row in rows] if kept else [*self._read([row["picture"] for row in rows])]
+        return {"pixel_values": np.stack(pixels) if self.raw else self.values(pixels)}
 
     def values(self, pixels: Sequence[Any]) -> Any:
         """What the model reads, float32 (images, channels, height, width), for uint8 (height, width, channels) each."""
         height, width, channels = self.shape
-        flat = np.stack(pixels).reshape(len(pixels), height, width * channels)
-        return (flat * self.factor + self.offset).reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+        out = np.empty((len(pixels), height, width * channels), np.float32)
+        for row, given in zip(out, pixels, strict=True):  # an image at a time stays in the cache
+            np.multiply(given.reshape(row.shape), self.factor, out=row)
+            row += self.offset
+        return out.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
 
     def place(self, image: Any) -> Any:
         """uint8 (height, width, channels) of a picture: resized, cropped."""
         if self.recipe is not None:
-            return np.array(placing.placed(image, self.recipe)).reshape(self.shape)
+            return np.asarray(placing.placed(image, self.recipe)).reshape(self.shape)
         done = self._run(image.convert(self.mode), **self._without(VALUES))
         return np.ascontiguousarray(done.transpose(1, 2, 0).round().clip(0, 255).astype(np.uint8))
 

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from tiny_models import batch, make
+from unit.image_models import MODELS, PROCESSORS
 
 from toolkit.compression.quantize import openvino
 from toolkit.inference import backends
 from toolkit.inference.backends import BACKENDS, LONG
+from toolkit.inference.predictor import build
+from toolkit.reading.image import ImageReader
 
 
 def padded(rows, length):
@@ -43,6 +46,23 @@ def test_images_are_compiled_once():
     backend = BACKENDS["openvino"](openvino.convert(make("vit"), batch("vit")), "cpu")
     backend(batch("vit"))
     assert (backend.lanes > 0, [*backend.free]) == (True, [("THROUGHPUT", False)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("vit", "RGB"), ("mobilevit", "RGB"), ("not scaled", "RGB"), ("not normalised", "L")]
+)
+def test_pixels_are_scaled_by_the_model_as_the_reader_would(kind, mode):
+    reader, rng = ImageReader(PROCESSORS[kind](), mode), np.random.default_rng(0)
+    images = [rng.integers(0, 256, reader.shape, np.uint8) for _ in range(5)]
+    model = MODELS["vit"](num_labels=3, num_channels=reader.shape[-1]).eval()
+    graph = openvino.convert(model, {"pixel_values": np.ascontiguousarray(reader.values(images))})
+    stock, own = (
+        build(name, given, reader, [*"abc"], "cpu") for name, given in (("torch", model), ("openvino", graph))
+    )
+    for some in (images, images[:1]):
+        assert np.allclose(own.logits(some), stock.logits(some), atol=1e-3)
+    assert own.reader.batch(own.reader.encode(images))["pixel_values"].dtype == np.uint8
+    assert not reader.raw
 
 
 def test_lengths_are_what_its_kernels_like():
