@@ -140,14 +140,18 @@ class Fit(NamedTuple):
     covariance: Any
 
 
-def fit(scores: Any, labels: Any, seed: int = 0) -> Fit:
-    """The likeliest parameters for scores (rows, classes) and the classes' numbers, and how sure they are."""
+def fit(scores: Any, labels: Any, seed: int = 0, *, sharpest: float = 3.0) -> Fit:
+    """The likeliest parameters for scores (rows, classes) and the classes' numbers, and how sure they are.
+
+    Args:
+        sharpest: the most that the logarithm of the scale a may be.
+    """
     from scipy.optimize import minimize
 
     classes = scores.shape[1]
     some = np.sort(np.random.default_rng(seed).permutation(len(labels))[: max(CELLS // classes, 1)])
     scores, labels = scores[some].astype(np.float64), labels[some]
-    centre = np.r_[0.0, COMMON[0], np.zeros(2 * classes)]
+    centre = np.r_[min(0.0, sharpest), COMMON[0], np.zeros(2 * classes)]
     weight = np.r_[0.0, COMMON[1] ** -2, np.full(classes, OFFSET**-2), np.full(classes, SPREAD**-2)]
 
     def loss(theta: Any) -> tuple[float, Any]:
@@ -156,7 +160,7 @@ def fit(scores: Any, labels: Any, seed: int = 0) -> Fit:
         penalty = (weight * away**2).sum() / 2
         return (penalty - value) / len(labels), (weight * away - gradients.sum(0)) / len(labels)
 
-    bounds = [(-3.0, 3.0), (-12.0, 2.0)] + [(None, None)] * (2 * classes)
+    bounds = [(-3.0, sharpest), (-12.0, 2.0)] + [(None, None)] * (2 * classes)
     theta = minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300}).x
     gradients = _likelihood(theta, scores, labels)[1]
     return Fit(theta, np.linalg.pinv(gradients.T @ gradients + np.diag(weight), hermitian=True))

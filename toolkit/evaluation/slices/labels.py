@@ -3,7 +3,8 @@
 Confident learning with a likelihood (`toolkit.data.noise`, which has the sources): the model's log-probabilities are
 scaled and shifted (calibrated) and a rate of wrong labels for each class is fitted, both to the labels as they are. A
 label is suspected where the calibrated model contradicts it. A model that is surely and regularly wrong looks the same,
-so rows of slices that are wrong for a reason of their own are left out.
+so rows of slices that are wrong for a reason of their own are left out. Where these were the rows that the model is
+unsure of, it looks never wrong among the others: so it is not scaled to be surer than on all rows.
 """
 
 from __future__ import annotations
@@ -35,14 +36,19 @@ def find(labels: Any, probabilities: Any, judged: Any, seed: int) -> dict[str, A
     known = np.unique(labels[rows])
     if len(rows) < LEAST_ROWS or not 2 <= len(known) <= MOST_CLASSES:
         return None
-    own = np.searchsorted(known, labels[rows])
-    scores = np.log(np.maximum(probabilities[rows][:, known], SMALLEST)).astype(np.float32)
-    return _spread(_judge(scores, own, seed), rows, known, labels)
+    some = np.isin(labels, known)
+    own = np.searchsorted(known, labels[some])
+    scores = np.log(np.maximum(probabilities[some][:, known], SMALLEST)).astype(np.float32)
+    return _spread(_judge(scores, own, judged[some], seed), rows, known, labels)
 
 
-def _judge(scores: Any, own: Any, seed: int) -> dict[str, Any]:
+def _judge(scores: Any, own: Any, judged: Any, seed: int) -> dict[str, Any]:
     some = np.sort(np.random.default_rng(seed).permutation(len(own))[: max(FITTED_CELLS // scores.shape[1], 1)])
     fitted = noise.fit(scores[some], own[some], seed)
+    if not judged.all():
+        some = some[judged[some]]
+        fitted = noise.fit(scores[some], own[some], seed, sharpest=fitted.theta[0])
+        scores, own = scores[judged], own[judged]
     p_wrong, other = noise.judge(fitted, scores, own)
     flagged, _ = noise.choose(p_wrong)
     return {
@@ -75,9 +81,9 @@ def find_of_several(labels: Any, probabilities: Any, judged: Any, seed: int) -> 
     cells = labels[rows]
     if len(rows) < LEAST_ROWS or cells.all() or not cells.any() or cells.shape[1] > MOST_CLASSES:
         return None
-    likely = np.clip(probabilities[rows], SMALLEST, 1 - SMALLEST)
+    likely = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
     scores = np.log(np.stack([1 - likely, likely], -1)).reshape(-1, 2).astype(np.float32)
-    found = _judge(scores, cells.astype(np.int64).ravel(), seed)
+    found = _judge(scores, labels.astype(np.int64).ravel(), judged.repeat(cells.shape[1]), seed)
     doubted = found["flagged"].reshape(cells.shape)
     chance = np.where(doubted, found["p_wrong"].reshape(cells.shape), 0.0)
     p_wrong, flagged, suggested = np.zeros(len(labels)), np.zeros(len(labels), bool), labels.copy()

@@ -94,6 +94,16 @@ def test_no_wrong_labels_and_rows_that_are_not_judged():
     assert found["flagged"][:1500].any()
 
 
+def test_errors_that_are_left_when_unsure_ones_are_set_aside_are_no_wrong_labels():
+    """A class within a cluster that the model is unsure of, found before, takes the errors that it is unsure of."""
+    told, chance, _ = noisy(0, classes=2)
+    wrong, sure = chance.argmax(1) != told, chance.max(1)
+    judged = ~(wrong & (sure < 0.9))
+    left = int((wrong & judged).sum())
+    assert left > 30
+    assert labels.find(told, chance, judged, 0)["flagged"].sum() < left / 5
+
+
 @pytest.mark.parametrize("rows", [3, 60])
 def test_too_few_rows_or_one_class_tell_nothing(rows):
     assert labels.find(np.zeros(rows, int), np.full((rows, 3), 1 / 3), np.ones(rows, bool), 0) is None
