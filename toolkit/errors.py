@@ -6,6 +6,8 @@ import difflib
 import errno
 from collections.abc import Iterable
 
+MOST_NAMED = 40
+
 
 class ToolkitError(Exception):
     """The input or the environment is at fault: `message` says what is wrong, `hint` what to do about it."""
@@ -34,7 +36,9 @@ def of_system(e: OSError) -> ToolkitError:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint for an unknown `word`: the nearest known one, or all of them."""
+    """The hint for an unknown `word`: the nearest known one, or all of them (the first of many)."""
     known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    if near or not known:
+        return f"did you mean {near[0]}?" if near else "there are none"
+    return f"known are {', '.join(known[:MOST_NAMED])}{' …' * (len(known) > MOST_NAMED)}"

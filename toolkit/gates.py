@@ -87,3 +87,5 @@ def check(given: Iterable[str], known: Mapping[str, Any]) -> None:
                 near = did_you_mean(part, node)
                 raise ToolkitError(f"the gate '{one}': {before or 'an evaluation'} has no figure '{part}'", near)
             node = node[part]
+        if isinstance(node, Mapping) and "value" not in node:
+            raise ToolkitError(f"the gate '{one}': {path} is no figure itself", f"it holds {', '.join(node)}")

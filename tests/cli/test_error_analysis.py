@@ -325,6 +325,9 @@ def test_a_column_that_is_called_keyword_is_no_word(tmp_path: Path) -> None:
 
 def test_after_wants_a_plan(planted: Path, evaluation: Path, call: Call, tmp_path: Path) -> None:
     refused(call, tmp_path, "error-analysis", planted, "--after", evaluation, says=("holds no plan.json",))
+    analysed(small(tmp_path / "e", 40, [0, 1] * 20), tmp_path / "of-others")
+    says = ("is of other classes (a …",)
+    refused(call, tmp_path, "error-analysis", planted, "--after", tmp_path / "of-others", says=says)
 
 
 def small(folder: Path, count: int, label: list[int], **columns: Any) -> Path:

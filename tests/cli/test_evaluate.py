@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import Called
+from helpers import Called, refused
 from jsonschema import Draft202012Validator
 
 import toolkit
@@ -108,6 +108,21 @@ def test_a_class_that_does_not_occur_is_said(call: Any, splits: Any, model: Path
     made: Called = call("evaluate", model, "--data", data, "--out", tmp_path / "e", "--min", "per_class.delivery.f1=0")
     assert made.code == 0, made.err
     assert "1 of 3 classes do not occur in test" in made.err
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        ("quality.f1_micro=0.5", "quality has no figure 'f1_micro': did you mean f1_macro?"),
+        ("quality.top_3=0.5", "quality has no figure 'top_3'"),  # of three classes
+        ("quality=0.5", "quality is no figure itself"),
+        ("per_class.delivry.f1=0.5", "the model has no such class: did you mean delivery?"),
+    ],
+)
+def test_gates_on_figures_that_this_model_will_not_have(
+    call: Any, model: Path, split: Path, tmp_path: Path, gate: str, says: str
+) -> None:
+    refused(call, tmp_path, "evaluate", model, "--data", split, "--min", gate, says=says)
 
 
 def test_the_report_says_it_in_chinese(model: Path, split: Path, tmp_path: Path) -> None:

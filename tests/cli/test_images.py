@@ -1,6 +1,7 @@
 """Images through the steps that train and judge: options, files that are left, and what is refused in one line."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,22 @@ def test_an_evaluation_keeps_paths_and_shows_the_errors(call: Call, photos: Path
     assert page.count(f">{name}<") == 1  # its path is its id
     errors = pd.read_parquet(tmp_path / "a" / "errors.parquet")
     assert errors["image"].str.endswith(".png").all()
+
+
+def test_other_images_under_the_same_names_are_refused(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, data := tmp_path / "data")
+    evaluation = toolkit.evaluate(vit, data=data, out=tmp_path / "e").artifact
+    data.rename(tmp_path / "kept")
+    shutil.copytree(photos, data)
+    for path in data.glob("test/*/*"):
+        Image.open(path).transpose(Image.Transpose.ROTATE_90).save(path)
+    says = "has other images under the same ids"
+    one_line(call("evaluate", vit, "--data", data, "--baseline", evaluation, "--out", tmp_path / "f"), says)
+    one_line(call("error-analysis", evaluation, "--data", data, "--out", tmp_path / "a"), says)
+    shutil.rmtree(data)
+    (tmp_path / "kept").rename(data)
+    again = toolkit.evaluate(vit, data=data, baseline=[str(evaluation)], out=tmp_path / "again")
+    assert again.metrics["against e"] in ("equivalent", "undecided")
 
 
 def test_unlabelled_images_are_predicted(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_gates_on_figures_that_will_come(given):
         ("qualty.accuracy=1", "has no figure 'qualty': did you mean quality?"),
         ("efficiency.latency_ms.p59=1", r"efficiency.latency_ms has no figure 'p59': did you mean p9?5"),
         ("efficiency.speed=1", "efficiency has no figure 'speed': known are latency_ms, size_bytes"),
+        ("efficiency.latency_ms=1", "efficiency.latency_ms is no figure itself: it holds p50, p95"),
         ("quality.accuracy=high", "has no number"),
     ],
 )

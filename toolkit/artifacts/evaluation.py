@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 PROBABILITY = "p_"  # a class's probability column is this and its name
+DIGEST = "image_digest"  # by which an image is known again: its path may be another's
 
 
 def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: Any, confidence: Any) -> None:
     """Write predictions.parquet: the dataset's columns, label (as text), predicted, confidence, a column a class.
 
-    Of an image its path stands there, not the image.
+    Of an image its path and its digest stand there, not the image.
 
     Args:
         chosen: of each row the number of its class (rows,), or boolean (rows, classes): then a list of classes is
@@ -22,10 +23,11 @@ def write(path: Path, rows: Any, probabilities: Any, names: list[str], chosen: A
     import pyarrow as pa
     from pyarrow import parquet
 
-    others = [name for name in rows.column_names if name != "image"]
+    others = [name for name in rows.column_names if name not in ("image", DIGEST)]
     table = rows.select_columns(others).with_format("arrow")[:].replace_schema_metadata()
     if "image" in rows.column_names:
-        table = table.add_column(rows.column_names.index("image"), "image", _paths(rows))
+        place = rows.column_names.index("image")
+        table = table.add_column(place, DIGEST, pa.array(digests(rows))).add_column(place, "image", _paths(rows))
     if "label" in table.column_names:
         feature = rows.features["label"]
         own = getattr(getattr(feature, "feature", feature), "names", None)
@@ -57,6 +59,19 @@ def _paths(rows: Any) -> Any:
 
     parts = rows.select_columns(["image"]).with_format("arrow").iter(1000)
     return pa.chunked_array([pc.struct_field(c, "path") for t in parts for c in t.column("image").chunks], pa.string())
+
+
+def digests(rows: Any) -> list[str | None]:
+    """xxh3-64 of each image's bytes, in hex; None where there is none."""
+    import xxhash
+
+    images = (
+        image
+        for part in rows.select_columns(["image"]).with_format("arrow").iter(100)
+        for image in part.column("image")
+    )
+    read = (image["bytes"].as_buffer() if image.is_valid and image["bytes"].is_valid else None for image in images)
+    return [None if data is None else xxhash.xxh3_64_hexdigest(data) for data in read]
 
 
 def _text(value: Any, names: list[str] | None) -> str | None:

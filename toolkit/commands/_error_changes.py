@@ -25,8 +25,16 @@ def check(job: Job, rows: Rows) -> None:
         other = _error_rows.read(job, job.inputs["baseline"])
         job.kept["baseline"] = other, *_same_rows(job, rows, other)
     given = job.inputs.get("after")
-    if given and (given.kind != "analysis" or not (given.path and (given.path / "plan.json").is_file())):
+    if not given:
+        return
+    if given.kind != "analysis" or not (given.path and (given.path / "plan.json").is_file()):
         raise ToolkitError(f"{given.given} holds no plan.json", "give what 'toolkit error-analysis' wrote")
+    classes = json.loads((given.path / "plan.json").read_text(encoding="utf-8")).get("classes", rows.names)
+    if not {*classes} & {*rows.names}:
+        raise ToolkitError(
+            f"{given.given} is of other classes ({classes[0]} …; here {rows.names[0]} …)",
+            "give the analysis of the model before",
+        )
 
 
 def baseline(job: Job, rows: Rows, found: Found) -> dict[str, Any] | None:
@@ -66,7 +74,8 @@ def _same_rows(job: Job, rows: Rows, other: Rows) -> tuple[Any, Any]:
     place = {key: i for i, key in enumerate(other.table["id"])}
     pairs = np.array([(i, place[key]) for i, key in enumerate(rows.table["id"]) if key in place], int).reshape(-1, 2)
     here, there = pairs.T
-    same = [a.table[a.content].to_numpy()[b] for a, b in ((rows, here), (other, there))]
+    by = rows.known_by if rows.known_by == other.known_by else rows.content
+    same = [a.table[by].to_numpy()[b] for a, b in ((rows, here), (other, there))]
     if not len(here) or (same[0] != same[1]).mean() > 1 - JOINED:
         raise refused
     if len(here) < max(len(rows), len(other)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit import console, inputs
+from toolkit.artifacts.evaluation import DIGEST, digests
 from toolkit.commands import _error_rows
 from toolkit.commands._error_rows import Rows
 from toolkit.data.options import ContentOptions
@@ -26,14 +27,23 @@ def splits(job: Job, name: str) -> Any:
 
 
 def evaluated(job: Job, rows: Rows, data: Any) -> Any:
-    """The evaluated rows as they stand in the data, in the order of the evaluation's; None where they do not."""
+    """The evaluated rows as they stand in the data, in the order of the evaluation's; None where they do not.
+
+    Raises:
+        ToolkitError: images of these ids are others.
+    """
     made = job.inputs["source"].manifest
     split = made["config"].get("split") if made else None
     if data is None or split not in data or "id" not in data[split].column_names or "id" not in rows.table:
         return None
     place = {name: i for i, name in enumerate(data[split]["id"])}
     found = [place.get(name) for name in rows.table["id"]]
-    return None if None in found else data[split].select(found)
+    if None in found:
+        return None
+    again = data[split].select(found)
+    if DIGEST in rows.table and digests(again) != rows.table[DIGEST].tolist():
+        raise ToolkitError(f"{job.inputs['data'].given} has other images under the same ids", "give what was evaluated")
+    return again
 
 
 def looks(evaluated: Any) -> tuple[dict[str, Any], Any]:

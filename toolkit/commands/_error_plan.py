@@ -191,7 +191,7 @@ def write(job: Job, rows: Rows, made: list[dict[str, Any]], doubted: dict[str, A
     from toolkit.artifacts import manifest
 
     shown = [{k: v for k, v in finding.items() if k not in ("inside", "hit")} for finding in made]
-    plan = {"rows": len(rows), "errors": int(rows.wrong.sum()), "findings": shown}
+    plan = {"rows": len(rows), "errors": int(rows.wrong.sum()), "classes": rows.names, "findings": shown}
     manifest.write_json(job.folder / "plan.json", plan)
     (job.folder / "rows").mkdir()
     for finding in made:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.artifacts.evaluation import DIGEST
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.inputs import Given
 from toolkit.step import Job
 
-STANDARD = ("id", "text", "text_pair", "image", "label", "predicted", "confidence", "parent_id", "method")
+STANDARD = ("id", "text", "text_pair", "image", DIGEST, "label", "predicted", "confidence", "parent_id", "method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,11 @@ class Rows:
     def content(self) -> str:
         """The column that a person knows a row by."""
         return "text" if "text" in self.table else "image"
+
+    @property
+    def known_by(self) -> str:
+        """The column that tells whether a row's content is another's."""
+        return DIGEST if DIGEST in self.table else self.content
 
     @property
     def beside(self) -> tuple[str, ...]:

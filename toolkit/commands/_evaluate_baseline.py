@@ -174,6 +174,8 @@ def joined(given: Given, rows: Any, several: bool, *, probabilities: bool = Fals
     other = {"labels": labels.label_array(rows).to_pylist() != labelled}
     texts = {"text", "text_pair"} & {*rows.features} & {*table}
     other |= {"texts": any(rows[name][:] != table[name].tolist() for name in texts)}
+    if "image" in rows.features and evaluation.DIGEST in table:
+        other["images"] = evaluation.digests(rows) != table[evaluation.DIGEST].tolist()
     for what, differs in other.items():
         if differs:
             raise ToolkitError(f"the baseline {given.given} has other {what} under the same ids", again)

@@ -7,6 +7,7 @@ from typing import Any
 from toolkit import gates
 from toolkit.commands import _evaluating
 from toolkit.commands._evaluating import Subject
+from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.step import Job
 
 Figures = dict[str, Any]
@@ -18,9 +19,30 @@ KNOWN = dict.fromkeys(  # of one class a row or of several
     ),
     gates.INTERVAL,
 )  # fmt: skip
+OF_ONE = ("balanced_accuracy", "mcc", "top_3", "top_5")  # class a row alone
+OF_SEVERAL = ("precision_micro", "recall_micro", "f1_micro", "label_ranking", "hamming_loss")
 TERMINAL = ("accuracy", "f1_micro", "f1_macro", "auc", "log_loss", "ece")  # the others stand in the report
 FITTED_ON = "validation"
 FITTED_ROWS = 2000  # enough for one number
+
+
+def check(bounds: list[str], names: list[str], several: bool) -> None:
+    """Whether gates on quality are of figures that a model of these classes will have.
+
+    Raises:
+        ToolkitError: one is not.
+    """
+    from toolkit.evaluation.quality import TOP
+
+    absent = {*(OF_ONE if several else OF_SEVERAL), *(f"top_{k}" for k in TOP if len(names) <= 2 * k)}
+    quality = {name: ends for name, ends in KNOWN.items() if name not in absent}
+    for bound in bounds:
+        part, _, rest = gates.parse(bound)[0].partition(".")
+        if part == "quality":
+            gates.check([bound], {part: quality})
+        if part == "per_class" and not any(rest.startswith(f"{name}.") for name in names):
+            near = did_you_mean(rest.rpartition(".")[0], names)
+            raise ToolkitError(f"the gate '{bound}': the model has no such class", near)
 
 
 def measure(job: Job, subject: Subject) -> Figures:
@@ -62,7 +84,6 @@ def calibration(job: Job, subject: Subject) -> Figures:
     """
     import numpy as np
 
-    from toolkit.errors import ToolkitError
     from toolkit.evaluation import calibration, quality
 
     labels, several = subject.labels, subject.several

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit import console
 from toolkit.data import roles
 from toolkit.data.labels import classes_apart, encode_labels, label_array
 from toolkit.data.options import ColumnOptions
@@ -207,6 +208,9 @@ def _with_ids(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         if ids is None:
             if "id" in table.column_names:
                 kept = aside("id", table.column_names)
+                console.note(
+                    f"the ids of {split} do not tell its rows apart: rows are numbered, the ids stand in {kept}"
+                )
                 table = table.rename_columns([kept if c == "id" else c for c in table.column_names])
             ids = _paths(table)
             if ids is None:

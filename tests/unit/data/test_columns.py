@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
+from toolkit import console
 from toolkit.data import columns, numbers, roles
 from toolkit.data.options import ColumnOptions, DataOptions
 from toolkit.errors import ToolkitError
@@ -96,11 +97,14 @@ def test_without_labels_only_the_text_is_looked_for():
         ([b"\xff", b"\xfe"], ["train-0", "train-1"]),
     ],
 )
-def test_ids_are_kept_where_they_tell_rows_apart(given, kept):
+def test_ids_are_kept_where_they_tell_rows_apart(given, kept, monkeypatch):
+    notes = []
+    monkeypatch.setattr(console, "note", notes.append)
     rows = made(train={"id": given, "text": ["a", "b"], "label": ["p", "q"]})["train"]
     assert list(rows["id"]) == kept
     if kept[0] == "train-0":
         assert list(rows["id_original"]) == given
+    assert ["do not tell its rows apart" in note for note in notes] == [True] * (kept[0] == "train-0")
 
 
 def test_ids_are_unique_over_all_splits():
