@@ -208,9 +208,7 @@ def _with_ids(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         if ids is None:
             if "id" in table.column_names:
                 kept = aside("id", table.column_names)
-                console.note(
-                    f"the ids of {split} do not tell its rows apart: rows are numbered, the ids stand in {kept}"
-                )
+                console.note(f"the ids of {split} do not tell its rows apart: rows are numbered, ids stand in {kept}")
                 table = table.rename_columns([kept if c == "id" else c for c in table.column_names])
             ids = _paths(table)
             if ids is None:
