@@ -5,8 +5,8 @@ Use: compress.py DATA MODEL OUT [--names trec sst2 banking77 resnet vit] [--mark
 DATA holds a folder of each data set, MODEL is a pretrained encoder. For each data set of texts the model is fine-tuned,
 made small by `scripts/pipelines/compress.sh`, and by the others: PyTorch, ONNX Runtime's dynamic INT8 and NNCF's INT8
 of the model as transformers has it, `toolkit quantize` alone (calibrated, and trained), and three layers fine-tuned.
-`resnet` and `vit` are the built-in classifiers, trained from scratch on clothing_images, in INT8 and narrowed before
-it. What is finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in
+`resnet` and `vit` are the built-in classifiers, trained from scratch on clothing_images, and made small in the same
+way. What is finished under OUT stays: a second call only measures. Then all models of a data set are timed in turns in
 one process by the same Predictor (batch 32; and alone, for the latency), and judged on its test rows. Accuracy lost is
 paired with the fine-tuned model, over the test rows of all data sets of texts together in the last table.
 """
@@ -46,18 +46,15 @@ CHAIN = {
     "trec": {"CUT": "--layers 3 --ffn 0.75 --vocab", "EPOCHS": "10", "LEARN": "--lr 3e-4 --spans 4 --patience 0"},
     "sst2": {"CUT": "--layers 4 --ffn 0.5 --vocab", "EPOCHS": "4", "LEARN": "--lr 2e-4 --spans 8 --patience 0"},
     "banking77": {"CUT": "--layers 2 --ffn 0.75 --vocab", "EPOCHS": "15", "LEARN": "--lr 3e-4 --patience 0"},
+    "resnet": {"CUT": "--channels 0.25", "EPOCHS": "30", "LEARN": "--lr 1e-3 --flip --crop 0.5 --patience 0"},
+    "vit": {"CUT": "--ffn 0.5", "EPOCHS": "30", "LEARN": "--lr 5e-4 --flip --crop 0.5 --patience 0"},
 }
-NARROW = {"resnet": "--channels 0.25", "vit": "--ffn 0.5"}  # of images, with the usual recovery
+IMAGES = ("resnet", "vit")
 SHORT = "--layers 3 --no-recover"  # what is fine-tuned plainly
 FLOAT, ORT, NNCF, OURS = "float32, PyTorch", "ONNX Runtime, INT8", "NNCF, INT8", "prune, distill, quantize"
 SINGLE = {FLOAT: "finetune", ORT: "onnx", NNCF: "nncf", "quantize": "int8", "quantize, qat": "qat"}
-TEXTS = SINGLE | {
-    "3 layers, fine-tuned": "short",
-    "… in INT8": "short-int8",
-    "distilled, float32": "small/distill",
-    OURS: "small/quantize",
-}
-IMAGES = SINGLE | {"pruned": "narrow", "prune, quantize": "narrow-int8"}
+PLAIN = {"3 layers, fine-tuned": "short", "… in INT8": "short-int8"}  # of texts alone
+SMALL = {"distilled, float32": "small/distill", OURS: "small/quantize"}
 COLUMNS = ("", "parameters", "bytes", "samples/s", "times", "p50 ms", "times", "accuracy lost (95%)")
 
 
@@ -70,9 +67,9 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     given = parser.parse_args()
     for name in given.names:
-        make(given.data / ("clothing_images" if name in NARROW else name), given.model, given.out / name)
+        make(given.data / ("clothing_images" if name in IMAGES else name), given.model, given.out / name)
     found = {name: measured(given.out / name) for name in given.names}
-    texts = {name: told for name, told in found.items() if name in CHAIN}
+    texts = {name: told for name, told in found.items() if name not in IMAGES}
     parts = [
         *(f"{name}\n\n{table(told)}" for name, told in found.items()),
         *([pooled(texts)] if texts else []),
@@ -87,25 +84,21 @@ def main() -> None:
 def make(data: Path, model: str, out: Path) -> None:
     """Every model of a data set."""
     chain, options = Path(__file__).parent.parent / "pipelines" / "compress.sh", FINETUNE[out.name]
-    text = out.name in CHAIN
-    first = [
+    text = out.name not in IMAGES
+    commands = [
         f"toolkit split {data} --out {out}/split",
         f"toolkit finetune {out}/split {f'--model {model}' * text} {options} --out {out}/finetune",
         f"toolkit quantize {out}/finetune --data {out}/split --out {out}/int8",
         f"toolkit quantize {out}/finetune --data {out}/split --method qat --out {out}/qat",
-    ]
-    of_texts = [
         f"{chain} {out}/finetune {out}/split {out}/small",
+    ]
+    plain = [
         f"toolkit prune {out}/finetune --data {out}/split {SHORT} --out {out}/short-start",
         f"toolkit finetune {out}/split --model {out}/short-start {options} --out {out}/short",
         f"toolkit quantize {out}/short --data {out}/split --out {out}/short-int8",
     ]
-    of_images = [
-        f"toolkit prune {out}/finetune --data {out}/split {NARROW.get(out.name)} --no-sensitivity --out {out}/narrow",
-        f"toolkit quantize {out}/narrow --data {out}/split --out {out}/narrow-int8",
-    ]
-    for command in first + (of_texts if text else of_images):
-        subprocess.run(command.split(), check=True, env=os.environ | CHAIN.get(out.name, {}))
+    for command in commands + plain * text:
+        subprocess.run(command.split(), check=True, env=os.environ | CHAIN[out.name])
     with stock():
         for folder, backend in {"onnx": "onnx", "nncf": "openvino"}.items():
             toolkit.quantize(out / "finetune", data=str(out / "split"), out=out / folder, backend=backend)
@@ -116,9 +109,14 @@ def stock() -> Any:
     return mock.patch.object(first_token, "alone", return_value=contextlib.nullcontext())
 
 
+def folders_of(name: str) -> dict[str, str]:
+    """The folder of each model of a data set."""
+    return SINGLE | (PLAIN if name not in IMAGES else {}) | SMALL
+
+
 def measured(out: Path) -> dict[str, dict[str, Any]]:
     """Of each model its size, speed, and which test rows it tells right."""
-    source, folders = inputs.resolve("data", "dataset", str(out / "split")), TEXTS if out.name in CHAIN else IMAGES
+    source, folders = inputs.resolve("data", "dataset", str(out / "split")), folders_of(out.name)
     rows = inputs.load_dataset(source, ContentOptions(), kinds=("text", "image"))["test"]
     pairs = {}
     for name, folder in folders.items():
@@ -159,7 +157,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
 def pooled(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Over all data sets: what is lost, and the geometric means of the ratios to the float model."""
     lines = []
-    for name in TEXTS:
+    for name in SINGLE | PLAIN | SMALL:
         right, base = (np.concatenate([told[side]["right"] for told in found.values()]) for side in (name, FLOAT))
         ratios = [
             [
