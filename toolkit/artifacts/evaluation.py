@@ -65,13 +65,9 @@ def digests(rows: Any) -> list[str | None]:
     """xxh3-64 of each image's bytes, in hex; None where there is none."""
     import xxhash
 
-    images = (
-        image
-        for part in rows.select_columns(["image"]).with_format("arrow").iter(100)
-        for image in part.column("image")
-    )
-    read = (image["bytes"].as_buffer() if image.is_valid and image["bytes"].is_valid else None for image in images)
-    return [None if data is None else xxhash.xxh3_64_hexdigest(data) for data in read]
+    parts = rows.select_columns(["image"]).with_format("arrow").iter(100)
+    images = (image.as_py() or {"bytes": None} for part in parts for image in part.column("image"))
+    return [None if image["bytes"] is None else xxhash.xxh3_64_hexdigest(image["bytes"]) for image in images]
 
 
 def _text(value: Any, names: list[str] | None) -> str | None:

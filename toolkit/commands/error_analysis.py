@@ -165,5 +165,5 @@ STEP = Step(
     plan=plan,
     takes=("text", "image"),
     inherits={"model": "source", "data": "data"},
-    version=3,
+    version=4,
 )

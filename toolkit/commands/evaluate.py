@@ -189,5 +189,5 @@ STEP = Step(
     judge=judge,
     measures=True,
     takes=("text", "image"),
-    version=3,
+    version=4,
 )
