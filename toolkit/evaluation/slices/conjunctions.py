@@ -32,12 +32,19 @@ def family(parts: Family) -> Family:
     common = np.flatnonzero(frequent & word)
     some = np.concatenate([some, common[np.argsort(-counts[common], kind="stable")[:WORDS]]]).astype(int)
     atoms, word = parts.member[:, some], word[some]
-    columns = np.unique([parts.where[i][0]["column"] for i in some], return_inverse=True)[1]
+    columns = np.unique([_column(parts, i) for i in some.tolist()], return_inverse=True)[1]
     single = np.arange(len(some))[:, None]
     pairs, of_pairs = _joined(single, atoms, atoms, columns, word, least)
     plain = np.flatnonzero(~word[pairs].any(1)) if len(pairs) else np.zeros(0, int)
     triples, of_triples = _joined(pairs[plain], of_pairs[:, plain], atoms, columns, word, least, words=False)
     return _family([*pairs.tolist(), *triples.tolist()], [of_pairs, of_triples], [parts.where[i][0] for i in some])
+
+
+def _column(parts: Family, i: int) -> str:
+    """What a set has one condition of. A cluster is of what the model makes of the rows: with the label it would tell
+    no more than that the answer is another.
+    """
+    return "label" if parts.kinds[i] == "cluster" else str(parts.where[i][0]["column"])
 
 
 def _family(sets: list[list[int]], members: list[Any], conditions: list[Condition]) -> Family:

@@ -137,6 +137,19 @@ def test_two_words_are_joined_three_are_not():
     assert {len(w) for w in found.where} == {2}
 
 
+def test_a_cluster_is_not_joined_with_the_label():
+    codes = np.random.default_rng(7).integers(0, 2, (3, 400))
+    named = (("class", "label"), ("cluster", "cluster"), ("column", "source"))
+    parts = family.together(
+        [
+            family.of_codes(kind, [{"column": column, "value": str(v)} for v in range(2)], code)
+            for (kind, column), code in zip(named, codes, strict=True)
+        ]
+    )
+    joined = {frozenset(c["column"] for c in where) for where in conjunctions.family(parts).where}
+    assert joined == {frozenset({"label", "source"}), frozenset({"cluster", "source"})}
+
+
 def test_a_fault_of_two_conditions_at_once_is_named():
     rng = np.random.default_rng(4)
     a, b = rng.integers(0, 4, 3000), rng.integers(0, 4, 3000)
