@@ -72,7 +72,7 @@ def resolve_device(wanted: str) -> str:
 def bf16_unit(device: str) -> str:
     """What makes bf16 fast: AMX of a processor, a GPU from the Ampere generation on; "" for none.
 
-    AVX-512 has bf16 products, too, but oneDNN takes twice fp32's time for them (Xeon without AMX, torch 2.13).
+    AVX-512 has bf16 products, too, but oneDNN is slower at them than at fp32's (Xeon without AMX, torch 2.13).
     """
     import torch
 
