@@ -12,6 +12,7 @@ import numpy as np
 
 from toolkit import console
 from toolkit.reading import Encoded
+from toolkit.reading.words import Words, fits
 
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")  # their positions start after the padding id
 LONGEST = 8192  # where neither model nor tokenizer tells
@@ -68,6 +69,8 @@ class TextReader:
                 return_token_type_ids=types,
             )
             ids, kinds = found["input_ids"], found["token_type_ids"] if types else []
+        elif self._words and not isinstance(contents[0], tuple):
+            ids, kinds = self._words.ids(contents), []
         else:
             encodings = self._tokenizer.encode_batch_fast(contents)
             ids, kinds = [e.ids for e in encodings], [e.type_ids for e in encodings] if types else []
@@ -96,6 +99,12 @@ class TextReader:
         own.enable_truncation(self.max_length, direction=self.processor.truncation_side)
         own.encode_special_tokens = self.processor.split_special_tokens
         return own
+
+    @cached_property
+    def _words(self) -> Words | None:
+        if self._tokenizer is None or not fits(self._tokenizer, self.max_length):
+            return None
+        return Words(self._tokenizer, self.max_length, self.processor.truncation_side == "left")
 
     @cached_property
     def _special(self) -> set[int]:
