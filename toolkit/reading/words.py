@@ -52,7 +52,8 @@ class Words:
         return out
 
     def _learn(self, words: set[str]) -> None:
-        new = [word for word in words if len(word) <= LONGEST][: KEPT - len(self._known)]
+        room = max(0, KEPT - len(self._known))  # threads that learn side by side may pass it by a block
+        new = [word for word in words if len(word) <= LONGEST][:room]
         for word, found in zip(new, self._tokenizer.encode_batch_fast(new, add_special_tokens=False), strict=True):
             self._known[word] = found.ids
 

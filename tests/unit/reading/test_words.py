@@ -82,6 +82,9 @@ def test_memory_is_bounded(monkeypatch):
     for texts in (["the card", "a late card"], ["我" * 40, "the late " + "x" * 40], ["the card"]):
         assert found.ids(texts) == [told.ids for told in tokenizer.encode_batch_fast(texts)]
     assert len(found._known) == 2
+    monkeypatch.setattr(words, "KEPT", 1)  # as when threads that learn side by side passed it
+    found.ids(["where is my parcel"])
+    assert len(found._known) == 2
 
 
 def added(content: str) -> Tokenizer:
