@@ -14,7 +14,7 @@ AT_SPACES = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}  # spaces part
 WITHIN = AT_SPACES | {"Punctuation", "Digits", "Split"}  # what may follow: it parts words further
 KEPT = 1 << 16  # words, the first that come: those are the frequent ones
 LETTER = "a"  # shows the special tokens around a text
-LONGEST = 32  # characters of a word that is kept; longer are addresses, and sentences of languages without spaces
+LONGEST = 32  # bytes of a word that is kept; longer are addresses, and sentences of languages without spaces
 
 
 class Words:
@@ -53,7 +53,7 @@ class Words:
 
     def _learn(self, words: set[str]) -> None:
         room = max(0, KEPT - len(self._known))  # threads that learn side by side may pass it by a block
-        new = [word for word in words if len(word) <= LONGEST][:room]
+        new = [word for word in words if len(word.encode(errors="replace")) <= LONGEST][:room]
         for word, found in zip(new, self._tokenizer.encode_batch_fast(new, add_special_tokens=False), strict=True):
             self._known[word] = found.ids
 

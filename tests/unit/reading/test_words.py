@@ -74,6 +74,14 @@ def test_each_word_is_asked_once():
     assert len(counted.asked) == 3
 
 
+def test_sentences_without_spaces_are_not_kept():
+    found = words.Words(bert(), 128, False)
+    assert found.ids(["我的包裹在哪里我的包裹在哪里", "the 包裹"]) == [
+        told.ids for told in bert().encode_batch_fast(["我的包裹在哪里我的包裹在哪里", "the 包裹"])
+    ]
+    assert set(found._known) == {"the", "包裹"}
+
+
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(words, "KEPT", 2)
     tokenizer = bert()
