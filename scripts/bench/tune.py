@@ -5,11 +5,11 @@ Use: tune.py DATA MODEL [--folder FOLDER] [--rows 800] [--epochs 4] [--trials 16
 
 DATA is what `toolkit split` reads, MODEL what `toolkit tune` takes. For each seed a stratified sample of train is
 drawn, a fifth of it for validation. Random search runs its trials to the end; then TPE gets as many seconds as that
-took, drawing and pruned trials counted. With the same seed both begin with the same four trials. Told is after how
-many seconds, and after how many epochs of training (which no other load on the machine changes), each had found a trial
-as good as random search's best: beside what random search took to find it, and beside all that it ran, of which it
-needs half by itself on average. The studies stay in FOLDER: a call that was cut off goes on, and one that is made again
-only tells.
+took, drawing and pruned trials counted. TPE begins with the default options; its next three trials are random, the same
+as random search's of that seed. Told is after how many seconds, and after how many epochs of training (which no other
+load on the machine changes), each had found a trial as good as random search's best: beside what random search took to
+find it, and beside all that it ran, of which it needs half by itself on average. The studies stay in FOLDER: a call
+that was cut off goes on, and one that is made again only tells.
 """
 
 from __future__ import annotations

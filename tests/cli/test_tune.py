@@ -14,7 +14,7 @@ from toolkit.commands.finetune import FinetuneConfig
 from toolkit.errors import ToolkitError
 
 QUICK = {"epochs": 1, "precision": "fp32", "max_length": 32, "batch_size": 64}
-SPACE = {"lr": {"low": 1e-4, "high": 1e-2, "log": True}, "dropout": {"choices": [0.0, 0.1]}}
+SPACE = {"lr": {"low": 1e-4, "high": 1e-2, "log": True}, "dropout": {"choices": [0.0, 0.2]}}
 
 
 def space_file(folder, space=SPACE):
@@ -46,6 +46,14 @@ def test_the_best_feeds_finetune_and_is_what_finetune_reaches(study, split, tmp_
     kept = (study / "model" / "model.safetensors").read_bytes()
     assert (again.artifact / "model.safetensors").read_bytes() == kept
     assert again.metrics["accuracy"] == best["value"]
+
+
+def test_a_search_begins_with_the_default_options(study):
+    first = pd.read_csv(study / "trials.csv").iloc[0]
+    assert (first["params_lr"], first["params_dropout"]) == (5e-4, 0.2)  # of the built-in
+    told = " ".join((study / "report.html").read_text().split())
+    assert "not searched" in told
+    assert f"{first['value']:.3g}" in told
 
 
 def test_the_kept_model_is_a_model(study, split, tmp_path):

@@ -56,12 +56,16 @@ def page(job: Job, study: Any, space: dict[str, Any], metric: str) -> dict[str, 
     found, broken = studies.finished(study), studies.failed(study)
     best, early = study.best_trial, sum(t.state.name == "PRUNED" for t in found)
     workers = _number(len({t.user_attrs.get("worker") for t in found}), "worker")
+    known = next((t for t in found if t.user_attrs.get("draw") == "start" and t.value is not None), None)
     cards = [
         {"label": f"best {metric}", "value": best.value, "note": f"on validation, trial {best.number}"},
         {"label": "trials", "value": len(found), "note": f"{early} of them stopped early"},
         {"label": "failed", "value": len(broken), "note": "not counted as trials"},
         {"label": "minutes", "value": round(studies.spent(study) / 60, 1), "note": f"of {workers}"},
     ]
+    if known is not None:
+        note = f"{metric} with the default options, trial {known.number}"
+        cards.insert(1, {"label": "not searched", "value": known.value, "note": note})
     options = ", ".join(f"{name} {_plain(value)}" for name, value in best.params.items())
     return {
         "title": "Search report",

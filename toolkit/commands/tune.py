@@ -146,7 +146,7 @@ def tune(job: Job) -> None:
     --total-trials is the total: a study that was killed, or that is asked for more, goes on to that number. Workers
     that are given the same --storage share a study, each with its own --out.
     """
-    from toolkit.commands import _tasks
+    from toolkit.commands import _tasks, _training
     from toolkit.training import search, storage, studies, tasks
     from toolkit.training import space as spaces
 
@@ -158,7 +158,7 @@ def tune(job: Job) -> None:
     place = config.storage or str(job.work / STUDY)
     direction = "minimize" if metric in tasks.LESS_IS_BETTER else "maximize"
     study = storage.study(place, _study_name(job, space), direction, _made(job, space))
-    settings = _settings(job, model, prepare, space, metric)
+    settings = _settings(job, model, prepare, space, metric, _training.kind(data))
     with storage.guarded(place):
         if config.sampler == "grid":
             console.note(f"a grid of {len(spaces.cells(space))} cells")
@@ -206,26 +206,29 @@ def _loaded(job: Job, name: str, data: DatasetDict) -> tuple[Any, Any]:
     return model, prepare
 
 
-def _settings(job: Job, model: Any, prepare: Any, space: dict[str, Any], metric: str) -> Search:
+def _settings(job: Job, model: Any, prepare: Any, space: dict[str, Any], metric: str, kind: str) -> Search:
     """What all trials share."""
     import uuid
 
     from toolkit.training import search
+    from toolkit.training import space as spaces
 
-    config = job.config
+    config, scratch = job.config, job.inputs["model"].path is None
+    base = replace(config.train, metric=metric)
     if not (job.work / WORKER).exists():
         _put(job.work / WORKER, uuid.uuid4().hex[:12])
     return search.Search(
         model=model,
         prepare=prepare,
-        base=replace(config.train, metric=metric),
+        base=base,
         space=space,
         work=job.work,
         worker=(job.work / WORKER).read_text(),
         sampler=config.sampler,
         pruner=config.pruner,
         seed=config.seed,
-        scratch=job.inputs["model"].path is None,
+        scratch=scratch,
+        start=spaces.start(space, base, model, "scratch" if scratch else "pretrained", kind),
         keep=config.keep_model,
         grace=config.grace,
     )
@@ -294,7 +297,7 @@ STEP = Step(
     config=TuneConfig,
     run=tune,
     plan=plan,
-    version=2,
+    version=3,
     resumable=True,
     enough=enough,
     takes=("text", "image"),

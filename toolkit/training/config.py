@@ -222,12 +222,21 @@ def check(config: TrainConfig) -> None:
         raise ToolkitError("--class-weights and regularise.weights exclude each other", "give one of them")
 
 
-def for_images(config: TrainConfig, started: str, model: Any) -> TrainConfig:
-    """The config with what `None` stands for where this model reads images."""
-    lr = config.optim.lr
-    if lr is None and not any("attention" in name for name, _ in model.named_modules()):
-        lr = CONVOLUTION_LR.get((config.optim.optimizer, started))
-    return replace(config, optim=replace(config.optim, lr=lr), images=varied(config.images, started))
+def settled(config: TrainConfig, started: str, model: Any, kind: str) -> TrainConfig:
+    """The config with the epochs, the rate and the crop that `None` stands for.
+
+    Args:
+        started: where the weights come from, "pretrained" or "scratch". kind: what the model reads, "text" or "image".
+    """
+    optim, images = config.optim, config.images
+    lr, epochs = optim.lr, EPOCHS[started] if config.epochs is None else config.epochs
+    if lr is None:
+        lr = LR[optim.optimizer][started]
+        if kind == "image" and not any("attention" in name for name, _ in model.named_modules()):
+            lr = CONVOLUTION_LR.get((optim.optimizer, started), lr)
+    if kind == "image":
+        images = varied(images, started)
+    return replace(config, epochs=epochs, optim=replace(optim, lr=lr), images=images)
 
 
 def varied(images: Images, started: str) -> Images:

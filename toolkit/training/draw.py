@@ -15,6 +15,8 @@ import optuna
 from toolkit.training.space import Space, cells
 
 WARM_UP_TRIALS = 4  # drawn at random before a model is believed, and ended before a median is
+LEARN = ("tpe", "gp")  # samplers that go by the trials so far
+START = "start"  # the name of a draw that is all known options
 LOST = "lost"  # a trial's attribute: why its draw is not counted
 
 
@@ -32,7 +34,13 @@ def _distribution(limits: Mapping[str, Any]) -> Any:
 
 
 def params(
-    kind: str, space: Space, trials: Sequence[Any], direction: str, seed: int, rank: int = 0
+    kind: str,
+    space: Space,
+    trials: Sequence[Any],
+    direction: str,
+    seed: int,
+    rank: int = 0,
+    start: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], str] | None:
     """The next trial's options: decided by the space, the trials so far, the seed and the worker, and by nothing else.
 
@@ -43,6 +51,7 @@ def params(
         kind: "tpe", "gp", "random" or "grid".
         trials: all of the study, in order.
         rank: of the worker among those of the study, from 0.
+        start: what is known of good options: a sampler that learns begins with it, and draws only what it leaves open.
 
     Returns:
         option -> value, and the draw's name, which two workers may have come to at once; None where a grid has no
@@ -55,6 +64,9 @@ def params(
     mixed = int(np.random.SeedSequence([seed, len(trials), rank]).generate_state(1)[0])
     aside = optuna.create_study(direction=direction, sampler=_sampler(kind, mixed))
     aside.add_trials(trials)
+    if not trials and start and kind in LEARN:
+        aside.enqueue_trial(start)
+        return aside.ask(distributions(space)).params, START if start.keys() == space.keys() else f"{START}, in part"
     return aside.ask(distributions(space)).params, f"{len(trials)}-{rank}"
 
 

@@ -25,6 +25,12 @@ def kind(key: str) -> str | None:
     return "hidden_dropout"
 
 
+def own(model: Any) -> float | None:
+    """The rate of the hidden states that a model comes with; None where it has none."""
+    rates = [value for key, value in vars(model.config).items() if kind(key) == "hidden_dropout" and _is_rate(value)]
+    return next((float(rate) for rate in rates if rate is not None), None)
+
+
 def apply(model: Any, wanted: Regularise) -> None:
     """Set the rates that are asked for; the others stay the model's own.
 

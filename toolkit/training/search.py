@@ -15,7 +15,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Search:
         base: the options that are not searched.
         work: where a trial's folder, and what is kept of the best, are.
         worker: this worker's name in the study.
+        start: options of the space that a sampler which learns tries first.
         keep: whether the best trial's weights are kept.
         grace: seconds without a sign of life after which another worker's trial counts as dead.
     """
@@ -65,6 +66,7 @@ class Search:
     pruner: str
     seed: int
     scratch: bool
+    start: Mapping[str, Any] = field(default_factory=dict)
     keep: bool = False
     grace: float = 120.0
 
@@ -135,7 +137,7 @@ def _begun(search: Search, study: Any, total: int) -> Any | None:
     names = list(dict.fromkeys(t.user_attrs.get(WORKER) for t in trials))
     rank = names.index(search.worker) if search.worker in names else len(names)
     direction = study.direction.name.lower()
-    drawn = draw.params(search.sampler, search.space, trials, direction, search.seed, rank)
+    drawn = draw.params(search.sampler, search.space, trials, direction, search.seed, rank, search.start)
     if drawn is None:
         return None
     params, key = drawn

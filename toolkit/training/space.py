@@ -14,7 +14,8 @@ from typing import Any
 
 from toolkit import config as configs
 from toolkit.errors import ToolkitError, did_you_mean
-from toolkit.training.config import EPOCHS, LR, TrainConfig
+from toolkit.training import dropout
+from toolkit.training.config import EPOCHS, LR, TrainConfig, settled
 
 Space = dict[str, dict[str, Any]]
 LEAVES = {leaf.name: leaf for leaf in configs.leaves(TrainConfig)}
@@ -158,6 +159,26 @@ def applied(base: TrainConfig, params: Mapping[str, Any]) -> TrainConfig:
     flat = {name: configs.value_of(base, leaf) for name, leaf in LEAVES.items()}
     config: TrainConfig = configs.build(TrainConfig, flat | dict(params))
     return config
+
+
+def start(space: Space, base: TrainConfig, model: Any, started: str, kind: str) -> dict[str, Any]:
+    """The options of the space as they are where nothing is searched, those that its ranges hold."""
+    config = settled(base, started, model, kind)
+    found = {name: configs.value_of(config, LEAVES[name]) for name in space}
+    if "stages" in found:
+        found["stages"] = found["stages"] or "none"
+    if "dropout" in found:
+        found["dropout"] = dropout.own(model)
+    return {name: value for name, value in found.items() if _holds(space[name], value)}
+
+
+def _holds(limits: Mapping[str, Any], value: Any) -> bool:
+    if "choices" in limits:
+        return any(value == choice for choice in limits["choices"])
+    if value is None or not limits["low"] <= value <= limits["high"]:
+        return False
+    steps = (value - limits["low"]) / limits["step"] if "step" in limits else 0
+    return bool(abs(steps - round(steps)) < 1e-6)
 
 
 def most_epochs(space: Space, base: TrainConfig, scratch: bool) -> int:

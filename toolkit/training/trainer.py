@@ -35,7 +35,7 @@ from toolkit.training import (
     tasks,
     weighting,
 )
-from toolkit.training.config import EPOCHS, LR, TrainConfig, for_images
+from toolkit.training.config import TrainConfig, settled
 from toolkit.training.engine import Engine, Loss
 from toolkit.training.tasks import Task
 from toolkit.training.watch import Watch
@@ -78,12 +78,11 @@ def train(
     """
     started = "scratch" if scratch else "pretrained"
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
-    if task.reader.kind == "image":
-        config = for_images(config, started, model)
+    config = settled(config, started, model, task.reader.kind)
     dropout.apply(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     machine = precision.resolve(model, config, hooked)
-    arguments = _arguments(config, work, started, machine, seed)  # from here on processes hear each other
+    arguments = _arguments(config, work, machine, seed)  # from here on processes hear each other
     layers = auto_stages.settle(config.layers, config.optim, model, len(rows), work, machine.device, scratch)
     config = replace(config, layers=layers)
     with ExitStack() as inside:
@@ -178,17 +177,15 @@ def last_checkpoint(work: Path) -> Path | None:
     return checkpoints.newest(work / "checkpoints")
 
 
-def _arguments(
-    config: TrainConfig, work: Path, started: str, machine: precision.Precision, seed: int
-) -> TrainingArguments:
+def _arguments(config: TrainConfig, work: Path, machine: precision.Precision, seed: int) -> TrainingArguments:
     quiet.transformers()
     arguments = TrainingArguments(
         output_dir=str(work / "checkpoints"),
-        num_train_epochs=EPOCHS[started] if config.epochs is None else config.epochs,
+        num_train_epochs=config.epochs,  # type: ignore[arg-type]
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=max(config.batch_size, 64),
         gradient_accumulation_steps=config.optim.accumulate,
-        learning_rate=LR[config.optim.optimizer][started] if config.optim.lr is None else config.optim.lr,
+        learning_rate=config.optim.lr,  # type: ignore[arg-type]
         max_grad_norm=config.optim.max_grad_norm if config.optim.clip == "norm" else math.inf,
         bf16=machine.format == "bf16",
         fp16=machine.format == "fp16",

@@ -3,17 +3,30 @@
 import pytest
 from tiny_models import make
 
-from toolkit.training.config import Images, Optim, TrainConfig, for_images
+from toolkit.training.config import Images, Optim, TrainConfig, settled
 
 
-@pytest.mark.parametrize(("kind", "lr"), [("resnet", 2e-3), ("vit", None)])
+def image(config=None, started="scratch", model="vit"):
+    return settled(config or TrainConfig(), started, make(model), "image")
+
+
+def test_texts_and_weights_decide_rate_and_epochs():
+    found = [settled(TrainConfig(), started, make("bert"), "text") for started in ("scratch", "pretrained")]
+    assert [(config.optim.lr, config.epochs, config.images.crop) for config in found] == [
+        (5e-4, 15.0, None),
+        (5e-5, 4.0, None),
+    ]
+    assert settled(TrainConfig(epochs=2.0), "scratch", make("bert"), "text").epochs == 2.0
+    assert settled(TrainConfig(optim=Optim(optimizer="sgd")), "scratch", make("bert"), "text").optim.lr == 5e-2
+
+
+@pytest.mark.parametrize(("kind", "lr"), [("resnet", 2e-3), ("vit", 5e-4)])
 def test_from_scratch_convolutions_want_a_higher_rate_than_attention(kind, lr):
-    assert for_images(TrainConfig(), "scratch", make(kind)).optim.lr == lr  # None: what texts have
-    assert for_images(TrainConfig(), "pretrained", make(kind)).optim.lr is None
-    assert for_images(TrainConfig(optim=Optim(lr=1e-4)), "scratch", make(kind)).optim.lr == 1e-4
+    assert image(model=kind).optim.lr == lr
+    assert image(started="pretrained", model=kind).optim.lr == 5e-5
+    assert image(TrainConfig(optim=Optim(lr=1e-4)), model=kind).optim.lr == 1e-4
 
 
 def test_from_scratch_images_are_cropped_more():
-    crops = [for_images(TrainConfig(), started, make("vit")).images.crop for started in ("scratch", "pretrained")]
-    assert crops == [0.5, 1.0]
-    assert for_images(TrainConfig(images=Images(crop=0.8)), "scratch", make("vit")).images.crop == 0.8
+    assert [image(started=started).images.crop for started in ("scratch", "pretrained")] == [0.5, 1.0]
+    assert image(TrainConfig(images=Images(crop=0.8))).images.crop == 0.8

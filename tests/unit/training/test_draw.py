@@ -96,3 +96,25 @@ def test_a_pruner_stops_what_is_behind(kind, stopped):
             study.tell(number, 9.0)
     assert bool(ended) == stopped
     assert not set(ended) & set(range(1 if kind == "hyperband" else draw.WARM_UP_TRIALS))
+
+
+@pytest.mark.parametrize("kind", ["tpe", "gp"])
+def test_a_sampler_that_learns_begins_with_what_is_known(kind):
+    known = {"lr": 5e-5, "batch_size": 16}
+    assert draw.params(kind, SPACE, [], "maximize", 0, 0, known) == (known, draw.START)
+    later = [trial(known, value=1.0)]
+    assert draw.params(kind, SPACE, later, "maximize", 0, 0, known) == draw.params(kind, SPACE, later, "maximize", 0)
+
+
+def test_what_is_not_known_is_drawn():
+    drawn = {seed: draw.params("tpe", SPACE, [], "maximize", seed, 0, {"batch_size": 16}) for seed in range(4)}
+    assert {params["batch_size"] for params, _ in drawn.values()} == {16}
+    assert len({params["lr"] for params, _ in drawn.values()}) == 4
+    assert draw.START not in {name for _, name in drawn.values()}
+
+
+@pytest.mark.parametrize("kind", ["random", "grid"])
+def test_a_sampler_that_does_not_learn_knows_nothing(kind):
+    space = GRID if kind == "grid" else SPACE
+    known = {"lr": 1e-2, "batch_size": 16}
+    assert draw.params(kind, space, [], "maximize", 0, 0, known) == draw.params(kind, space, [], "maximize", 0)

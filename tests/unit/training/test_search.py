@@ -307,8 +307,8 @@ def test_two_workers_that_draw_at_one_moment(train, tmp_path, monkeypatch):
     """The later one takes its draw back: it would be the other's, and one too many."""
     study, real = new_study(), draw.params
 
-    def params(kind, space, trials, direction, seed, rank):
-        found = real(kind, space, trials, direction, seed, rank)
+    def params(*given):
+        found = real(*given)
         if not study.trials:
             running(study, "other", found[1])
         return found
@@ -319,6 +319,21 @@ def test_two_workers_that_draw_at_one_moment(train, tmp_path, monkeypatch):
     assert study.trials[1].user_attrs[draw.LOST].startswith("withdrawn")
     assert study.trials[0].user_attrs[draw.LOST].startswith("its worker")
     assert len({json.dumps(t.user_attrs[search.DRAW]) for t in study.trials}) == 2
+
+
+def test_two_workers_begin_with_the_known_options_once(train, tmp_path, monkeypatch):
+    study, real, known = new_study(), draw.params, {"lr": 1e-4, "batch_size": 16}
+
+    def params(*given):
+        found = real(*given)
+        if not study.trials:
+            running(study, "other", found[1])
+        return found
+
+    monkeypatch.setattr(draw, "params", params)
+    search.run(settings(tmp_path, grace=0.3, sampler="tpe", start=known), study, total=2)
+    assert [t.params == known for t in study.trials[1:]] == [True, False, False]  # the first of these is withdrawn
+    assert [t.state.name for t in study.trials[2:]] == ["COMPLETE"] * 2
 
 
 def test_importance_needs_trials(train, tmp_path):

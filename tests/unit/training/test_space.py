@@ -1,4 +1,5 @@
 import pytest
+from tiny_models import make
 
 from toolkit.errors import ToolkitError
 from toolkit.training import space
@@ -139,3 +140,38 @@ def test_the_longest_trial():
     assert space.most_epochs({}, TrainConfig(epochs=2.5), scratch=True) == 3
     assert space.most_epochs({"epochs": {"low": 1.0, "high": 6.0}}, BASE, scratch=False) == 6
     assert space.most_epochs({"epochs": {"choices": [None, 2.0]}}, BASE, scratch=False) == 4
+
+
+def test_a_search_starts_with_the_options_of_a_training_that_is_not_searched():
+    found = space.start(space.default("text", 384, BASE), BASE, make("bert"), "pretrained", "text")
+    assert found == {
+        "lr": 5e-5,
+        "batch_size": 32,
+        "weight_decay": 0.01,
+        "dropout": 0.1,
+        "label_smoothing": 0.0,
+        "layer_drop": 0.0,
+        "stages": "none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("limits", "held"),
+    [
+        ({"low": 1, "high": 8, "log": False}, True),
+        ({"low": 5, "high": 8, "log": False}, False),
+        ({"low": 0, "high": 6, "step": 2}, True),
+        ({"low": 1, "high": 7, "step": 2}, False),
+        ({"choices": [2, 4]}, True),
+        ({"choices": [3, 5]}, False),
+    ],
+)
+def test_what_the_space_does_not_hold_is_left_to_the_sampler(limits, held):
+    base = BASE  # of pretrained weights: four epochs
+    found = space.start({"epochs": limits}, base, make("bert"), "pretrained", "text")
+    assert found == ({"epochs": 4.0} if held else {})
+
+
+def test_a_model_without_dropout_leaves_it_to_the_sampler():
+    limits = {"dropout": {"low": 0.0, "high": 0.5, "log": False}}
+    assert space.start(limits, BASE, make("resnet"), "scratch", "image") == {}
