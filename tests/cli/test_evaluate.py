@@ -125,6 +125,14 @@ def test_gates_on_figures_that_this_model_will_not_have(
     refused(call, tmp_path, "evaluate", model, "--data", split, "--min", gate, says=says)
 
 
+def test_a_gate_on_a_temperature_wants_rows_to_fit_it_on(call: Any, model: Path, split: Path, tmp_path: Path) -> None:
+    options = ("evaluate", model, "--data", split, "--max", "calibration.calibrated.ece=0.5")
+    says = "a temperature is fitted on validation, validation is judged"
+    refused(call, tmp_path, *options, "--split", "validation", says=says)
+    made: Called = call(*options, "--dry-run", "--out", tmp_path / "e")
+    assert made.code == 0, made.err
+
+
 def test_the_report_says_it_in_chinese(model: Path, split: Path, tmp_path: Path) -> None:
     made = toolkit.evaluate(model, data=str(split), out=tmp_path / "e", lang="zh").artifact
     page = (made / "report.html").read_text(encoding="utf-8")

@@ -26,8 +26,8 @@ FITTED_ON = "validation"
 FITTED_ROWS = 2000  # enough for one number
 
 
-def check(bounds: list[str], names: list[str], several: bool) -> None:
-    """Whether gates on quality are of figures that a model of these classes will have.
+def check(job: Job, names: list[str], several: bool) -> None:
+    """Whether gates on quality are of figures that a model of these classes will have, on these rows.
 
     Raises:
         ToolkitError: one is not.
@@ -36,8 +36,13 @@ def check(bounds: list[str], names: list[str], several: bool) -> None:
 
     absent = {*(OF_ONE if several else OF_SEVERAL), *(f"top_{k}" for k in TOP if len(names) <= 2 * k)}
     quality = {name: ends for name, ends in KNOWN.items() if name not in absent}
-    for bound in bounds:
+    for bound in (job.config.min or []) + (job.config.max or []):
         part, _, rest = gates.parse(bound)[0].partition(".")
+        if part == "calibration" and rest.startswith("calibrated") and not _fitted(job):
+            raise ToolkitError(
+                f"the gate '{bound}': a temperature is fitted on {FITTED_ON}, {job.config.split} is judged",
+                f"give data with both, and another --split than {FITTED_ON}",
+            )
         if part == "quality":
             gates.check([bound], {part: quality})
         if part == "per_class" and not any(rest.startswith(f"{name}.") for name in names):
@@ -64,6 +69,11 @@ def measure(job: Job, subject: Subject) -> Figures:
     return {"quality": found, "per_class": per_class, "calibration": calibration(job, subject)}
 
 
+def _fitted(job: Job) -> bool:
+    """Whether there are rows to fit a temperature on, beside those that are judged."""
+    return FITTED_ON in job.dataset and job.config.split != FITTED_ON
+
+
 def _rows_of(subject: Subject) -> Any:
     import numpy as np
 
@@ -88,7 +98,7 @@ def calibration(job: Job, subject: Subject) -> Figures:
 
     labels, several = subject.labels, subject.several
     found: Figures = {"reliability": calibration.curve(*quality.decisions(labels, subject.probabilities))}
-    if FITTED_ON not in job.dataset or job.config.split == FITTED_ON:
+    if not _fitted(job):
         return found | {"calibrated": None}
     rows = job.dataset[FITTED_ON]
     rows = rows.select(np.sort(np.random.default_rng(job.config.seed).permutation(len(rows))[:FITTED_ROWS]))

@@ -69,7 +69,7 @@ def plan(job: Job) -> dict[str, Any]:
     rows = _models.choose_split(job.dataset, job.config.split, job.config.data)
     _models.labels_in_order(rows, names, job.config.data)
     several = labels.is_multi(rows.features)
-    _evaluate_quality.check((job.config.min or []) + (job.config.max or []), names, several)
+    _evaluate_quality.check(job, names, several)
     _evaluate_baseline.check(job, rows, several)
     tried = _evaluate_robustness.plan(job)
     return {"rows": len(rows), "classes": len(names), "split": job.config.split} | tried

@@ -166,6 +166,8 @@ class OpenVino:
                 try:
                     self.free[hint, in_parts] = _compiled(self.model, settings | (IN_PARTS if in_parts else {}))
                 except RuntimeError:
+                    if not in_parts:
+                        raise
                     self.free[hint, in_parts] = _compiled(self.model, settings)
             return self.free[hint, in_parts]
 
