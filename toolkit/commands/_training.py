@@ -106,6 +106,11 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     distributed.check(asked)
     stages.plan(stages.given(asked.layers.stages), layers=12, lr=1.0)  # of any model
     tasks.metric(task.figures_of, asked.metric)
+    weighed = asked.regularise
+    if task is tasks.find(tasks.MASKED_LM) and (
+        weighed.class_weights != "none" or weighed.weights or weighed.oversample
+    ):
+        raise ToolkitError("rows without a class have no class weights", "leave --class-weights and --oversample out")
     check_images(asked.images, reads)
 
 

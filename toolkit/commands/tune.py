@@ -109,7 +109,10 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     base, given, kind = job.config.train, job.inputs["model"], _training.kind(data)
     if "space" in job.inputs:
         path = Path(job.config.space)
-        return space.read(configs.read_mapping(path, f"the space {path}"), str(path), base, kind)
+        found = space.read(configs.read_mapping(path, f"the space {path}"), str(path), base, kind)
+        if odd := [option for option in ("class_weights", "oversample") if option in found and name == tasks.MASKED_LM]:
+            raise ToolkitError(f"{path}: {odd[0]}: rows without a class have no class weights", "leave it out")
+        return found
     width = None
     if given.path is not None:
         told = models.read_config(given.path)
