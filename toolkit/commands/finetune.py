@@ -62,6 +62,7 @@ STEP = Step(
     config=FinetuneConfig,
     run=finetune,
     plan=plan,
+    version=2,
     resumable=True,
     alone=None,
     adjustable=ADJUSTABLE,

@@ -105,6 +105,7 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     from toolkit.artifacts import model as models
     from toolkit.commands import _training
     from toolkit.training import space, tasks
+    from toolkit.training.config import width
 
     base, given, kind = job.config.train, job.inputs["model"], _training.kind(data)
     if "space" in job.inputs:
@@ -113,11 +114,7 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
         if odd := [option for option in ("class_weights", "oversample") if option in found and name == tasks.MASKED_LM]:
             raise ToolkitError(f"{path}: {odd[0]}: rows without a class have no class weights", "leave it out")
         return found
-    width = None
-    if given.path is not None:
-        told = models.read_config(given.path)
-        width = next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
-    found = space.default(kind, width, base)
+    found = space.default(kind, width(models.read_config(given.path)) if given.path else None, base)
     if name == tasks.MASKED_LM:  # has no labels to smooth
         found.pop("label_smoothing", None)
     return found

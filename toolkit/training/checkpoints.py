@@ -42,20 +42,15 @@ def publish(made: Path, folder: Path, keep: int) -> None:
     """Give a sealed checkpoint its name, then drop all but the `keep` newest. Nothing is ever half removed by name."""
     final = folder / made.name
     if final.exists():
-        _drop(final)
+        drop(final)
     made.rename(final)
     sync(folder)
     for old in all_in(folder)[:-keep]:
-        _drop(old)
+        drop(old)
 
 
-def drop(folder: Path, step: int) -> None:
-    """Remove the checkpoint of a step, if there is one."""
-    if (folder / f"checkpoint-{step}").exists():
-        _drop(folder / f"checkpoint-{step}")
-
-
-def _drop(old: Path) -> None:
+def drop(old: Path) -> None:
+    """Remove a checkpoint, whole or not at all."""
     gone = old.parent / ASIDE / f"old-{old.name}"
     shutil.rmtree(gone, ignore_errors=True)
     gone.parent.mkdir(exist_ok=True)
@@ -70,7 +65,7 @@ def newest(folder: Path) -> Path | None:
         if wrong is None:
             return found
         console.warn(f"{found} is damaged ({wrong}): passed over")
-        _drop(found)
+        drop(found)
     return None
 
 

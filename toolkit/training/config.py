@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,9 @@ LR = {
 }
 BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
+# Pretrained encoders of texts that are narrower than BERT base: the middle of 3e-5 to 3e-4, which its authors search
+# for smaller models (README of google-research/bert), is twice the base size's.
+WIDE, NARROW = 768, 2.0
 CONVOLUTION_LR = {("adamw", "scratch"): 2e-3}  # where image models without attention want another
 CROP = {"pretrained": 1.0, "scratch": 0.5}
 EPOCHS = {"pretrained": 4.0, "scratch": 15.0}
@@ -65,7 +69,9 @@ class Optim:
     lr: Annotated[
         float | None,
         Option(
-            help="Peak learning rate.", min=0.0, show_default="5e-5; 5e-4 from scratch, 2e-3 of convolutions (adamw)"
+            help="Peak learning rate.",
+            min=0.0,
+            show_default="5e-5, narrow encoders 1e-4; 5e-4 from scratch, 2e-3 of convolutions (adamw)",
         ),
     ] = None
     find_lr: Annotated[bool, Option(help="Find the rate by a short run with a growing one.")] = False
@@ -232,11 +238,18 @@ def settled(config: TrainConfig, started: str, model: Any, kind: str) -> TrainCo
     lr, epochs = optim.lr, EPOCHS[started] if config.epochs is None else config.epochs
     if lr is None:
         lr = LR[optim.optimizer][started]
+        if kind == "text" and started == "pretrained" and 0 < width(model.config.to_dict()) < WIDE:
+            lr *= NARROW
         if kind == "image" and not any("attention" in name for name, _ in model.named_modules()):
             lr = CONVOLUTION_LR.get((optim.optimizer, started), lr)
     if kind == "image":
         images = varied(images, started)
     return replace(config, epochs=epochs, optim=replace(optim, lr=lr), images=images)
+
+
+def width(told: Mapping[str, Any]) -> int:
+    """The hidden size that a model's config tells; 0 where it tells none."""
+    return next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
 
 
 def varied(images: Images, started: str) -> Images:

@@ -28,5 +28,14 @@ def diverged(losses: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
             break
     if end - start < STEPS:
         return None
-    first, recent = losses[0][1], total / (end - start)
-    return (recent, first) if recent > TIMES * max(first, FLOOR) else None
+    recent = total / (end - start)
+    return (recent, losses[0][1]) if recent > _bound(losses) else None
+
+
+def sound(losses: Sequence[tuple[int, float]]) -> int:
+    """The last step that was told with a loss within the bound."""
+    return max(step for step, loss in losses if loss <= _bound(losses))
+
+
+def _bound(losses: Sequence[tuple[int, float]]) -> float:
+    return TIMES * max(losses[0][1], FLOOR)

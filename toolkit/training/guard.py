@@ -23,11 +23,17 @@ class Step(NamedTuple):
 
 
 class Unsound(Exception):
-    """A training cannot go on: a step that was not taken, or what one left (`taken`) is not finite."""
+    """A training cannot go on: a step that was not taken, or what one left (`taken`) is not finite.
 
-    def __init__(self, step: Step, what: str, *, taken: bool = False, hint: str = "use a smaller --lr") -> None:
+    sound: the number of the last step after which all was well; what was kept of later ones is no use.
+    """
+
+    def __init__(
+        self, step: Step, what: str, *, taken: bool = False, hint: str = "use a smaller --lr", sound: int | None = None
+    ) -> None:
         super().__init__(what)
         self.step, self.what, self.taken, self.hint = step, what, taken, hint
+        self.sound = step.number - 2 + taken if sound is None else sound
 
 
 class Guard:
@@ -71,10 +77,10 @@ class Guard:
         else:
             _demand_finite(self.step, told)
 
-    def stop(self, what: str, hint: str = "use a smaller --lr") -> NoReturn:
-        """The training cannot go on after the step that was taken last."""
+    def stop(self, what: str, hint: str = "use a smaller --lr", sound: int | None = None) -> NoReturn:
+        """The training cannot go on after the step that was taken last; before it, if `sound` is not told."""
         assert self.step
-        raise Unsound(self.step, what, taken=True, hint=hint)
+        raise Unsound(self.step, what, taken=True, hint=hint, sound=sound)
 
     def settle(self) -> None:
         """Read the verdict that is on its way.

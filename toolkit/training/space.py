@@ -15,14 +15,13 @@ from typing import Any
 from toolkit import config as configs
 from toolkit.errors import ToolkitError, did_you_mean
 from toolkit.training import dropout
-from toolkit.training.config import EPOCHS, LR, TrainConfig, settled
+from toolkit.training.config import EPOCHS, LR, WIDE, TrainConfig, settled
 
 Space = dict[str, dict[str, Any]]
 LEAVES = {leaf.name: leaf for leaf in configs.leaves(TrainConfig)}
 # What trials are compared by, another search, what the model of all trials is made for, and how processes share one.
 NOT_SEARCHED = ("metric", "find_lr", "resolution", "fsdp", "deepspeed")
 KEYS = ("low", "high", "log", "step", "choices")
-WIDE = 768  # hidden size of BERT base
 MOST_CELLS = 1_000_000
 
 # Peak rates of adamw. For BERT base 2e-5 to 5e-5 (Devlin et al., 2019); for smaller models its authors search 3e-5 to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +31,11 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
     batches = [rows_of(engine, step.number, i) for i in range(len(step.batches))]
     whole = names(engine, [row for batch in batches for row in batch])
     culprit = None
+    for made in checkpoints.all_in(work / "checkpoints"):
+        if checkpoints.step_of(made) > stop.sound:  # what comes after it is lost: no healthy one
+            with contextlib.suppress(FileNotFoundError):  # another process did
+                checkpoints.drop(made)
     if not stop.taken:
-        checkpoints.drop(work / "checkpoints", step.number - 1)  # what comes after it is not finite: no healthy one
         with precision.plainly(engine.model):
             culprit = guard.find(engine.model, step, compute, lambda b: engine.pieces.cut(engine._prepare_inputs(b)))
     narrowed = names(engine, [batches[culprit.batch][i] for i in culprit.rows]) if culprit else []
@@ -39,7 +43,7 @@ def told_of(engine: Any, stop: guard.Unsound) -> ToolkitError:
     told = {"step": step.number, "what": stop.what, "where": where, "rows": narrowed, "batch": whole}
     (work / NAME).write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
     kept = checkpoints.newest(work / "checkpoints")
-    healthy = f"the last healthy checkpoint is {kept}" if kept else "there was no checkpoint yet"
+    healthy = f"the last healthy checkpoint is {kept}" if kept else "there is no healthy checkpoint"
     if stop.taken:
         return ToolkitError(f"{stop.what} after step {step.number}", f"{stop.hint}; {healthy}")
     found = f"first not finite: {where}" if where else "computed once more, it was finite"

@@ -1,6 +1,6 @@
 import pytest
 
-from toolkit.training.divergence import diverged
+from toolkit.training.divergence import diverged, sound
 
 
 def every(step, *losses):
@@ -31,3 +31,9 @@ def test_it_tells_the_recent_and_the_first_loss():
     assert diverged([(1, 2.0), (20, 1.5), (40, 12.0)]) == (12.0, 2.0)
     assert diverged([(1, 2.0), (5, 10.0), (20, 20.0)]) == (20.0, 2.0)
     assert diverged([(1, 2.0), (11, 10.0), (16, 40.0)]) == (pytest.approx(20.0), 2.0)
+
+
+def test_all_was_well_until_the_loss_left_the_bound():
+    assert sound(every(3, 1.8, 1.7, 7.0, 900.0, 900.0)) == 6
+    assert sound(every(3, 0.1, 3.9, 4.1)) == 3
+    assert sound([(1, 900.0)]) == 1

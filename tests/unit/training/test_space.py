@@ -145,7 +145,7 @@ def test_the_longest_trial():
 def test_a_search_starts_with_the_options_of_a_training_that_is_not_searched():
     found = space.start(space.default("text", 384, BASE), BASE, make("bert"), "pretrained", "text")
     assert found == {
-        "lr": 5e-5,
+        "lr": 1e-4,
         "batch_size": 32,
         "weight_decay": 0.01,
         "dropout": 0.1,

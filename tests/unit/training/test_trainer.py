@@ -158,6 +158,21 @@ def test_a_rate_of_ten_stops_the_training_and_says_so(model, tmp_path, optimizer
         trainer.train(made, task, rows(256), rows(32, 1), wild, tmp_path, seed=0)
 
 
+def test_after_a_divergence_a_smaller_rate_goes_on_from_before_it(model, tmp_path):
+    """Epochs end, and checkpoints are made, before ten steps tell that the loss is lost."""
+    made, task = model
+    settings = {"epochs": 9.0, "log_every": 2, "regularise": Regularise(patience=0)}
+    with pytest.raises(ToolkitError, match="diverged") as caught:
+        trainer.train(
+            copy.deepcopy(made), task, rows(64), rows(32, 1), config(optim=Optim(lr=10.0), **settings), tmp_path, seed=0
+        )
+    assert "there is no healthy checkpoint" in caught.value.hint
+    mild = config(optim=Optim(lr=1e-3), **settings)
+    figures = trainer.train(made, task, rows(64), rows(32, 1), mild, tmp_path, seed=0)
+    assert figures["train"]["epochs"] == 9.0
+    assert figures["validation"]["loss"] < 2.0
+
+
 def test_class_weights_reach_the_loss(model, tmp_path):
     """Rows that say nothing: the model tells how much the classes weigh, not how often they are."""
     made, task = model
