@@ -34,11 +34,12 @@ Kind = Literal["dataset", "model", "evaluation", "artifact", "file", "path"]
 class Input:
     """Marks a field that names an input (an artifact or a source of that kind): its content decides, not its path.
 
-    A value that matches the pattern `literal` names no input and decides as it stands.
+    A value that matches the pattern `literal` names no input and decides as it stands; `forms` says it to users.
     """
 
     kind: Kind
     literal: str = r"(?!)"  # matches nothing
+    forms: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Bounds:
 class Config:
     """What every step's config has."""
 
-    seed: Annotated[int, Option(help="Decides all randomness.", min=0)] = 0
+    seed: Annotated[int, Option(help="Decides all randomness.", min=0, max=2**31 - 1)] = 0
 
 
 @dataclass(frozen=True)

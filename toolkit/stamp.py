@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 def resolve(step: Step, config: Any) -> dict[str, inputs.Given]:
     """The inputs that a config names, by the name of their option, and those that it inherits."""
     kinds = {leaf.name: leaf.input for leaf in configs.leaves(step.config) if leaf.input}
-    found = {
-        name: inputs.resolve(name, kinds[name.split(".")[0]].kind, value)
-        for name, value in _input_values(step, config)
-        if value is not None and not re.fullmatch(kinds[name.split(".")[0]].literal, value)
-    }
+    found = {}
+    for name, value in _input_values(step, config):
+        wanted = kinds[name.split(".")[0]]
+        if value is not None and not re.fullmatch(wanted.literal, value):
+            try:
+                found[name] = inputs.resolve(name, wanted.kind, value)
+            except ToolkitError as e:
+                raise ToolkitError(e.message, f"{e.hint}; or {wanted.forms}" if wanted.forms else e.hint) from e
     for name, theirs in step.inherits.items():
         made = next((i for i in (found["source"].manifest or {}).get("inputs", []) if i["name"] == theirs), None)
         if name not in found and made:

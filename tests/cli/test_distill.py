@@ -210,12 +210,16 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
         (("--student", "ffn:0"), ("above 0 and at most 1", "0.5 keeps half")),
         (("--student", "ffn:1"), ("that is all of the teacher", "below 1")),
         (("--student", "layers:2+heads:3"), ("'heads:3' is not known", "write layers:N")),
-        (("--teacher-weights", 1, "--teacher-weights", 2), ("2 --teacher-weights for 1 teachers", "give each")),
+        (("--teacher-weights", 1, "--teacher-weights", 2), ("2 --teacher-weights, but teachers: 1", "give each")),
         (("--teacher-weights", 0), ("all --teacher-weights are 0", "give one")),
         (("--teacher", "nosuch"), ("no model 'nosuch'", "give a folder")),
         (("--transfer", "nosuch.csv"), ("no such file or folder: nosuch.csv", "check the path")),
         (("--layer-map", "last"), ("--layer-map is for --hidden-weight", "give one")),
-        (("--hidden-weight", 1, "--layer-map", "first"), ("--layer-map first is not known", "such as 1:2")),
+        (
+            ("--hidden-weight", 1, "--layer-map", "first", "--dry-run"),
+            ("--layer-map first is not known", "such as 1:2"),
+        ),
+        (("--student", "layer:2"), ("no model 'layer:2'", "or write layers:N")),
         (
             ("--student", "layers:2", "--hidden-weight", 1, "--layer-map", "3:4"),
             ("3:4 is not there", "the student has 2 layers"),

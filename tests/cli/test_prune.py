@@ -99,6 +99,19 @@ def test_rounds_with_training_between(model: Path, split: Path, tmp_path: Path) 
     assert read(made.artifact / "config.json")["num_hidden_layers"] == 2
     once = toolkit.prune(model, data=str(split), ffn=0.5, layers=2, out=tmp_path / "q", **QUICK)
     assert weights(once.artifact) != weights(made.artifact)
+    assert "| comparison accuracy drop | " in (once.artifact / "README.md").read_text()
+
+
+def test_rounds_in_which_nothing_goes_are_none(model: Path, split: Path, tmp_path: Path) -> None:
+    made = toolkit.prune(model, data=str(split), layers=3, gradual=4, out=tmp_path / "p", **QUICK)
+    assert [s["layers"] for s in read(made.artifact / "pruning.json")["sizes"]] == [3]
+
+
+def test_a_model_of_one_layer(model: Path, split: Path, tmp_path: Path) -> None:
+    given = {"data": str(split), "recover": False}
+    one = toolkit.prune(model, layers=1, sensitivity=False, out=tmp_path / "one", **given).artifact
+    made = toolkit.prune(one, ffn=0.5, out=tmp_path / "p", **given).artifact
+    assert {row["part"] for row in read(made / "sensitivity.json")["whole"]} == {"ffn", "hidden"}
 
 
 def test_another_teacher_whose_classes_are_in_another_order(model: Path, split: Path, tmp_path: Path) -> None:

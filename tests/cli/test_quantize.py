@@ -38,6 +38,12 @@ def test_what_is_written_is_smaller_runs_and_answers_alike(model, split, tmp_pat
     assert figures["quantization"].items() >= {k: v for k, v in options.items() if k != "export"}.items()
     assert ("calibration_rows" in figures["quantization"]) == (options.get("bits") == 4)
     assert (made.artifact / "run.py").is_file() == ("export" in options)
+    card = (made.artifact / "README.md").read_text()
+    assert "| figure | input | quantized |" in card
+    assert "| comparison accuracy drop | " in card
+    assert "{" not in card.partition("## Without")[0]
+    for warning in json.loads((made.artifact / "artifact.json").read_text())["warnings"]:
+        assert warning in card
     if options.get("method") != "bf16":  # a stock model still
         with pytest.raises(ToolkitError, match=r"quantized already.*give the model it was made from"):
             toolkit.quantize(made.artifact, data=str(split), out=tmp_path / "again")

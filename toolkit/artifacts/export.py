@@ -60,7 +60,7 @@ tokenizer.enable_truncation(settings["max_length"], direction=settings["truncati
 tokenizer.enable_padding(pad_id=settings["pad_id"])
 
 
-def read(texts):  # of a model of pairs: (text, other) each
+def read(texts):
     rows = tokenizer.encode_batch(texts)
     parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
     return {name: np.array([getattr(row, part) for row in rows], np.int64) for name, part in parts.items()}
@@ -78,25 +78,34 @@ def read(files):
 
 TAIL = """
 
-values = logits(read(sys.argv[1:])).astype(np.float64)
+inputs = sys.argv[1:]
+if not inputs or (settings["pairs"] and len(inputs) % 2):
+    sys.exit(__doc__)
+if settings["pairs"]:
+    inputs = list(zip(inputs[::2], inputs[1::2]))
+values = logits(read(inputs)).astype(np.float64)
 if settings["several"]:
     chances = 1 / (1 + np.exp(-values))
 else:
     chances = np.exp(values - values.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
-for given, row in zip(sys.argv[1:], chances):
+for given, row in zip(inputs, chances):
     best = settings["labels"][int(row.argmax())]
     print(json.dumps({"input": given, "label": best, "probabilities": row.tolist()}, ensure_ascii=False))
 """
 
 
-def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool = False) -> list[str]:
+def export(
+    folder: Path, kind: str, reader: Any, names: list[str], several: bool = False, pairs: bool = False
+) -> list[str]:
     """Write the three files beside a converted model; returns lines for its card.
 
     Args:
         kind: "openvino" or "onnx", as the model is.
         reader: that the model is run with.
         names: the classes in the order of its outputs.
+        several: whether a row has any number of them.
+        pairs: whether what it reads are pairs of texts.
 
     Raises:
         ToolkitError: a model of another kind, or a tokenizer or image processor that needs transformers.
@@ -104,14 +113,14 @@ def export(folder: Path, kind: str, reader: Any, names: list[str], several: bool
     if models.backend(folder) != kind:
         raise ToolkitError(f"{folder} holds no {kind} model", f"quantize it with --backend {kind}")
     what = reader.kind
-    manifest.write_json(folder / "run.json", {"labels": names, "several": several, **settings(reader)})
+    manifest.write_json(folder / "run.json", {"labels": names, "several": several, "pairs": pairs, **settings(reader)})
     imports = {
         "openvino": "import openvino",
         "onnx": "import onnxruntime",
         "text": "from tokenizers import Tokenizer",
         "image": "from PIL import Image, ImageOps",
     }
-    usage = "IMAGE..." if what == "image" else "TEXT..."
+    usage = "IMAGE..." if what == "image" else "TEXT OTHER..." if pairs else "TEXT..."
     head = HEAD.format(
         usage=usage,
         imports="\n".join(sorted((imports[kind], imports[what]), reverse=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,7 +70,7 @@ def _agreed_names(teachers: list[Given], data: Any) -> list[str]:
 def _shares(job: Job, count: int) -> list[float]:
     weights = job.config.teacher_weights or [1.0] * count
     if len(weights) != count:
-        raise ToolkitError(f"{len(weights)} --teacher-weights for {count} teachers", "give each teacher one")
+        raise ToolkitError(f"{len(weights)} --teacher-weights, but teachers: {count}", "give each teacher one")
     if not sum(weights):
         raise ToolkitError("all --teacher-weights are 0", "give one of them a weight")
     return [weight / sum(weights) for weight in weights]
@@ -84,6 +85,10 @@ def _check_lesson(job: Job) -> None:
         raise ToolkitError("sharded weights show no inner states", "leave --hidden-weight and its like out")
     if lesson.layer_map != "even" and not (lesson.hidden_weight or lesson.attention_weight):
         raise ToolkitError("--layer-map is for --hidden-weight and --attention-weight", "give one of them")
+    if lesson.layer_map not in ("even", "last"):
+        from toolkit.compression.distill import inside
+
+        inside.layer_map(lesson.layer_map, sys.maxsize, sys.maxsize)  # its form: the layers are not known yet
     if train.compile and lesson.attention_weight:
         raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit import ranks
+from toolkit import console, ranks
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def with_less_vocabulary(job: Job, bench: Bench, recovery: Recovery, model: Any)
     tokenizer, cut = vocabulary.cut(
         model, reader.processor, recovery.rows, min_count=asked.vocab_min_count, common=asked.vocab_common
     )
+    console.note(f"{cut['pieces']:,} of {cut['pieces_before']:,} pieces of the vocabulary stay")
     task = _training.bind(reader.kind, model, tokenizer, job.config.train.max_length)
     validation = trainer.validate(model, task, _read_by(task, bench, recovery))
     return task, {"vocabulary": cut, "validation": validation}

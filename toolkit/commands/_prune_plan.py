@@ -79,11 +79,18 @@ def check_besides(job: Job) -> dict[str, Any]:
             raise ToolkitError(f"--vocab: {given.given} reads images", "leave it out")
         tokenizer = models.load_tokenizer(given.path)
         vocabulary.check(tokenizer)
+        if len(tokenizer) <= asked.vocab_common:
+            job.warn(
+                f"--vocab: the {asked.vocab_common:,} most common pieces stay, and {given.given} has "
+                f"{len(tokenizer):,}: none goes; --vocab-common 0 keeps what train uses alone"
+            )
         uses = f"{asked.vocab_min_count} or more uses in train, or among the {asked.vocab_common:,} most common"
         out["vocabulary"] = {"pieces": len(tokenizer), "stays": uses}
     if asked.unstructured:
         if distributed.sharded(job.config.train):
-            raise ToolkitError("--unstructured holds whole matrices, and training is sharded", "train without --shard")
+            raise ToolkitError(
+                "--unstructured holds whole matrices, and training is sharded", "leave --fsdp and --deepspeed out"
+            )
         job.warn(f"--unstructured: {NOT_FASTER}")
         out["zeros"] = asked.unstructured
     return out

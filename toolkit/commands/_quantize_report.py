@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import console
 from toolkit.artifacts import model as models
+from toolkit.commands import _training_report
 from toolkit.step import Job
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def _rows(figures: dict[str, Any]) -> list[list[str]]:
     """The comparison as a table's rows: figure, input, quantized."""
     from toolkit.reports import side_by_side
 
-    return side_by_side.rows(figures["input"], figures["quantized"])
+    flipped = ["predictions flipped", "", f"{figures['comparison']['flipped']:.2%}"]
+    return [*side_by_side.rows(figures["input"], figures["quantized"]), flipped]
 
 
 def measured_on(figures: dict[str, Any]) -> str:
@@ -49,12 +51,22 @@ def tell(job: Job, figures: dict[str, Any]) -> None:
         job.warn(f"it is slower than the input model here ({comparison['speedup']:.2f} times): {reason}")
 
 
-def card(given: str, found: Found, figures: dict[str, Any], lines: list[str]) -> str:
+def card(given: str, found: Found, figures: dict[str, Any], warnings: list[str], lines: list[str]) -> str:
     """The model card, `lines` at its end."""
     made = figures["quantization"]
-    flat = {f"{g}.{k}": v for g in ("quantization", "comparison", "model") for k, v in figures[g].items()}
+    kept = made.get("float_layers")
+    groups = {
+        "quantization": {name: value for name, value in made.items() if name != "float_layers"},
+        "comparison": figures["comparison"],
+        "model": figures["model"],
+    }
+    flat = _training_report.told(groups) | ({} if kept is None else {"layers in float": ", ".join(kept) or "none"})
+    side = "".join(f"| {' | '.join(row)} |\n" for row in _rows(figures))
+    beside = f"On {measured_on(figures)}:\n\n| figure | input | quantized |\n|---|---|---|\n{side}"
     title = f"{given}, {found.method} {found.bits} bits"
-    return models.card(title, f"{found.kind}-classification", found.names, flat, [RUN[made["backend"]], *lines])
+    warned = [f"Note: {warning}.\n" for warning in warnings]
+    told = [beside, *warned, RUN[made["backend"]], *lines]
+    return models.card(title, f"{found.kind}-classification", found.names, flat, told)
 
 
 def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
@@ -65,8 +77,13 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": "Quantization report",
         "kicker": "toolkit quantize",
-        "lead": f"{comparison['speedup']:.2f} times the samples a second, {comparison['size_ratio']:.0%} of the size, "
-        f"accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
+        "lead": "\n\n".join(
+            [
+                f"{comparison['speedup']:.2f} times the samples a second, {comparison['size_ratio']:.0%} of the size, "
+                f"accuracy lost {drop['value']:.4f} (95% interval {drop['low']:.4f} to {drop['high']:.4f}).",
+                *(f"Note: {warning}." for warning in job.warnings),
+            ]
+        ),
         "lang": "en",
         "cards": [
             {"label": "speed-up", "value": f"{comparison['speedup']:.2f}×", "note": "batch 32"},

@@ -31,6 +31,8 @@ def splits(job: Job) -> tuple[str, DatasetDict]:
     name, data = _chosen(job)
     if learn.next_sentence and name != tasks.MASKED_LM:
         raise ToolkitError(f"--next-sentence is of --task {tasks.MASKED_LM}", f"leave it out: this is {name}")
+    if learn.masking != type(learn)().masking and name != tasks.MASKED_LM:
+        raise ToolkitError(f"--masking is of --task {tasks.MASKED_LM}", f"leave it out: this is {name}")
     given = job.inputs["model"] = _training.checked_model(job.inputs["model"], data)
     if given.path is not None and name == tasks.MASKED_LM:
         language_model.demand_mask_head(given.path, learn.next_sentence)

@@ -112,6 +112,8 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     ):
         raise ToolkitError("rows without a class have no class weights", "leave --class-weights and --oversample out")
     check_images(asked.images, reads)
+    if asked.max_length is not None and reads == "image":
+        raise ToolkitError("--max-length is for texts, the data holds images", "leave it out")
 
 
 def check_taught_images(asked: Images) -> None:

@@ -66,7 +66,7 @@ def told(figures: dict[str, dict[str, Any]]) -> dict[str, str]:
         f"{group} {name}".replace("_", " "): value["value"] if isinstance(value, dict) and "value" in value else value
         for group, values in figures.items()
         for name, value in values.items()
-        if not isinstance(value, dict)
+        if not isinstance(value, dict) or "value" in value
     }
     return {name: numbers.number(value) if numbers.is_number(value) else str(value) for name, value in plain.items()}
 

@@ -64,7 +64,7 @@ def page(job: Job, study: Any, space: dict[str, Any], metric: str) -> dict[str, 
         {"label": "minutes", "value": round(studies.spent(study) / 60, 1), "note": f"of {workers}"},
     ]
     if known is not None:
-        note = f"{metric} with the default options, trial {known.number}"
+        note = f"{metric} of trial {known.number}: all that is searched at its default"
         cards.insert(1, {"label": "not searched", "value": known.value, "note": note})
     options = ", ".join(f"{name} {_plain(value)}" for name, value in best.params.items())
     return {

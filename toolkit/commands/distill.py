@@ -35,7 +35,7 @@ class DistillConfig(Config):
     student: Annotated[
         str,
         Option(help="layers:N[:top|:importance], ffn:SHARE, layers:N+ffn:SHARE; a model; or builtin:NAME."),
-        Input("model", literal=CUT),
+        Input("model", literal=CUT, forms="write layers:N, ffn:SHARE or both joined by +"),
     ] = "layers:3"
     teacher: Annotated[
         list[str] | None, Option(metavar="MODEL", help="One more teacher; may be repeated."), Input("model")
@@ -50,7 +50,11 @@ class DistillConfig(Config):
     ] = None
     spans: Annotated[
         int,
-        Option(help="Runs of words of each text as more rows, so many a text; the teacher tells all of them.", min=0),
+        Option(
+            help="Runs of words of each text as more rows, so many a text; the teacher tells all of them.",
+            min=0,
+            max=100,
+        ),
     ] = 0
     lesson: Lesson = field(default_factory=Lesson)
     train: TrainConfig = field(default_factory=TrainConfig)

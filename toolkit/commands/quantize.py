@@ -111,8 +111,12 @@ def quantize(job: Job) -> None:
         figures["quantization"]["calibration_rows"] = len(batches)
     manifest.write_json(job.folder / "metrics.json", figures)
     _quantize_report.tell(job, figures)
-    lines = export.export(job.folder, config.export, task.reader, found.names) if config.export else []
-    (job.folder / "README.md").write_text(_quantize_report.card(given.title, found, figures, lines), encoding="utf-8")
+    lines = []
+    if config.export:
+        pairs = "text_pair" in found.report.column_names
+        lines = export.export(job.folder, config.export, task.reader, found.names, pairs=pairs)
+    card = _quantize_report.card(given.title, found, figures, job.warnings, lines)
+    (job.folder / "README.md").write_text(card, encoding="utf-8")
     report.write(job.folder, _quantize_report.page(job, figures))
     job.metrics |= {key: figures["comparison"][key] for key in ("speedup", "size_ratio", "flipped")}
     job.metrics |= {

@@ -21,6 +21,7 @@ from toolkit.training.config import Learn, ModelOption, TrainConfig
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
+    from toolkit.inputs import Given
     from toolkit.training.search import Search
 
 STUDY, WORKER, MODEL = "study.db", "worker", "model"
@@ -114,10 +115,24 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
         if odd := [option for option in ("class_weights", "oversample") if option in found and name == tasks.MASKED_LM]:
             raise ToolkitError(f"{path}: {odd[0]}: rows without a class have no class weights", "leave it out")
         return found
-    found = space.default(kind, width(models.read_config(given.path)) if given.path else None, base)
+    wide = width(models.read_config(given.path)) if given.path else None
+    found = space.default(kind, wide, base, _dropouts(given, kind))
     if name == tasks.MASKED_LM:  # has no labels to smooth
         found.pop("label_smoothing", None)
     return found
+
+
+def _dropouts(given: Given, kind: str) -> set[float]:
+    """The rates of dropout that the model comes with."""
+    from toolkit.training import builtin, dropout
+
+    if given.path is not None:
+        from transformers import AutoConfig
+
+        return dropout.rates(AutoConfig.from_pretrained(given.path))
+    if kind == "text":
+        return {builtin.TEXT_DROPOUT}  # a model of texts would learn its vocabulary to tell
+    return dropout.rates(builtin.build(given.given, [], None, 0)[0].config)
 
 
 def _made(job: Job, space: dict[str, Any]) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def steps(config: Any, amounts: Sequence[float]) -> dict[str, list[Shape]]:
     heads = [max(1, round(whole.heads * (1 - a))) for a in amounts]
     hidden = [part(whole.hidden, 1 - a) for a in amounts] if free else [count * size for count in heads]
     found = {
-        "layers": [whole._replace(layers=n) for n in (*(whole.layers - round(whole.layers * a) for a in amounts), 1)],
+        "layers": [whole._replace(layers=max(1, whole.layers - round(whole.layers * a))) for a in (*amounts, 1.0)],
         "ffn": [whole._replace(ffn=part(whole.ffn, 1 - a)) for a in amounts],
         "hidden": [
             whole._replace(hidden=width, heads=whole.heads if free else width // size)

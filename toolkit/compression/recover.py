@@ -55,7 +55,10 @@ class Recovery:
         model, cuts, figures = copy.deepcopy(bench.model), [], {}
         family = families.of(model.config.model_type)
         whole = family.shape(model.config)
-        sizes = [family.between(whole, to, (i + 1) / self.rounds, bench.model.config) for i in range(self.rounds)]
+        steps = [family.between(whole, to, (i + 1) / self.rounds, bench.model.config) for i in range(self.rounds)]
+        sizes = [step for step in dict.fromkeys(steps) if step != whole] or [
+            to
+        ]  # a round in which nothing goes is none
         for number, now in enumerate(sizes, start=1):
             cut = kept(work / f"cut-{number}.json", partial(_choose, bench, model, now))
             family.apply(model, cut)
@@ -64,7 +67,7 @@ class Recovery:
             console.note(
                 f"{family.told(now)}: {model.num_parameters() / bench.model.num_parameters():.0%} of the parameters"
             )
-            last = number == self.rounds
+            last = number == len(sizes)
             figures = self._train(model, bench, work if last else work / f"round-{number}", last)
         return Smaller(model, figures, sizes, cuts, work)
 

@@ -123,9 +123,9 @@ def head_size(config: Any) -> int:
     return int(getattr(config, "head_dim", None) or found.hidden // found.heads)
 
 
-def depth(config: Mapping[str, Any]) -> int:
-    """The number of layers, from a config.json."""
-    return int(config[FAMILIES[config["model_type"]].keys[0]])
+def told(config: Mapping[str, Any]) -> Shape:
+    """The sizes that a config.json tells."""
+    return Shape(*(int(config[key]) for key in FAMILIES[config["model_type"]].keys))
 
 
 def resize(config: Any, to: Shape) -> None:

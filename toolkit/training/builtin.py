@@ -14,6 +14,7 @@ DEFAULT = "builtin"  # stands for the first that reads the contents
 VOCABULARY = 4000
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_POSITIONS = 512
+TEXT_DROPOUT = 0.2
 
 
 def version(name: str) -> Any:
@@ -68,8 +69,8 @@ def _text_tiny(texts: list[str], classes: dict[str, Any], seed: int) -> tuple[An
         num_hidden_layers=4,
         num_attention_heads=4,
         intermediate_size=512,
-        hidden_dropout_prob=0.2,
-        attention_probs_dropout_prob=0.2,
+        hidden_dropout_prob=TEXT_DROPOUT,
+        attention_probs_dropout_prob=TEXT_DROPOUT,
         max_position_embeddings=MAX_POSITIONS,
         pad_token_id=tokenizer.pad_token_id,
         **classes,

@@ -39,8 +39,10 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to 
 
 # What may differ when a training that stopped because it was not finite goes on from its last checkpoint.
 ADJUSTABLE = (
-    "lr", "weight_decay", "momentum", "beta1", "beta2", "max_grad_norm", "warmup", "scheduler", "floor",
-    "dropout", "label_smoothing", "precision", "attention", "compile", "tf32",
+    "lr", "weight_decay", "momentum", "beta1", "beta2", "clip", "max_grad_norm", "clip_factor",
+    "warmup", "scheduler", "floor", "cycle", "cycle_growth", "plateau_patience", "plateau_factor",
+    "dropout", "hidden_dropout", "attention_dropout", "classifier_dropout", "drop_path", "label_smoothing",
+    "precision", "attention", "compile", "tf32",
 )  # fmt: skip
 
 
@@ -81,8 +83,8 @@ class Optim:
         Literal["norm", "adaptive", "none"], Option(help="Gradients are cut to a norm, or to a share of their weights.")
     ] = "norm"
     momentum: Annotated[float, Bounds(0, 1)] = 0.9
-    beta1: Annotated[float, Bounds(0, 1)] = 0.9
-    beta2: Annotated[float | None, Bounds(0, 1)] = None  # 0.999; lion 0.99
+    beta1: Annotated[float, Bounds(0, 0.999999)] = 0.9
+    beta2: Annotated[float | None, Bounds(0, 0.999999)] = None  # 0.999; lion 0.99
     max_grad_norm: Annotated[float, Bounds(0)] = 1.0  # of --clip norm; 0: none
     clip_factor: Annotated[float, Bounds(0)] = 0.01  # of --clip adaptive
 
@@ -110,7 +112,11 @@ class Layers:
     stages: Annotated[
         str | None,
         Option(metavar="NAME|FILE", help="auto, three-phase, head-then-top, gradual, or a file.", show_default="none"),
-        Input("file", literal="none|auto|three-phase|head-then-top|gradual"),
+        Input(
+            "file",
+            literal="none|auto|three-phase|head-then-top|gradual",
+            forms="one of none, auto, three-phase, head-then-top, gradual",
+        ),
     ] = None
     layer_decay: Annotated[
         float, Option(help="What a layer's rate is multiplied by for each layer above it.", min=0.01, max=1.0)

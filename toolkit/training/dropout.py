@@ -25,10 +25,10 @@ def kind(key: str) -> str | None:
     return "hidden_dropout"
 
 
-def own(model: Any) -> float | None:
-    """The rate of the hidden states that a model comes with; None where it has none."""
-    rates = [value for key, value in vars(model.config).items() if kind(key) == "hidden_dropout" and _is_rate(value)]
-    return next((float(rate) for rate in rates if rate is not None), None)
+def rates(config: Any) -> set[float]:
+    """The rates that `--dropout` sets, as a model's config has them: none, one, or several that differ."""
+    found = {value for key, value in vars(config).items() if _is_rate(value) and kind(key) not in (None, "drop_path")}
+    return {float(rate) for rate in found if rate is not None}
 
 
 def apply(model: Any, wanted: Regularise) -> None:
@@ -43,18 +43,18 @@ def apply(model: Any, wanted: Regularise) -> None:
         "classifier_dropout": wanted.classifier_dropout,
         "drop_path": wanted.drop_path,
     }
-    rates = {name: rate for name, rate in single.items() if rate is not None}
+    given = {name: rate for name, rate in single.items() if rate is not None}
     values = {key: value for key, value in vars(model.config).items() if _is_rate(value)}
     there = {kind(key): key for key in values}
     name = model.config.model_type
-    for missing in set(rates) - set(there):
+    for missing in set(given) - set(there):
         has = ", ".join(sorted(filter(None, there))) or "no dropout at all"
         raise ToolkitError(f"{name} has no {missing}", f"it has {has}")
     if wanted.dropout is not None:
-        rates = {name: wanted.dropout for name in single if name != "drop_path"} | rates
-        if not set(rates) & set(there):
+        given = {name: wanted.dropout for name in single if name != "drop_path"} | given
+        if not set(given) & set(there):
             console.note(f"{name} has no dropout: --dropout does nothing here")
-    changed = {key: rates[found] for key in values if (found := kind(key)) in rates}
+    changed = {key: given[found] for key in values if (found := kind(key)) in given}
     if changed:
         for config in {id(own): own for m in model.modules() if (own := getattr(m, "config", None))}.values():
             for key in changed.keys() & vars(config).keys():

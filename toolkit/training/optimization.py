@@ -76,7 +76,7 @@ def rate(config: Schedule, steps: int, history: Callable[[], list[float]]) -> Ca
         steps: of the whole training.
         history: the validation figures so far, the greater the better (`plateau` goes by them).
     """
-    warm = math.ceil(config.warmup * steps)
+    warm = math.ceil(config.warmup * steps) if steps > 1 else 0  # the first step of a warm-up has no rate
 
     def at(step: int) -> float:
         if step < warm:

@@ -21,8 +21,9 @@ from typing import Any
 
 import optuna
 import transformers
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import OptunaError, UpdateFinishedTrialError
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from toolkit import console
 from toolkit.errors import ToolkitError
@@ -180,9 +181,9 @@ def _run(search: Search, study: Any, trial: Any, epochs: int, started: float) ->
                 value = _value(search, study, trial, epochs)
         except optuna.TrialPruned:
             end(TrialState.PRUNED)
-        except UpdateFinishedTrialError:
+        except (OptunaError, SQLAlchemyError):  # of the study, not of the trial
             raise
-        except (ToolkitError, MemoryError, RuntimeError) as e:
+        except Exception as e:  # whatever options make a library raise; the next trial has others
             reason = _reason(e)
             console.warn(f"trial {trial.number} failed: {reason}")
             trial.set_user_attr(FAILED, reason)

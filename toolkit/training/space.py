@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from toolkit import config as configs
@@ -23,6 +23,7 @@ LEAVES = {leaf.name: leaf for leaf in configs.leaves(TrainConfig)}
 NOT_SEARCHED = ("metric", "find_lr", "resolution", "fsdp", "deepspeed")
 KEYS = ("low", "high", "log", "step", "choices")
 MOST_CELLS = 1_000_000
+LEAST_DROPOUT = 0.1  # that is tried, but for models that come with less
 
 # Peak rates of adamw. For BERT base 2e-5 to 5e-5 (Devlin et al., 2019); for smaller models its authors search 3e-5 to
 # 3e-4 (README of google-research/bert). Those of another optimizer are in proportion.
@@ -36,11 +37,12 @@ RATES = {
 }
 
 
-def default(kind: str, width: int | None, base: TrainConfig) -> Space:
+def default(kind: str, width: int | None, base: TrainConfig, rates: Collection[float] = (LEAST_DROPOUT,)) -> Space:
     """The space where no file gives one; what `base` sets to something of its own is not searched.
 
     Args:
         kind: "text" or "image". width: the hidden size of pretrained weights (0 if unknown); None: from scratch.
+        rates: of the model's own dropout, empty where it has none.
     """
     started = "scratch" if width is None else "pretrained"
     low, high = RATES[kind, "scratch" if width is None else "narrow" if 0 < width < WIDE else "wide"]
@@ -49,12 +51,14 @@ def default(kind: str, width: int | None, base: TrainConfig) -> Space:
         "lr": {"low": low * scale, "high": high * scale, "log": True},
         "batch_size": {"choices": [16, 32, 64, 128]},
         "weight_decay": {"low": 1e-4, "high": 1e-2, "log": True},
-        "dropout": {"low": 0.1, "high": 0.5},
+        "dropout": {"low": min(LEAST_DROPOUT, *rates, 1.0), "high": 0.5},
         "label_smoothing": {"low": 0.0, "high": 0.2},
         "layer_drop": {"low": 0.0, "high": 0.2},
     }
     if kind == "text" and width is not None:  # there is nothing to spare in new weights
         found["stages"] = {"choices": ["none", "three-phase", "gradual"]}
+    if not rates:
+        del found["dropout"]
     free = {name for name, leaf in LEAVES.items() if configs.value_of(base, leaf) == leaf.default}
     kept = {name: limits for name, limits in found.items() if name in free}
     if not kept:
@@ -78,8 +82,9 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -
         if name in NOT_SEARCHED or not (leaf.decides or leaf.input):
             known = [n for n, at in LEAVES.items() if n not in NOT_SEARCHED and (at.decides or at.input)]
             raise ToolkitError(f"{where}: {name} cannot be searched", f"these can: {', '.join(known)}")
-        if "images" in leaf.path and kind != "image":
-            raise ToolkitError(f"{where}: {name} is for images, the data holds {kind}s", "leave it out")
+        reads = "image" if "images" in leaf.path else "text" if name == "max_length" else kind
+        if reads != kind:
+            raise ToolkitError(f"{where}: {name} is for {reads}s, the data holds {kind}s", "leave it out")
         if configs.value_of(base, leaf) != leaf.default:
             raise ToolkitError(f"{where}: {name} is searched, and given by {leaf.flag} too", "leave one of them out")
         try:
@@ -162,16 +167,16 @@ def applied(base: TrainConfig, params: Mapping[str, Any]) -> TrainConfig:
 
 def start(space: Space, base: TrainConfig, model: Any, started: str, kind: str) -> dict[str, Any]:
     """The options of the space as they are where nothing is searched, those that its ranges hold."""
-    config = settled(base, started, model, kind)
+    config, rates = settled(base, started, model, kind), dropout.rates(model.config)
+    own = {name: configs.value_of(base, LEAVES[name]) for name in space}
     found = {name: configs.value_of(config, LEAVES[name]) for name in space}
-    if "stages" in found:
-        found["stages"] = found["stages"] or "none"
-    if "dropout" in found:
-        found["dropout"] = dropout.own(model)
-    return {name: value for name, value in found.items() if _holds(space[name], value)}
+    found |= {"stages": config.layers.stages or "none", "dropout": rates.pop() if len(rates) == 1 else None}
+    candidates = [(name, value) for name in space for value in (found[name], own[name])]
+    return {name: value for name, value in candidates if _holds(space[name], value)}
 
 
 def _holds(limits: Mapping[str, Any], value: Any) -> bool:
+    """None, what the model or the task decides, may be a choice; no number is it."""
     if "choices" in limits:
         return any(value == choice for choice in limits["choices"])
     if value is None or not limits["low"] <= value <= limits["high"]:

@@ -58,6 +58,24 @@ def test_an_exported_text_model_answers_without_this_project(tmp_path, kind, sev
     assert (folder / "run.py").read_text().strip() in "\n".join(lines)
 
 
+def test_an_exported_model_of_pairs_takes_two_texts_each(tmp_path):
+    model, tokenizer = converted.text()
+    reader = reading.of("text", tokenizer, model.config, wanted=16)
+    pairs = [("late parcel", "where nobody"), ("né", "late")]
+    folder = converted.save(tmp_path / "m", "openvino", model, tokenizer, reader.batch(reader.encode(pairs)))
+    lines = export.export(folder, "openvino", reader, converted.NAMES, pairs=True)
+    told = ran(folder, [text for pair in pairs for text in pair])
+    assert [row["input"] for row in told] == [list(pair) for pair in pairs]
+    expected = loaded(folder, reader).probabilities(pairs)
+    np.testing.assert_allclose([row["probabilities"] for row in told], expected, atol=1e-5)
+    assert "`python run.py TEXT OTHER...`" in "\n".join(lines)
+    for odd in ([], ["late parcel"]):
+        done = subprocess.run([sys.executable, folder / "run.py", *odd], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "python run.py TEXT OTHER..." in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_image_model_answers_without_this_project(tmp_path, kind):
     model, processor = converted.image("convnext", "vit")

@@ -84,6 +84,13 @@ def test_rounds_go_the_whole_way_in_even_steps_of_whole_heads():
     assert prune.between(whole, Shape(4, 48, 1, 24), 0.5, vision) == Shape(4, 48, 2, 32)
 
 
+def test_a_layer_is_left_however_few_there_are():
+    config = make("bert").config
+    for depth, left in ((1, []), (2, [1]), (4, [3, 2, 1])):
+        config.num_hidden_layers = depth
+        assert [to.layers for to in prune.steps(config, (0.25, 0.5, 0.75)).get("layers", [])] == left
+
+
 def test_calibration_takes_rows_from_all_of_train():
     class Rows:
         def collate(self, rows):

@@ -96,6 +96,8 @@ def test_failed_trials_are_told_and_not_counted(train, tmp_path):
             raise MemoryError
         if len(train.calls) == 6:
             raise RuntimeError("shapes do not fit")
+        if len(train.calls) == 7:
+            raise ValueError("Invalid beta parameter at index 0: 1.0")
 
     train.before = before
     study = new_study()
@@ -106,8 +108,9 @@ def test_failed_trials_are_told_and_not_counted(train, tmp_path):
         "out of memory (CUDA out of memory. Tried to allocate 20 MiB more)",
         "out of memory (MemoryError)",
         "RuntimeError: shapes do not fit",
+        "ValueError: Invalid beta parameter at index 0: 1.0",
     ]
-    assert [t.number for t in studies.failed(study)] == [0, 2, 3, 5]
+    assert [t.number for t in studies.failed(study)] == [0, 2, 3, 5, 6]
 
 
 def test_a_search_that_only_fails_ends(train, tmp_path):

@@ -172,6 +172,27 @@ def test_what_the_space_does_not_hold_is_left_to_the_sampler(limits, held):
     assert found == ({"epochs": 4.0} if held else {})
 
 
-def test_a_model_without_dropout_leaves_it_to_the_sampler():
-    limits = {"dropout": {"low": 0.0, "high": 0.5, "log": False}}
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({}, {"dropout": 0.1}),
+        ({"seq_classif_dropout": 0.2}, {}),  # one rate for all is none of the model's own
+        ({"attention_dropout": 0.0, "dropout": 0.0, "seq_classif_dropout": 0.0}, {"dropout": 0.0}),
+    ],
+)
+def test_the_models_own_dropout_is_a_start_where_it_is_one(changes, known):
+    model, limits = make("distilbert"), {"dropout": {"low": 0.0, "high": 0.5, "log": False}}
+    model.config.update({"attention_dropout": 0.1, "dropout": 0.1, "seq_classif_dropout": 0.1} | changes)
+    assert space.start(limits, BASE, model, "pretrained", "text") == known
     assert space.start(limits, BASE, make("resnet"), "scratch", "image") == {}
+
+
+def test_the_models_own_choice_is_a_start():
+    limits = {"lr": {"choices": [None, 1e-3]}, "max_length": {"choices": [16, None]}, "beta2": {"choices": [0.9]}}
+    assert space.start(limits, BASE, make("bert"), "pretrained", "text") == {"lr": None, "max_length": None}
+
+
+def test_dropout_is_searched_where_there_is_any_and_down_to_the_models_own():
+    assert space.default("text", 768, BASE, {0.1, 0.2})["dropout"]["low"] == 0.1
+    assert space.default("image", None, BASE, {0.0})["dropout"]["low"] == 0.0
+    assert "dropout" not in space.default("image", None, BASE, ())

@@ -58,14 +58,18 @@ def check(given: str, config: dict[str, Any]) -> None:
     Raises:
         ToolkitError: it has not, its architecture is not known, or the part is the whole.
     """
-    from toolkit.compression import structure
+    from toolkit.compression import prune, structure
 
     cut = parse(given)
-    structure.check(config.get("model_type"))
-    depth = structure.depth(config)
-    if cut.layers is not None and cut.layers > depth:
-        raise ToolkitError(f"--student {given}: the teacher has {depth} layers", "ask for 1 to that many")
-    if cut.layers in (None, depth) and cut.ffn == 1:
+    try:
+        structure.check(config.get("model_type"))
+    except ToolkitError as e:
+        hint = "prune it and give that as --student, or another model, or builtin:NAME"
+        raise ToolkitError(f"--student {given}: {e.message}", hint) from e
+    whole = structure.told(config)
+    if cut.layers is not None and cut.layers > whole.layers:
+        raise ToolkitError(f"--student {given}: the teacher has {whole.layers} layers", "ask for 1 to that many")
+    if cut.layers in (None, whole.layers) and prune.part(whole.ffn, cut.ffn) == whole.ffn:
         raise ToolkitError(f"--student {given}: that is all of the teacher", "ask for fewer layers, or ffn below 1")
 
 

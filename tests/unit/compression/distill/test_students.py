@@ -70,6 +70,7 @@ def test_layers_are_picked_by_importance(teacher, task, monkeypatch):
         ("layers:7", "the teacher has 6 layers"),
         ("layers:6", "all of the teacher"),
         ("layers:6+ffn:1", "all of the teacher"),
+        ("ffn:0.999", "all of the teacher"),  # widths are multiples of 8
         ("layers:", "no number"),
         ("layers:two", "no number"),
         ("layers:3:bottom", "no way to pick layers.*even, top, importance"),
