@@ -172,7 +172,7 @@ def load_dataset(
         if kind not in kinds:
             raise ToolkitError(
                 f"{source.given} holds {_PLURAL[kind]}, this command takes {', '.join(_PLURAL[k] for k in kinds)}",
-                "name the column to take with --text" if "text" in kinds else "give another source",
+                "give another source" + (", or name its column of texts with --text" if "text" in kinds else ""),
             )
         if kind == "image" and source.path is not None:
             root = source.path if source.path.is_dir() else source.path.parent

@@ -83,6 +83,9 @@ def test_teachers_are_averaged_and_their_classes_matched_by_name(
     figures = [read(made.artifact) for made in (alone, both)]
     assert figures[0]["teacher"]["accuracy"] == figures[1]["teacher"]["accuracy"]
     assert figures[1]["teacher"]["parameters"] == 2 * figures[0]["teacher"]["parameters"]
+    assert "weights" not in figures[0]["teacher"]
+    assert [*figures[1]["teacher"]["weights"].values()] == [0.5, 0.5]
+    assert "The teacher is the weighted mean of 1: " in (both.artifact / "report.html").read_text()
     names = [source["name"] for source in read(both.artifact, "artifact.json")["inputs"]]
     assert names == ["source", "data", "teacher"]
 

@@ -167,12 +167,37 @@ def test_tune_searches_for_several_classes(several: Path, tmp_path: Path) -> Non
     assert 0 < read(made, "best.json")["value"] <= 1
 
 
-@pytest.mark.parametrize("command", ["prune", "quantize"])
-def test_what_takes_one_class_a_row_says_so(
-    call: Call, several: Path, tells_several: Path, tmp_path: Path, command: str
+def test_such_a_model_is_pruned(several: Path, tells_several: Path, tmp_path: Path) -> None:
+    options = FAST | {"data": str(several), "epochs": 2, "lr": 1e-3}
+    made = toolkit.prune(tells_several, out=tmp_path / "p", target_params=0.9, **options).artifact
+    assert read(made, "config.json")["problem_type"] == "multi_label_classification"
+    figures = read(made, "metrics.json")
+    assert figures["input"]["accuracy"] == pytest.approx(read(tells_several, "metrics.json")["validation"]["accuracy"])
+    assert figures["comparison"]["parameters_ratio"] <= 0.9
+    cut = read(made, "sensitivity.json")["whole"]
+    assert all(0 < one["divergence"] < 1 for one in cut)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_drop": 0.02, "export": "openvino"},
+        {"method": "qat", "epochs": 1, "batch_size": 16},
+        {"backend": "onnx"},
+        {"backend": "torch"},
+    ],
+)
+def test_such_a_model_is_quantized(
+    several: Path, tells_several: Path, evaluated: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    says = ("several classes a row", f"'toolkit {command}' does not work with")
-    refused(call, tmp_path, command, tells_several, "--data", several, says=says)
+    made = toolkit.quantize(tells_several, data=str(several), out=tmp_path / "q", **options).artifact
+    rows = read(made, "metrics.json")
+    assert rows["comparison"]["flipped"] < 0.2
+    figures = read(toolkit.evaluate(made, data=str(several), out=tmp_path / "e").artifact, "metrics.json")
+    before = read(evaluated, "metrics.json")["quality"]["f1_micro"]["value"]
+    assert figures["quality"]["f1_micro"]["value"] == pytest.approx(before, abs=0.1)
+    if "export" in options:
+        assert read(made, "run.json")["several"]
 
 
 def test_errors_of_several_classes_are_analysed(call: Call, evaluated: Path, tmp_path: Path) -> None:

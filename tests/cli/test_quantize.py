@@ -114,7 +114,7 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(model, split, tmp
         (("--method", "dynamic"), ("not done by openvino", "--backend onnx")),
         (("--backend", "onnx", "--method", "static"), ("not done by onnx", "--backend openvino")),
         (("--bits", 4), ("--bits 4", "use --method weights")),
-        (("--export", "onnx"), ("the runtime is openvino", "add --backend onnx")),
+        (("--export", "onnx"), ("the runtime is openvino", "take --backend onnx")),
         (("--epochs", 3), ("--epochs is for --method qat", "leave --epochs out")),
         (("--set", "beta2=0.9"), ("optim.beta2 is for --method qat",)),
         (("--backend", "torch", "--calibration-rows", 8), ("--calibration-rows is for static",)),

@@ -127,10 +127,8 @@ def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] =
             f"{folder} tells a number, not a class", f"run 'toolkit finetune' on it before 'toolkit {command}'"
         )
     if backend(folder) not in backends:
-        hint = f"run 'toolkit {command}' before 'toolkit quantize'"
-        raise ToolkitError(
-            f"{folder} is quantized already", "give the model it was made from" if command == "quantize" else hint
-        )
+        order = "" if command == "quantize" else f": 'toolkit {command}' comes before 'toolkit quantize'"
+        raise ToolkitError(f"{folder} is quantized already", f"give the model it was made from{order}")
     return names
 
 

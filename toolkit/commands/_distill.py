@@ -203,7 +203,6 @@ def _live(asked: Asked, views: list[Translate], beside: ExitStack) -> Any:
 
 def _compared(asked: Asked, student: Any, task: Task) -> dict[str, Any]:
     """Figures of student and teachers on validation."""
-    import numpy as np
 
     from toolkit.compression.distill import compare
     from toolkit.evaluation import metrics
@@ -212,7 +211,7 @@ def _compared(asked: Asked, student: Any, task: Task) -> dict[str, Any]:
     found = asked.found
     rows, several = found.data["validation"], models.several_of(student)
     labels = rows.with_format("arrow")[:].column("label").to_pylist()
-    right = metrics.several_hot(labels, len(found.names)) if several else np.array(labels)
+    right = metrics.coded(labels, len(found.names), several)
     own, *others = [
         predictors.build("torch", model, read.reader, names, asked.device, several)
         for model, read, names in [(student, task, found.names), *((t.model, t.task, t.names) for t in asked.teachers)]
@@ -224,6 +223,11 @@ def _compared(asked: Asked, student: Any, task: Task) -> dict[str, Any]:
         "size_bytes": sum(map(models.inference_bytes, paths)),
     }
     student.to("cpu")
+    if others[1:]:
+        figures["teacher"]["weights"] = {
+            f"{number}: {given.title}": share
+            for number, (given, share) in enumerate(zip(found.teachers, found.shares, strict=True), start=1)
+        }
     if found.transfer:
         counts = [part for _, part in found.transfer]
         figures["transfer"] = {key: sum(part[key] for part in counts) for key in counts[0]}

@@ -32,10 +32,10 @@ def against_teacher(figures: dict[str, Any]) -> dict[str, Any]:
     ratio = {key: f"{student[key] / teacher[key]:.2f}" if teacher[key] else "" for key in SHOWN}
     rows = [[name, teacher[key], student[key], ratio[key]] for key, name in SHOWN.items()]
     rows += [["accuracy, student - teacher", None, apart, ""], ["rows on which both agree", None, agreement, ""]]
-    table = {
-        "columns": ["figure", "teacher", "student", "student / teacher"],
-        "rows": rows,
-        "note": f"On {figures['validation']['rows']} rows of validation; the interval of the difference is paired.",
-    }
+    note = f"On {figures['validation']['rows']} rows of validation; the interval of the difference is paired."
+    if weights := teacher.get("weights"):
+        told = ", ".join(f"{name} ({weight:.2f})" for name, weight in weights.items())
+        note += f" The teacher is the weighted mean of {told}."
+    table = {"columns": ["figure", "teacher", "student", "student / teacher"], "rows": rows, "note": note}
     card = {"label": "agreement", "value": agreement["value"], "note": "of student and teacher, on validation"}
     return {"lead": lead(figures), "cards": [card], "sections": [{"title": "Student and teacher", "table": table}]}

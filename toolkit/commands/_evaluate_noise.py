@@ -21,6 +21,7 @@ def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
 
     from toolkit import console
     from toolkit.commands import _models
+    from toolkit.evaluation import metrics
     from toolkit.evaluation.robustness import noise
     from toolkit.reading.image import ImageReader
 
@@ -43,8 +44,7 @@ def measure(job: Job, subject: Subject) -> dict[str, Any] | None:
     for name, strength in console.track([(n, s) for n in by_kind for s in strengths], "noise, kinds and strengths"):
         made = noise.noisy(contents, reader.kind, name, strength, seed)
         told, _ = _models.answers(predictor.probabilities(made, job.config.batch_size), subject.several)
-        right = told == subject.labels[sample]
-        by_kind[name].append(right.all(1) if subject.several else right)
+        by_kind[name].append(metrics.agree(told, subject.labels[sample]))
     return noise.figures(subject.right[sample], by_kind)
 
 

@@ -47,8 +47,9 @@ class Subject:
     @property
     def right(self) -> Any:
         """Whether all that is predicted of a row is right, boolean (rows,)."""
-        same = self.chosen == self.labels
-        return same.all(1) if self.several else same
+        from toolkit.evaluation import metrics
+
+        return metrics.agree(self.chosen, self.labels)
 
 
 def ask(job: Job) -> Subject:
@@ -80,13 +81,12 @@ def labels_of(rows: Any, predictor: Predictor, source: str) -> Any:
     Raises:
         ToolkitError: one that the model does not know.
     """
-    import numpy as np
 
     from toolkit.commands import _models
     from toolkit.evaluation import metrics
 
     told = _models.labels_in_order(rows, predictor.names, source)
-    return metrics.several_hot(told, len(predictor.names)) if predictor.several else np.array(told)
+    return metrics.coded(told, len(predictor.names), predictor.several)
 
 
 def shown(content: Any) -> str:

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from toolkit.inference.predictor import Predictor
 
 RUNTIMES = ("torch", "openvino", "onnx", "int8")
-TAKE_SEVERAL = (
-    "evaluate",
-    "error-analysis",
-    "predict",
-    "distill",
-)  # they take models that tell several classes a row
 
 
 def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, ...] = RUNTIMES) -> list[str]:
@@ -31,7 +25,7 @@ def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, 
 
     Raises:
         ToolkitError: a built-in without weights, no classifier, one that reads other contents, a backend that
-            `command` cannot work on, or several classes a row where it or the data have one.
+            `command` cannot work on, or several classes a row where the data have one, or the other way round.
     """
     from toolkit.data import labels, roles
 
@@ -39,11 +33,6 @@ def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, 
         raise ToolkitError(f"{given.given} has no weights yet", f"run 'toolkit finetune' before 'toolkit {command}'")
     names = models.demand_classifier(given.path, command, backends=backends)
     several = models.several(given.path)
-    if several and command not in TAKE_SEVERAL:
-        raise ToolkitError(
-            f"{given.given} tells several classes a row, which 'toolkit {command}' does not work with",
-            "use it as it is, or train a model of one class a row",
-        )
     if data:
         features = next(iter(data.values())).features
         models.demand_kind(given.path, roles.kind_of([*features]))
@@ -83,9 +72,8 @@ def answers(probabilities: Any, several: bool) -> tuple[Any, Any]:
     """
     from toolkit.evaluation import metrics
 
-    if several:
-        return metrics.chosen(probabilities), metrics.certainty(probabilities)
-    return probabilities.argmax(1), probabilities.max(1)
+    sure = metrics.certainty(probabilities) if several else probabilities.max(1)
+    return metrics.predicted(probabilities, several), sure
 
 
 def embedder(given: Given, device: str) -> Callable[[Sequence[str]], Any]:

@@ -110,7 +110,11 @@ def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) 
     assert given is not None
     both = {"input": bench.model, "pruned": model}
     readers = {"input": bench.task.reader, "pruned": task.reader}
-    pair = {name: predictors.build("torch", m, readers[name], bench.names, bench.device) for name, m in both.items()}
+    several = models.several_of(model)
+    pair = {
+        name: predictors.build("torch", m, readers[name], bench.names, bench.device, several)
+        for name, m in both.items()
+    }
     labels = [row["labels"] for row in recovery.validation]
     figures = measure.compare(pair, bench.contents, labels, BATCH_SIZE)
     model.to("cpu")

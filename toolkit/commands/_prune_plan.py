@@ -25,7 +25,7 @@ def check_teacher(job: Job, names: list[str], data: Any) -> None:
     teacher = job.inputs.get("teacher")
     if teacher is None:
         return
-    own = _models.check(teacher, "prune --teacher", data, backends=("torch",))
+    own = _models.check(teacher, "prune", data, backends=("torch",))
     if set(own) != set(names):
         odd = sorted(set(own) ^ set(names))
         raise ToolkitError(

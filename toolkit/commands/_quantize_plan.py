@@ -108,7 +108,7 @@ def _check_runtime(job: Job, kind: str) -> None:
     config = job.config
     if config.export not in (None, config.backend):
         raise ToolkitError(
-            f"--export {config.export}: the runtime is {config.backend}", f"add --backend {config.export}"
+            f"--export {config.export}: the runtime is {config.backend}", f"take --backend {config.export}"
         )
     if config.backend == "onnx":
         from toolkit.compression.quantize import onnx
@@ -138,6 +138,6 @@ def chosen_splits(job: Job) -> tuple[str, str]:
     if "train" not in data or measured is None:
         raise ToolkitError(
             f"{job.config.data} has only {', '.join(data)}",
-            "give train to calibrate on and validation or test to measure on",
+            "give train to calibrate on and validation or test to measure on: 'toolkit split' makes them",
         )
     return "train", measured

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[dict[str, Any]]) -> dict[str, Any]:
     """Write the OpenVINO model; gives what metrics.json says of its making."""
     from toolkit.artifacts import converted
+    from toolkit.artifacts import model as models
     from toolkit.compression.quantize import calibration, openvino
+    from toolkit.evaluation import metrics
 
     config, told = job.config, dict[str, Any]()
     if found.method == "qat":
@@ -28,7 +30,9 @@ def to_openvino(job: Job, found: Found, model: Any, task: Task, batches: list[di
         graph = openvino.static(model, batches, config.smooth_quant)
     else:
         rows = task.encode(found.choose)
-        chosen = [*zip(calibration.batches(task.reader, rows), ([row["labels"]] for row in rows), strict=True)]
+        several = models.several_of(model)
+        labels = (metrics.coded([row["labels"]], len(found.names), several) for row in rows)
+        chosen = [*zip(calibration.batches(task.reader, rows), labels, strict=True)]
         graph = openvino.static_within(model, batches, chosen, config.max_drop, config.smooth_quant)
         told = {"float_layers": openvino.float_layers(graph)}
         console.note(f"layers left in float: {', '.join(told['float_layers']) or 'none'}")

@@ -202,7 +202,8 @@ def load_given(
     else:
         own = models.labels(given.path)
         if own and not models.has_head(given.path, names, several):
-            why = f"tells other classes ({few(own)})" if set(own) != set(names) else "tells them in another way"
+            way = f"tells {'one class' if several else 'several classes'} a row"
+            why = f"tells other classes ({few(own)})" if set(own) != set(names) else way
             console.note(f"{given.given} {why}: it gets a new head")
         model, processor = models.load(given.path, names, several)
     if resolution:

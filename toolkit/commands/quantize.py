@@ -114,7 +114,8 @@ def quantize(job: Job) -> None:
     lines = []
     if config.export:
         pairs = "text_pair" in found.report.column_names
-        lines = export.export(job.folder, config.export, task.reader, found.names, pairs=pairs)
+        several = models.several_of(model)
+        lines = export.export(job.folder, config.export, task.reader, found.names, several, pairs)
     card = _quantize_report.card(given.title, found, figures, job.warnings, lines)
     (job.folder / "README.md").write_text(card, encoding="utf-8")
     report.write(job.folder, _quantize_report.page(job, figures))
@@ -136,9 +137,10 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     path, reader = job.inputs["source"].path, task.reader
     assert path is not None
     quantized = models.load_for_inference(job.folder)[0]
+    several = models.several_of(model)
     pair = {
-        "input": predictors.build("torch", model, reader, found.names, "cpu"),
-        "quantized": predictors.build(models.backend(job.folder), quantized, reader, found.names, "cpu"),
+        "input": predictors.build("torch", model, reader, found.names, "cpu", several),
+        "quantized": predictors.build(models.backend(job.folder), quantized, reader, found.names, "cpu", several),
     }
     contents, labels = reader.contents(found.report), list(found.report["label"])
     figures = measure.compare(pair, contents, labels, BATCH_SIZE)

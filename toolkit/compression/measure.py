@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from toolkit import cpu
-from toolkit.evaluation import paired
+from toolkit.evaluation import metrics, paired
 from toolkit.inference import timing
 
 STORED = ("weights", "fp16", "bf16")  # methods of `quantize` after which float32 is computed in
@@ -16,18 +14,26 @@ SMALL = 5_000_000  # parameters
 LONG = 256  # tokens
 
 
-def compare(pair: dict[str, Any], contents: list[Any], labels: list[int], batch_size: int) -> dict[str, Any]:
-    """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns."""
+def compare(pair: dict[str, Any], contents: list[Any], labels: list[Any], batch_size: int) -> dict[str, Any]:
+    """Accuracy (paired), flips, speed and latency of two predictors on the same rows, timed in turns.
+
+    Args:
+        labels: class numbers, or lists of them where the predictors tell several classes a row: of such a row all
+            have to be right.
+    """
     predicted = {
-        name: p.probabilities(contents, batch_size, f"predicting ({name})").argmax(1) for name, p in pair.items()
+        name: metrics.predicted(p.probabilities(contents, batch_size, f"predicting ({name})"), p.several)
+        for name, p in pair.items()
     }
-    right = {name: answers == np.asarray(labels) for name, answers in predicted.items()}
+    right = {
+        name: metrics.agree(predicted[name], metrics.coded(labels, len(p.names), p.several)) for name, p in pair.items()
+    }
     speed = timing.measure(pair, contents, batch_size)
     figures: dict[str, Any] = {name: {"accuracy": float(right[name].mean()), **speed[name]} for name in pair}
     first, second = pair
     figures["comparison"] = {
         "accuracy_drop": paired.difference(right[second], right[first]),
-        "flipped": float((predicted[first] != predicted[second]).mean()),
+        "flipped": float((~metrics.agree(predicted[first], predicted[second])).mean()),
         "speedup": speed[second]["samples_per_second"] / speed[first]["samples_per_second"],
         "latency_ratio": speed[first]["latency_ms"]["p50"] / speed[second]["latency_ms"]["p50"],
     }

@@ -22,6 +22,7 @@ import torch
 
 from toolkit import console, ranks
 from toolkit.compression import channel_importance, families
+from toolkit.compression.distill.losses import softened
 from toolkit.compression.importance import Scores
 from toolkit.data.sample import spread
 from toolkit.inference import predictor as predictors
@@ -61,8 +62,8 @@ class Bench:
         """
         said, right = trainer.answers(model, self.task, self.rows)
         figures = self.task.figures(said, right)
-        now, whole = (torch.from_numpy(logits).double().log_softmax(-1) for logits in (said, self.answers))
-        far = torch.nn.functional.kl_div(now, whole, log_target=True, reduction="batchmean")
+        now, whole = (torch.from_numpy(logits).double() for logits in (said, self.answers))
+        far = softened(now, whole, 1.0, right.ndim > 1).mean()
         return {name: figures[name] for name in ("accuracy", "loss")} | {"divergence": max(0.0, float(far))}
 
     def speedups(self, models: dict[str, Any]) -> dict[str, float]:

@@ -36,8 +36,7 @@ def losses(labels: Any, probabilities: Any) -> Any:
 
 def right(labels: Any, answers: Answers) -> Any:
     """Whether all that is said of a row is right, boolean (rows,)."""
-    same = answers.chosen == labels
-    return same.all(1) if labels.ndim > 1 else same
+    return metrics.agree(answers.chosen, labels)
 
 
 def compare(
@@ -53,7 +52,6 @@ def compare(
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(rows, np.array([fixed, broken, rows - fixed - broken]) / rows, size=RESAMPLES)
     parts = [_hot(codes, len(names)) for codes in (labels, baseline.chosen, model.chosen)]
-    other = baseline.chosen != model.chosen
     verdict = paired.verdict(fixed, broken, rows, margin)
     return {
         "rows": rows,
@@ -61,7 +59,7 @@ def compare(
         "broken": broken,
         "both_right": int((before & after).sum()),
         "both_wrong": int((~before & ~after).sum()),
-        "flipped": int((other.any(1) if other.ndim > 1 else other).sum()),
+        "flipped": int((~metrics.agree(baseline.chosen, model.chosen)).sum()),
         "difference": {
             "accuracy": paired.difference(before, after) | {"p": _p(drawn[:, 0] - drawn[:, 1])},
             "f1_macro": _f1_difference(parts, seed),

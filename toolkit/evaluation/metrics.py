@@ -110,6 +110,22 @@ def chosen(probabilities: Array) -> Array:
     return out
 
 
+def predicted(probabilities: Array, several: bool) -> Array:
+    """The likeliest class of each row (rows,); of several classes a row the `chosen` ones."""
+    return chosen(probabilities) if several else probabilities.argmax(1)
+
+
+def coded(labels: Sequence[Any], classes: int, several: bool) -> Array:
+    """Labels as predictions are: class numbers (rows,), or lists of them as booleans (rows, classes)."""
+    return several_hot(labels, classes) if several else np.asarray(labels)
+
+
+def agree(one: Array, other: Array) -> Array:
+    """Whether both say the same of a row, in all its classes, boolean (rows,)."""
+    same = one == other
+    return same.all(1) if same.ndim > 1 else same
+
+
 def certainty(probabilities: Array) -> Array:
     """(rows,) how likely it is that just the chosen classes are a row's, each taken by itself."""
     return np.where(chosen(probabilities), probabilities, 1 - probabilities).prod(-1)

@@ -22,7 +22,7 @@ def measure(labels: Any, probabilities: Any, seed: int) -> tuple[Figures, dict[s
         probabilities: (rows, classes).
     """
     several = labels.ndim > 1
-    predicted = metrics.chosen(probabilities) if several else probabilities.argmax(1)
+    predicted = metrics.predicted(probabilities, several)
     counts = classes.count(labels, predicted, probabilities.shape[1])
     ranked, each = ranking.measure(labels, probabilities)
     told = of_several(labels, predicted, counts) if several else of_one(labels, predicted, probabilities, counts)

@@ -79,12 +79,11 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -
     found = {}
     for name, limits in configs.flatten(TrainConfig, mapping, where).items():
         leaf = LEAVES[name]
-        if name in NOT_SEARCHED or not (leaf.decides or leaf.input):
-            known = [n for n, at in LEAVES.items() if n not in NOT_SEARCHED and (at.decides or at.input)]
+        if not _searched(leaf):
+            known = [other for other, at in LEAVES.items() if _searched(at) and _reads(at) in (None, kind)]
             raise ToolkitError(f"{where}: {name} cannot be searched", f"these can: {', '.join(known)}")
-        reads = "image" if "images" in leaf.path else "text" if name == "max_length" else kind
-        if reads != kind:
-            raise ToolkitError(f"{where}: {name} is for {reads}s, the data holds {kind}s", "leave it out")
+        if _reads(leaf) not in (None, kind):
+            raise ToolkitError(f"{where}: {name} is for {_reads(leaf)}s, the data holds {kind}s", "leave it out")
         if configs.value_of(base, leaf) != leaf.default:
             raise ToolkitError(f"{where}: {name} is searched, and given by {leaf.flag} too", "leave one of them out")
         try:
@@ -94,6 +93,17 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -
     if not found:
         raise ToolkitError(f"{where} holds no ranges", "write OPTION: {low, high} or OPTION: {choices}")
     return found
+
+
+def _searched(leaf: configs.Leaf) -> bool:
+    kinds = {leaf.type, *typing.get_args(leaf.type)}
+    listed = any(typing.get_origin(kind) in (list, dict) for kind in kinds)
+    return leaf.name not in NOT_SEARCHED and not listed and bool(leaf.decides or leaf.input)
+
+
+def _reads(leaf: configs.Leaf) -> str | None:
+    """The content that alone has the option; None: all have."""
+    return "image" if "images" in leaf.path else "text" if leaf.name == "max_length" else None
 
 
 def _range(leaf: configs.Leaf, limits: Any) -> dict[str, Any]:

@@ -141,10 +141,6 @@ class Watch(TrainerCallback):
         """Add the step's figures to what is logged (TensorBoard's callback comes after this one), and write it down."""
         if not np.isfinite(logs.get("eval_loss", 0.0)):
             self.engine.guard.stop(f"eval_loss is {logs['eval_loss']}")
-        losses = [(line["step"], line["loss"]) for line in state.log_history if "loss" in line]
-        if lost := divergence.diverged(losses):
-            told = f"training has diverged: the loss rose from {lost[1]:.3g} to {lost[0]:.3g}"
-            self.engine.guard.stop(told, "use a smaller --lr, or --find-lr", divergence.sound(losses))
         if "loss" in logs:
             logs |= self._rates() | self._speed() | self.statistics.take()
             logs |= hardware.memory(self.engine.machine.device) | self.meter.take()
@@ -156,6 +152,10 @@ class Watch(TrainerCallback):
         if ranks.leads():
             with (self.work / "logs" / METRICS).open("a") as f:
                 f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+        losses = [(line["step"], line["loss"]) for line in state.log_history if "loss" in line]
+        if lost := divergence.diverged(losses):
+            told = f"training has diverged: the loss rose from {lost[1]:.3g} to {lost[0]:.3g}"
+            self.engine.guard.stop(told, "use a smaller --lr, or --find-lr", divergence.sound(losses))
 
     def _rates(self) -> dict[str, float]:
         """The rate of each part, where they have rates of their own; fp16's scale and overflows."""

@@ -46,7 +46,7 @@ def test_int8_images(tmp_path):
 
 def test_what_is_quantized_is_so_for_every_command(tmp_path):
     folder = converted.as_int8(tmp_path / "m", *converted.text())
-    with pytest.raises(ToolkitError, match="quantized already: run 'toolkit prune' before"):
+    with pytest.raises(ToolkitError, match="it was made from: 'toolkit prune' comes before"):
         models.demand_classifier(folder, "prune")
 
 

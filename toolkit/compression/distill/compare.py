@@ -30,9 +30,8 @@ def compared(
     for share, teacher in zip(shares, teachers, strict=True):
         said = teacher.probabilities(teacher.reader.contents(rows), label="predicting (teacher)")
         told += share * said[:, [teacher.names.index(name) for name in student.names]]
-    answers = [_answers(part, student.several) for part in (chances, told)]
-    hits = [(part == right).reshape(len(part), -1).all(1) for part in answers]
-    agrees = (answers[0] == answers[1]).reshape(len(chances), -1).all(1)
+    answers = [metrics.predicted(part, student.several) for part in (chances, told)]
+    hits, agrees = [metrics.agree(part, right) for part in answers], metrics.agree(*answers)
     low, high = statistics.wilson(int(agrees.sum()), len(agrees))
     speed = _speed([student, *teachers], rows)
     return {
@@ -47,10 +46,6 @@ def compared(
             "agreement": {"value": float(agrees.mean()), "low": low, "high": high},
         },
     }
-
-
-def _answers(chances: Any, several: bool) -> Any:
-    return metrics.chosen(chances) if several else chances.argmax(1)
 
 
 def _speed(predictors: list[Predictor], rows: Any) -> list[dict[str, float]]:

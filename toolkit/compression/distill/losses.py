@@ -75,7 +75,7 @@ def loss(
 
 def softened(student: Any, teacher: Any, temperature: float, several: bool) -> Any:
     """(rows,) the divergence of the student from the teacher, both softened; of several classes a row, their mean."""
-    student, teacher = student / temperature, teacher.float() / temperature
+    student, teacher = student / temperature, teacher.to(student.dtype) / temperature
     if several:
         chance = teacher.sigmoid()
         entropy = F.binary_cross_entropy_with_logits(teacher, chance, reduction="none")

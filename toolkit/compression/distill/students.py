@@ -39,7 +39,8 @@ def parse(given: str) -> Cut:
             else:
                 found["ffn"] = float(rest)
         except ValueError as e:
-            raise ToolkitError(f"--student {given}: '{part}' has no number", f"write {FORMS}") from e
+            what = "whole number" if name == "layers" else "number"
+            raise ToolkitError(f"--student {given}: '{part}' needs a {what}", f"write {FORMS}") from e
     cut = Cut(**found)
     if cut.pick not in PICKS:
         raise ToolkitError(

@@ -38,6 +38,6 @@ def resolve(backend: str, method: str | None, kind: str, bits: int | None) -> tu
     if bits not in (None, *BITS[method]):
         fits = [name for name in METHODS["openvino"][kind] if bits in BITS[name]]
         widths = " or ".join(map(str, BITS[method]))
-        hint = f"use --method {fits[0]}, or leave --bits out" if fits else f"--method {method} has {widths}"
-        raise ToolkitError(f"--bits {bits}: --method {method} makes numbers of {widths}", hint)
+        hint = f"use --method {fits[0]}, or leave --bits out" if fits else "leave --bits out"
+        raise ToolkitError(f"--bits {bits}: --method {method} makes numbers of {widths} bits", hint)
     return method, bits or BITS[method][0]

@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit import console, quiet
 from toolkit.compression.quantize.tracing import DYNAMIC, TEXT_AXES, Logits, example, traceable
+from toolkit.evaluation import metrics
 
 GROUP = 64  # INT4 weights that share a scale
 LAYERS = ("MatMul", "Convolution", "GroupConvolution", "Gather")  # what has weights
@@ -73,12 +74,13 @@ def static_within(
     Layers are ranked by what quantizing each alone of them does to the logits, and given back worst first.
 
     Args:
-        chosen: batches with the labels of their rows; their accuracy is fitted to, so report it on others.
+        chosen: batches with the labels of their rows, as `metrics.coded` gives them; their accuracy is fitted to, so
+            report it on others.
     """
     nncf = quiet.nncf()
 
     def accuracy(compiled: Any, items: Iterable[tuple[dict[str, Any], Any]]) -> tuple[float, None]:
-        right = [compiled(batch)[0].argmax(1) == labels for batch, labels in items]
+        right = [metrics.agree(_predicted(compiled(batch)[0], labels.ndim > 1), labels) for batch, labels in items]
         return float(np.concatenate(right).mean()), None
 
     console.note(f"calibrating on {len(batches)} rows, choosing layers on {sum(len(y) for _, y in chosen)}")
@@ -93,6 +95,10 @@ def static_within(
             advanced_quantization_parameters=smoothing(smooth_quant),
             **settings(model, batches),
         )
+
+
+def _predicted(logits: Any, several: bool) -> Any:
+    return metrics.predicted(metrics.sigmoid(logits) if several else logits, several)
 
 
 def weights(model: Any, batches: list[dict[str, Any]], bits: int) -> Any:

@@ -71,8 +71,8 @@ def test_layers_are_picked_by_importance(teacher, task, monkeypatch):
         ("layers:6", "all of the teacher"),
         ("layers:6+ffn:1", "all of the teacher"),
         ("ffn:0.999", "all of the teacher"),  # widths are multiples of 8
-        ("layers:", "no number"),
-        ("layers:two", "no number"),
+        ("layers:", "needs a "),
+        ("layers:two", "needs a "),
         ("layers:3:bottom", "no way to pick layers.*even, top, importance"),
         ("layers:3+layers:2", "'layers:2' is not known"),
         ("layers:3+heads:2", "'heads:2' is not known.*layers:N"),
@@ -80,7 +80,8 @@ def test_layers_are_picked_by_importance(teacher, task, monkeypatch):
         ("ffn:1", "all of the teacher"),
         ("ffn:1.5", "above 0 and at most 1"),
         ("ffn:nan", "above 0 and at most 1"),
-        ("ffn:x", "no number"),
+        ("ffn:x", "needs a number"),
+        ("ffn:0.5:top", "needs a number"),
     ],
 )
 def test_students_that_cannot_be(given, says):

@@ -20,6 +20,13 @@ def test_sample_is_seeded_and_without_repeats():
     assert len(set(first)) == 40
 
 
+def test_a_row_of_several_classes_counts_for_its_rarest():
+    labels = [[0], [0, 1]] * 20 + [[0, 2], [2]] * 5
+    drawn = [labels[i] for i in calibration.stratified(labels, 10, seed=0)]
+    assert sum(2 in row for row in drawn) == 2
+    assert sum(1 in row for row in drawn) == 4
+
+
 def test_halves_share_no_row_and_have_the_same_classes():
     labels = [0] * 61 + [1] * 30 + [2] * 8
     halves = calibration.halves(labels, seed=0)

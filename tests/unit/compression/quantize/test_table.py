@@ -28,7 +28,7 @@ def test_defaults(asked, done):
         (("onnx", "qat", "image", None), "use --backend openvino or --method static"),
         (("openvino", "bf16", "image", None), "use --backend torch"),
         (("openvino", "static", "text", 4), "use --method weights"),
-        (("openvino", "weights", "text", 5), "--method weights has 8 or 4"),
+        (("openvino", "weights", "text", 5), "leave --bits out"),
     ],
 )
 def test_what_is_not_done_is_refused_with_what_is(asked, says):
