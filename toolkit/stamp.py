@@ -25,7 +25,7 @@ def resolve(step: Step, config: Any) -> dict[str, inputs.Given]:
             try:
                 found[name] = inputs.resolve(name, wanted.kind, value)
             except ToolkitError as e:
-                raise ToolkitError(e.message, f"{e.hint}; or {wanted.forms}" if wanted.forms else e.hint) from e
+                raise ToolkitError(e.message, f"{wanted.forms}; or {e.hint}" if wanted.forms else e.hint) from e
     for name, theirs in step.inherits.items():
         made = next((i for i in (found["source"].manifest or {}).get("inputs", []) if i["name"] == theirs), None)
         if name not in found and made:

@@ -222,7 +222,7 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
             ("--hidden-weight", 1, "--layer-map", "first", "--dry-run"),
             ("--layer-map first is not known", "such as 1:2"),
         ),
-        (("--student", "layer:2"), ("no model 'layer:2'", "or write layers:N")),
+        (("--student", "layer:2"), ("no model 'layer:2'", "write layers:N")),
         (
             ("--student", "layers:2", "--hidden-weight", 1, "--layer-map", "3:4"),
             ("3:4 is not there", "the student has 2 layers"),

@@ -86,12 +86,14 @@ if settings["pairs"]:
 values = logits(read(inputs)).astype(np.float64)
 if settings["several"]:
     chances = 1 / (1 + np.exp(-values))
+    chosen = [np.flatnonzero((row >= 0.5) | (row == row.max())) for row in chances]
+    told = [[settings["labels"][i] for i in classes] for classes in chosen]
 else:
     chances = np.exp(values - values.max(1, keepdims=True))
     chances /= chances.sum(1, keepdims=True)
-for given, row in zip(inputs, chances):
-    best = settings["labels"][int(row.argmax())]
-    print(json.dumps({"input": given, "label": best, "probabilities": row.tolist()}, ensure_ascii=False))
+    told = [settings["labels"][i] for i in chances.argmax(1)]
+for given, label, row in zip(inputs, told, chances.tolist()):
+    print(json.dumps({"input": given, "label": label, "probabilities": row}, ensure_ascii=False))
 """
 
 

@@ -132,6 +132,25 @@ def demand_classifier(folder: Path, command: str, *, backends: tuple[str, ...] =
     return names
 
 
+def load_config(folder: Path) -> Any:
+    """A model's config, with all that its class fills in.
+
+    Raises:
+        ToolkitError: transformers does not know it.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except Exception as e:
+        raise _broken(folder, e) from e
+
+
+def _broken(folder: Path, e: Exception) -> ToolkitError:
+    what = " ".join(str(e).split())[:160]
+    return ToolkitError(f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again")
+
+
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer beside a model; one without a padding token gets one that it has.
 
@@ -196,10 +215,7 @@ def load(folder: Path, names: list[str] | None = None, of_several: bool = False)
             warnings.simplefilter("ignore")
             model, info = auto.from_pretrained(folder, output_loading_info=True, **extra)
     except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(
-            f"the model in {folder} does not load ({type(e).__name__}: {what})", "copy or make it again"
-        ) from e
+        raise _broken(folder, e) from e
     demand_weights(folder, model, info, new_head)
     if new_head and own and names and len(own) == len(names):  # of the same size, so the stored one was loaded
         fresh = auto.from_config(model.config)

@@ -203,7 +203,6 @@ def _live(asked: Asked, views: list[Translate], beside: ExitStack) -> Any:
 
 def _compared(asked: Asked, student: Any, task: Task) -> dict[str, Any]:
     """Figures of student and teachers on validation."""
-
     from toolkit.compression.distill import compare
     from toolkit.evaluation import metrics
     from toolkit.inference import predictor as predictors

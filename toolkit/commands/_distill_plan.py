@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,6 +77,7 @@ def _shares(job: Job, count: int) -> list[float]:
 
 def _check_lesson(job: Job) -> None:
     """Inner states are read beside the student's own forward pass, which not every way of computing leaves open."""
+    from toolkit.compression.distill import inside
     from toolkit.training import distributed
 
     lesson, train = job.config.lesson, job.config.train
@@ -85,10 +85,7 @@ def _check_lesson(job: Job) -> None:
         raise ToolkitError("sharded weights show no inner states", "leave --hidden-weight and its like out")
     if lesson.layer_map != "even" and not (lesson.hidden_weight or lesson.attention_weight):
         raise ToolkitError("--layer-map is for --hidden-weight and --attention-weight", "give one of them")
-    if lesson.layer_map not in ("even", "last"):
-        from toolkit.compression.distill import inside
-
-        inside.layer_map(lesson.layer_map, sys.maxsize, sys.maxsize)  # its form: the layers are not known yet
+    inside.check_map(lesson.layer_map)
     if train.compile and lesson.attention_weight:
         raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
 

@@ -81,7 +81,6 @@ def labels_of(rows: Any, predictor: Predictor, source: str) -> Any:
     Raises:
         ToolkitError: one that the model does not know.
     """
-
     from toolkit.commands import _models
     from toolkit.evaluation import metrics
 

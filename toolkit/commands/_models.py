@@ -47,8 +47,6 @@ def check(given: Given, command: str, data: Any = None, *, backends: tuple[str, 
 
 def predictor(given: Given, command: str, device: str) -> Predictor:
     """Load a model of any backend."""
-    from transformers import AutoConfig
-
     from toolkit import reading
     from toolkit.inference import predictor as predictors
     from toolkit.training.precision import resolve_device
@@ -58,7 +56,7 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     backend = models.backend(given.path)
     model, processor = models.load_for_inference(given.path)
     # a converted model carries no config
-    config = getattr(model, "config", None) or AutoConfig.from_pretrained(given.path)
+    config = getattr(model, "config", None) or models.load_config(given.path)
     reader = reading.of(models.reads(given.path), processor, config)
     place = resolve_device(device) if backend == "torch" else "cpu"
     return predictors.build(backend, model, reader, names, place, models.several(given.path))

@@ -82,7 +82,7 @@ def check_besides(job: Job) -> dict[str, Any]:
         if len(tokenizer) <= asked.vocab_common:
             job.warn(
                 f"--vocab: the {asked.vocab_common:,} most common pieces stay, and {given.given} has "
-                f"{len(tokenizer):,}: none goes; --vocab-common 0 keeps what train uses alone"
+                f"{len(tokenizer):,} in all; --vocab-common 0 keeps what train uses alone"
             )
         uses = f"{asked.vocab_min_count} or more uses in train, or among the {asked.vocab_common:,} most common"
         out["vocabulary"] = {"pieces": len(tokenizer), "stays": uses}
@@ -150,9 +150,11 @@ def _channels(config: Any, amounts: Any, alone: bool) -> Any:
 
 
 def _config(job: Job) -> Any:
-    from transformers import AutoConfig
+    from toolkit.artifacts import model as models
 
-    return AutoConfig.from_pretrained(job.inputs["source"].path)
+    path = job.inputs["source"].path
+    assert path is not None
+    return models.load_config(path)
 
 
 def parameters(job: Job, *found: Any) -> list[int]:

@@ -115,15 +115,13 @@ def _check_runtime(job: Job, kind: str) -> None:
 
         onnx.demand()
     if config.export:
-        from transformers import AutoConfig
-
         from toolkit import reading
         from toolkit.artifacts import export
         from toolkit.artifacts import model as models
 
         path = job.inputs["source"].path
         assert path is not None
-        own = AutoConfig.from_pretrained(path)
+        own = models.load_config(path)
         export.settings(reading.of(kind, models.load_processor(path), own))
 
 

@@ -57,7 +57,7 @@ def card(given: str, found: Found, figures: dict[str, Any], warnings: list[str],
     kept = made.get("float_layers")
     groups = {
         "quantization": {name: value for name, value in made.items() if name != "float_layers"},
-        "comparison": figures["comparison"],
+        "comparison": {name: value for name, value in figures["comparison"].items() if name != "flipped"},
         "model": figures["model"],
     }
     flat = _training_report.told(groups) | ({} if kept is None else {"layers in float": ", ".join(kept) or "none"})

@@ -110,7 +110,8 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     if task is tasks.find(tasks.MASKED_LM) and (
         weighed.class_weights != "none" or weighed.weights or weighed.oversample
     ):
-        raise ToolkitError("rows without a class have no class weights", "leave --class-weights and --oversample out")
+        hint = "leave --class-weights, regularise.weights and --oversample out"
+        raise ToolkitError("rows without a class have no class weights", hint)
     check_images(asked.images, reads)
     if asked.max_length is not None and reads == "image":
         raise ToolkitError("--max-length is for texts, the data holds images", "leave it out")

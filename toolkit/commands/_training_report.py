@@ -62,13 +62,18 @@ def told(figures: dict[str, dict[str, Any]]) -> dict[str, str]:
     """The figures of `metrics.json` as the card words them."""
     from toolkit.reports import numbers
 
-    plain = {
-        f"{group} {name}".replace("_", " "): value["value"] if isinstance(value, dict) and "value" in value else value
+    def worded(value: Any) -> str:
+        if isinstance(value, dict):
+            low, high = (numbers.number(value[end]) for end in ("low", "high"))
+            return f"{numbers.number(value['value'])} ({low} to {high})"
+        return numbers.number(value) if numbers.is_number(value) else str(value)
+
+    return {
+        f"{group} {name}".replace("_", " "): worded(value)
         for group, values in figures.items()
         for name, value in values.items()
-        if not isinstance(value, dict) or "value" in value
+        if not isinstance(value, dict) or {"value", "low", "high"} <= {*value}
     }
-    return {name: numbers.number(value) if numbers.is_number(value) else str(value) for name, value in plain.items()}
 
 
 def pictures(folder: Path) -> list[str]:

@@ -51,12 +51,13 @@ def readme(study: Any, has_model: bool) -> str:
 
 def page(job: Job, study: Any, space: dict[str, Any], metric: str) -> dict[str, Any]:
     """The report: how the search went, what mattered, all trials."""
-    from toolkit.training import studies
+    from toolkit.training import draw, search, studies
 
     found, broken = studies.finished(study), studies.failed(study)
     best, early = study.best_trial, sum(t.state.name == "PRUNED" for t in found)
     workers = _number(len({t.user_attrs.get("worker") for t in found}), "worker")
-    known = next((t for t in found if t.user_attrs.get("draw") == "start" and t.value is not None), None)
+    whole = [t for t in found if t.state.name == "COMPLETE"]
+    known = next((t for t in whole if t.user_attrs.get(search.DRAW) == draw.START), None)
     cards = [
         {"label": f"best {metric}", "value": best.value, "note": f"on validation, trial {best.number}"},
         {"label": "trials", "value": len(found), "note": f"{early} of them stopped early"},

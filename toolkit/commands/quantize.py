@@ -170,6 +170,7 @@ STEP = Step(
     plan=plan,
     judge=judge,
     measures=True,
+    version=2,
     resumable=True,
     adjustable=ADJUSTABLE,
     takes=("text", "image"),

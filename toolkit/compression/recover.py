@@ -56,9 +56,7 @@ class Recovery:
         family = families.of(model.config.model_type)
         whole = family.shape(model.config)
         steps = [family.between(whole, to, (i + 1) / self.rounds, bench.model.config) for i in range(self.rounds)]
-        sizes = [step for step in dict.fromkeys(steps) if step != whole] or [
-            to
-        ]  # a round in which nothing goes is none
+        sizes = [step for step in dict.fromkeys(steps) if step != whole] or [to]  # where nothing goes is no round
         for number, now in enumerate(sizes, start=1):
             cut = kept(work / f"cut-{number}.json", partial(_choose, bench, model, now))
             family.apply(model, cut)

@@ -20,7 +20,7 @@ LR = {
 }
 BETA2 = {"adamw": 0.999, "lion": 0.99}
 MAX_LENGTH = 128
-# Pretrained encoders of texts that are narrower than BERT base: the middle of 3e-5 to 3e-4, which its authors search
+# Pretrained models of texts that are narrower than BERT base: the middle of 3e-5 to 3e-4, which its authors search
 # for smaller models (README of google-research/bert), is twice the base size's.
 WIDE, NARROW = 768, 2.0
 CONVOLUTION_LR = {("adamw", "scratch"): 2e-3}  # where image models without attention want another
@@ -73,7 +73,7 @@ class Optim:
         Option(
             help="Peak learning rate.",
             min=0.0,
-            show_default="5e-5, narrow encoders 1e-4; 5e-4 from scratch, 2e-3 of convolutions (adamw)",
+            show_default="5e-5, 1e-4 of narrow text models; 5e-4 from scratch, 2e-3 of convolutions (adamw)",
         ),
     ] = None
     find_lr: Annotated[bool, Option(help="Find the rate by a short run with a growing one.")] = False
@@ -115,7 +115,7 @@ class Layers:
         Input(
             "file",
             literal="none|auto|three-phase|head-then-top|gradual",
-            forms="one of none, auto, three-phase, head-then-top, gradual",
+            forms="write none, auto, three-phase, head-then-top or gradual",
         ),
     ] = None
     layer_decay: Annotated[
@@ -255,7 +255,7 @@ def settled(config: TrainConfig, started: str, model: Any, kind: str) -> TrainCo
 
 def width(told: Mapping[str, Any]) -> int:
     """The hidden size that a model's config tells; 0 where it tells none."""
-    return next((told[key] for key in ("hidden_size", "dim", "d_model") if isinstance(told.get(key), int)), 0)
+    return next((told[key] for key in ("hidden_size", "dim", "d_model", "n_embd") if isinstance(told.get(key), int)), 0)
 
 
 def varied(images: Images, started: str) -> Images:

@@ -33,8 +33,8 @@ def diverged(losses: Sequence[tuple[int, float]]) -> tuple[float, float] | None:
 
 
 def sound(losses: Sequence[tuple[int, float]]) -> int:
-    """The last step that was told with a loss within the bound."""
-    return max(step for step, loss in losses if loss <= _bound(losses))
+    """The last step after which a loss within the bound was told: that of a step is of the weights before it."""
+    return max(step for step, loss in losses if loss <= _bound(losses)) - 1
 
 
 def _bound(losses: Sequence[tuple[int, float]]) -> float:

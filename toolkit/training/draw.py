@@ -64,7 +64,7 @@ def params(
     mixed = int(np.random.SeedSequence([seed, len(trials), rank]).generate_state(1)[0])
     aside = optuna.create_study(direction=direction, sampler=_sampler(kind, mixed))
     aside.add_trials(trials)
-    if not trials and start and kind in LEARN:
+    if start and kind in LEARN and all(LOST in t.user_attrs for t in trials):
         aside.enqueue_trial(start)
         return aside.ask(distributions(space)).params, START if start.keys() == space.keys() else f"{START}, in part"
     return aside.ask(distributions(space)).params, f"{len(trials)}-{rank}"

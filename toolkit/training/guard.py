@@ -78,7 +78,11 @@ class Guard:
             _demand_finite(self.step, told)
 
     def stop(self, what: str, hint: str = "use a smaller --lr", sound: int | None = None) -> NoReturn:
-        """The training cannot go on after the step that was taken last; before it, if `sound` is not told."""
+        """The training cannot go on after the step that was taken last.
+
+        Args:
+            sound: the last step whose weights are healthy; None: the one before.
+        """
         assert self.step
         raise Unsound(self.step, what, taken=True, hint=hint, sound=sound)
 

@@ -181,7 +181,7 @@ def _run(search: Search, study: Any, trial: Any, epochs: int, started: float) ->
                 value = _value(search, study, trial, epochs)
         except optuna.TrialPruned:
             end(TrialState.PRUNED)
-        except (OptunaError, SQLAlchemyError):  # of the study, not of the trial
+        except (OptunaError, SQLAlchemyError, OSError):  # of the study or the machine, not of the trial
             raise
         except Exception as e:  # whatever options make a library raise; the next trial has others
             reason = _reason(e)

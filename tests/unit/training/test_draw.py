@@ -104,6 +104,8 @@ def test_a_sampler_that_learns_begins_with_what_is_known(kind):
     assert draw.params(kind, SPACE, [], "maximize", 0, 0, known) == (known, draw.START)
     later = [trial(known, value=1.0)]
     assert draw.params(kind, SPACE, later, "maximize", 0, 0, known) == draw.params(kind, SPACE, later, "maximize", 0)
+    lost = [trial(known, state=TrialState.FAIL, **{draw.LOST: "its worker died"})]
+    assert draw.params(kind, SPACE, lost, "maximize", 0, 0, known) == (known, draw.START)
 
 
 def test_what_is_not_known_is_drawn():

@@ -113,6 +113,20 @@ def test_failed_trials_are_told_and_not_counted(train, tmp_path):
     assert [t.number for t in studies.failed(study)] == [0, 2, 3, 5, 6]
 
 
+def test_what_the_machine_lacks_is_no_fault_of_a_trial(train, tmp_path):
+    def before(config, epoch):
+        if len(train.calls) == 1:
+            raise OSError(28, "No space left on device")
+
+    train.before = before
+    study = new_study()
+    with pytest.raises(OSError, match="No space left"):
+        search.run(settings(tmp_path), study, total=2)
+    assert [t.state.name for t in study.trials] == ["RUNNING"]
+    search.run(settings(tmp_path), study, total=2)
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "COMPLETE"]
+
+
 def test_a_search_that_only_fails_ends(train, tmp_path):
     def before(config, epoch):
         raise ToolkitError("loss is nan at step 3")

@@ -167,8 +167,7 @@ def test_a_search_starts_with_the_options_of_a_training_that_is_not_searched():
     ],
 )
 def test_what_the_space_does_not_hold_is_left_to_the_sampler(limits, held):
-    base = BASE  # of pretrained weights: four epochs
-    found = space.start({"epochs": limits}, base, make("bert"), "pretrained", "text")
+    found = space.start({"epochs": limits}, BASE, make("bert"), "pretrained", "text")  # which learns for four epochs
     assert found == ({"epochs": 4.0} if held else {})
 
 

@@ -158,10 +158,17 @@ def test_a_rate_of_ten_stops_the_training_and_says_so(model, tmp_path, optimizer
         trainer.train(made, task, rows(256), rows(32, 1), wild, tmp_path, seed=0)
 
 
-def test_after_a_divergence_a_smaller_rate_goes_on_from_before_it(model, tmp_path):
+@pytest.mark.parametrize(
+    "often",
+    [
+        {"log_every": 2},
+        {"log_every": 1, "save_every": 1, "keep": 99, "schedule": Schedule(warmup=0.0)},  # the first step is too much
+    ],
+)
+def test_after_a_divergence_a_smaller_rate_goes_on_from_before_it(model, tmp_path, often):
     """Epochs end, and checkpoints are made, before ten steps tell that the loss is lost."""
     made, task = model
-    settings = {"epochs": 9.0, "log_every": 2, "regularise": Regularise(patience=0)}
+    settings = {"epochs": 9.0, "regularise": Regularise(patience=0)} | often
     with pytest.raises(ToolkitError, match="diverged") as caught:
         trainer.train(
             copy.deepcopy(made), task, rows(64), rows(32, 1), config(optim=Optim(lr=10.0), **settings), tmp_path, seed=0

@@ -58,17 +58,25 @@ def layer_map(given: str, student: int, teacher: int) -> list[Pair]:
         ]
     if given == "last":
         return [(student, teacher)]
-    if not re.fullmatch(r"\d+:\d+(,\d+:\d+)*", given):
-        raise ToolkitError(
-            f"--layer-map {given} is not known", "write even, last, or STUDENT:TEACHER,… such as 1:2,2:4"
-        )
+    check_map(given)
     pairs = [(int(s), int(t)) for s, _, t in (part.partition(":") for part in given.split(","))]
     for s, t in pairs:
-        if not (1 <= s <= student and 1 <= t <= teacher):
+        if s > student or t > teacher:
             raise ToolkitError(
                 f"--layer-map {given}: {s}:{t} is not there", f"the student has {student} layers, the teacher {teacher}"
             )
     return pairs
+
+
+def check_map(given: str) -> None:
+    """The form of a map.
+
+    Raises:
+        ToolkitError: it is none.
+    """
+    if given not in ("even", "last") and not re.fullmatch(r"[1-9]\d*:[1-9]\d*(,[1-9]\d*:[1-9]\d*)*", given):
+        hint = "write even, last, or STUDENT:TEACHER,… such as 1:2,2:4, layers counted from 1"
+        raise ToolkitError(f"--layer-map {given} is not known", hint)
 
 
 def qkv(model: Any, layer: int) -> list[nn.Linear]:

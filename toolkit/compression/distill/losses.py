@@ -75,7 +75,8 @@ def loss(
 
 def softened(student: Any, teacher: Any, temperature: float, several: bool) -> Any:
     """(rows,) the divergence of the student from the teacher, both softened; of several classes a row, their mean."""
-    student, teacher = student / temperature, teacher.to(student.dtype) / temperature
+    exact = torch.promote_types(student.dtype, torch.float32)
+    student, teacher = student.to(exact) / temperature, teacher.to(exact) / temperature
     if several:
         chance = teacher.sigmoid()
         entropy = F.binary_cross_entropy_with_logits(teacher, chance, reduction="none")

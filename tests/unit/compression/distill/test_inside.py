@@ -83,8 +83,8 @@ def test_layer_maps(given, pairs):
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [("4:6", "4:6 is not there: the student has 3"), ("0:1", "not there"), ("1:7", "not there"), ("1-2", "such as 1:2"),
-     ("", "such as 1:2")],
+    [("4:6", "4:6 is not there: the student has 3"), ("1:7", "not there"), ("0:1", "counted from 1"),
+     ("1-2", "such as 1:2"), ("", "such as 1:2")],
 )  # fmt: skip
 def test_layer_maps_that_cannot_be(given, says):
     with pytest.raises(ToolkitError, match=says):
