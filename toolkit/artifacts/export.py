@@ -11,12 +11,12 @@ from toolkit.artifacts import manifest
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 
-NEEDS = {
-    "openvino": "openvino",
-    "onnx": "onnxruntime",
-    "text": "tokenizers",
-    "image": "pillow",
-}  # packages besides numpy
+NEEDS = {  # packages besides numpy, and how they are imported
+    "openvino": ("openvino", "import openvino"),
+    "onnx": ("onnxruntime", "import onnxruntime"),
+    "text": ("tokenizers", "from tokenizers import Tokenizer"),
+    "image": ("pillow", "from PIL import Image, ImageOps"),
+}
 
 HEAD = '''"""Classes and probabilities, a line of JSON each: python run.py {usage}
 
@@ -29,71 +29,66 @@ from pathlib import Path
 {typing}
 import numpy as np
 {imports}
-
+{placed}
+{inputs}
 here = Path(__file__).parent
 settings = json.loads((here / "run.json").read_text(encoding="utf-8"))
 '''
 
+INPUTS = {  # whether they are pairs
+    False: "inputs = sys.argv[1:] or sys.exit(__doc__)",
+    True: """\
+if len(sys.argv) < 3 or len(sys.argv) % 2 == 0:
+    sys.exit(__doc__)
+inputs = list(zip(sys.argv[1::2], sys.argv[2::2]))""",
+}
+
 LOAD = {
-    "openvino": """
+    "openvino": """\
 model = openvino.Core().compile_model(here / "openvino_model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 names = [port.get_any_name() for port in model.inputs]
-
-
-def logits(batch):
-    return model({name: batch[name] for name in names})["logits"]
 """,
-    "onnx": """
+    "onnx": """\
 model = onnxruntime.InferenceSession(here / "model.onnx", providers=["CPUExecutionProvider"])
 names = [port.name for port in model.get_inputs()]
-
-
-def logits(batch):
-    return model.run(["logits"], {name: batch[name] for name in names})[0]
 """,
 }
 
 READ = {
-    "text": """
+    "text": """\
 tokenizer = Tokenizer.from_file(str(here / "tokenizer.json"))
 tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
 tokenizer.enable_padding(pad_id=settings["pad_id"])
 
-
-def read(texts):
-    rows = tokenizer.encode_batch(texts)
-    parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-    return {name: np.array([getattr(row, part) for row in rows], np.int64) for name, part in parts.items()}
+rows = tokenizer.encode_batch(inputs)
+parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+batch = {name: np.array([getattr(row, parts[name]) for row in rows], np.int64) for name in names}
 """,
     "image": """
-
-{placed}
-
-def read(files):
-    pixels = np.stack([np.asarray(placed(ImageOps.exif_transpose(Image.open(file)), settings)) for file in files])
-    values = pixels.reshape(*pixels.shape[:3], -1) * np.float32(settings["factor"]) + np.float32(settings["offset"])
-    return {{"pixel_values": np.ascontiguousarray(values.transpose(0, 3, 1, 2))}}
+pixels = np.stack([np.asarray(placed(ImageOps.exif_transpose(Image.open(file)), settings)) for file in inputs])
+values = pixels.reshape(*pixels.shape[:3], -1) * np.float32(settings["factor"]) + np.float32(settings["offset"])
+batch = {names[0]: np.ascontiguousarray(values.transpose(0, 3, 1, 2))}
 """,
 }
 
-TAIL = """
+RUN = {
+    "openvino": 'logits = model(batch)["logits"].astype(np.float64)\n',
+    "onnx": 'logits = model.run(["logits"], batch)[0].astype(np.float64)\n',
+}
 
-inputs = sys.argv[1:]
-if not inputs or (settings["pairs"] and len(inputs) % 2):
-    sys.exit(__doc__)
-if settings["pairs"]:
-    inputs = list(zip(inputs[::2], inputs[1::2]))
-values = logits(read(inputs)).astype(np.float64)
-if settings["several"]:
-    chances = 1 / (1 + np.exp(-values))
-    chosen = [np.flatnonzero((row >= 0.5) | (row == row.max())) for row in chances]
-    told = [[settings["labels"][i] for i in classes] for classes in chosen]
-else:
-    chances = np.exp(values - values.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
-    told = [settings["labels"][i] for i in chances.argmax(1)]
-for given, label, row in zip(inputs, told, chances.tolist()):
-    print(json.dumps({"input": given, "label": label, "probabilities": row}, ensure_ascii=False))
+CHANCES = {  # whether rows have several classes
+    False: "chances = np.exp(logits - np.logaddexp.reduce(logits, 1, keepdims=True))\n",
+    True: "chances = 1 / (1 + np.exp(-logits))\n",
+}
+LABEL = {
+    False: 'settings["labels"][row.argmax()]',
+    True: '[settings["labels"][i] for i in np.flatnonzero((row >= 0.5) | (row == row.max()))]',
+}
+
+TELL = """\
+for given, row in zip(inputs, chances):
+    label = {label}
+    print(json.dumps({{"input": given, "label": label, "probabilities": row.tolist()}}, ensure_ascii=False))
 """
 
 
@@ -115,22 +110,12 @@ def export(
     if models.backend(folder) != kind:
         raise ToolkitError(f"{folder} holds no {kind} model", f"quantize it with --backend {kind}")
     what = reader.kind
-    manifest.write_json(folder / "run.json", {"labels": names, "several": several, "pairs": pairs, **settings(reader)})
-    imports = {
-        "openvino": "import openvino",
-        "onnx": "import onnxruntime",
-        "text": "from tokenizers import Tokenizer",
-        "image": "from PIL import Image, ImageOps",
-    }
+    manifest.write_json(folder / "run.json", {"labels": names, **settings(reader)})
     usage = "IMAGE..." if what == "image" else "TEXT OTHER..." if pairs else "TEXT..."
-    head = HEAD.format(
-        usage=usage,
-        imports="\n".join(sorted((imports[kind], imports[what]), reverse=True)),
-        typing="from typing import Any\n" * (what == "image"),
-    )
-    reading = READ[what].format(placed=inspect.getsource(reader.placed)) if what == "image" else READ[what]
-    (folder / "run.py").write_text(head + LOAD[kind] + reading + TAIL, encoding="utf-8")
-    needed = [f"{name}=={metadata.version(name)}" for name in sorted({"numpy", NEEDS[kind], NEEDS[what]})]
+    script = _script(kind, reader, usage, several, pairs)
+    (folder / "run.py").write_text(script, encoding="utf-8")
+    packages = sorted({"numpy", NEEDS[kind][0], NEEDS[what][0]})
+    needed = [f"{name}=={metadata.version(name)}" for name in packages]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in needed), encoding="utf-8")
     return [
         "",
@@ -139,9 +124,21 @@ def export(
         f"`pip install -r requirements.txt`, then `python run.py {usage}`; `run.py` needs {', '.join(needed)} alone:",
         "",
         "```python",
-        (head + LOAD[kind] + reading + TAIL).rstrip(),
+        script.rstrip(),
         "```",
     ]
+
+
+def _script(kind: str, reader: Any, usage: str, several: bool, pairs: bool) -> str:
+    what = reader.kind
+    head = HEAD.format(
+        usage=usage,
+        imports="\n".join(sorted((NEEDS[kind][1], NEEDS[what][1]), reverse=True)),
+        typing="from typing import Any\n" * (what == "image"),
+        placed=f"\n\n{inspect.getsource(reader.placed)}\n" if what == "image" else "",
+        inputs=INPUTS[pairs],
+    )
+    return head + LOAD[kind] + READ[what] + RUN[kind] + CHANCES[several] + TELL.format(label=LABEL[several])
 
 
 def settings(reader: Any) -> dict[str, Any]:
