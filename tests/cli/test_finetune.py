@@ -184,18 +184,17 @@ def test_such_a_model_is_pruned(several: Path, tells_several: Path, tmp_path: Pa
         {"max_drop": 0.02, "export": "openvino"},
         {"method": "qat", "epochs": 1, "batch_size": 16},
         {"backend": "onnx"},
-        {"backend": "torch"},
     ],
 )
 def test_such_a_model_is_quantized(
     several: Path, tells_several: Path, evaluated: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     made = toolkit.quantize(tells_several, data=str(several), out=tmp_path / "q", **options).artifact
-    rows = read(made, "metrics.json")
-    assert rows["comparison"]["flipped"] < 0.2
-    figures = read(toolkit.evaluate(made, data=str(several), out=tmp_path / "e").artifact, "metrics.json")
-    before = read(evaluated, "metrics.json")["quality"]["f1_micro"]["value"]
-    assert figures["quality"]["f1_micro"]["value"] == pytest.approx(before, abs=0.1)
+    assert read(made, "metrics.json")["comparison"]["flipped"] < 0.2
+    told = toolkit.predict(made, data=str(several), split="test", out=tmp_path / "p").artifact
+    now, before = (pd.read_parquet(folder / "predictions.parquet").set_index("id") for folder in (told, evaluated))
+    same = [set(a) == set(b) for a, b in zip(now["predicted"], before.loc[now.index, "predicted"], strict=True)]
+    assert np.mean(same) > 0.8
     if "export" in options:
         assert "row >= 0.5" in (made / "run.py").read_text()  # tests/unit/artifacts/test_export.py runs it
 
