@@ -1,7 +1,11 @@
-"""What makes a folder with a converted model run without this project: `run.py`, `run.json`, `requirements.txt`."""
+"""What makes a folder with a converted model run without this project: `run.py`, `run.json`, `requirements.txt`.
+
+`tokenizer.json` says then how texts are cut and padded too, for whatever reads it.
+"""
 
 from __future__ import annotations
 
+import copy
 import inspect
 from importlib import metadata
 from pathlib import Path
@@ -56,11 +60,7 @@ names = [port.name for port in model.get_inputs()]
 
 READ = {
     "text": """\
-tokenizer = Tokenizer.from_file(str(here / "tokenizer.json"))
-tokenizer.enable_truncation(settings["max_length"], direction=settings["truncation_side"])
-tokenizer.enable_padding(pad_id=settings["pad_id"])
-
-rows = tokenizer.encode_batch(inputs)
+rows = Tokenizer.from_file(str(here / "tokenizer.json")).encode_batch(inputs)
 parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
 batch = {name: np.array([getattr(row, parts[name]) for row in rows], np.int64) for name in names}
 """,
@@ -95,7 +95,7 @@ for given, row in zip(inputs, chances):
 def export(
     folder: Path, kind: str, reader: Any, names: list[str], several: bool = False, pairs: bool = False
 ) -> list[str]:
-    """Write the three files beside a converted model; returns lines for its card.
+    """Write these files beside a converted model; returns lines for its card.
 
     Args:
         kind: "openvino" or "onnx", as the model is.
@@ -111,6 +111,8 @@ def export(
         raise ToolkitError(f"{folder} holds no {kind} model", f"quantize it with --backend {kind}")
     what = reader.kind
     manifest.write_json(folder / "run.json", {"labels": names, **settings(reader)})
+    if what == "text":
+        _complete(reader.tokenizer, reader.processor).save(str(folder / "tokenizer.json"))
     usage = "IMAGE..." if what == "image" else "TEXT OTHER..." if pairs else "TEXT..."
     script = _script(kind, reader, usage, several, pairs)
     (folder / "run.py").write_text(script, encoding="utf-8")
@@ -142,25 +144,26 @@ def _script(kind: str, reader: Any, usage: str, several: bool, pairs: bool) -> s
 
 
 def settings(reader: Any) -> dict[str, Any]:
-    """What `run.py` has to know to read as a reader does.
+    """What `run.py` has to know to read as a reader does; nothing where the tokenizer knows it.
 
     Raises:
         ToolkitError: a tokenizer or image processor that needs transformers.
     """
-    return _image_settings(reader) if reader.kind == "image" else _text_settings(reader)
-
-
-def _text_settings(reader: Any) -> dict[str, Any]:
-    if not reader.processor.is_fast:
+    if reader.kind == "image":
+        return _image_settings(reader)
+    if reader.tokenizer is None:
         raise ToolkitError(
             f"the tokenizer {type(reader.processor).__name__} is written in Python, which an export does without",
             "leave --export out, and run the model with 'toolkit predict'",
         )
-    return {
-        "max_length": reader.max_length,
-        "pad_id": reader.processor.pad_token_id,
-        "truncation_side": reader.processor.truncation_side,
-    }
+    return {}
+
+
+def _complete(tokenizer: Any, processor: Any) -> Any:
+    """A tokenizer that cuts, with how it pads."""
+    out = copy.deepcopy(tokenizer)
+    out.enable_padding(pad_id=processor.pad_token_id, pad_token=processor.pad_token)
+    return out
 
 
 def _image_settings(reader: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class TextReader:
     def _tokens(self, contents: list[Any]) -> Encoded:
         """int32 `input_ids`, and for pairs int8 `token_type_ids`: a list of numbers would take 8 times the memory."""
         types = self.types and isinstance(contents[0], tuple)
-        if self._tokenizer is None:  # written in Python
+        if self.tokenizer is None:  # written in Python
             parts = zip(*contents, strict=True) if isinstance(contents[0], tuple) else [contents]
             found = self.processor(
                 *map(list, parts),
@@ -72,7 +72,7 @@ class TextReader:
         elif self._words and not isinstance(contents[0], tuple):
             ids, kinds = self._words.ids(contents), []
         else:
-            encodings = self._tokenizer.encode_batch_fast(contents)
+            encodings = self.tokenizer.encode_batch_fast(contents)
             ids, kinds = [e.ids for e in encodings], [e.type_ids for e in encodings] if types else []
         rows = [{"input_ids": np.array(values, np.int32)} for values in ids]
         for row, values in zip(rows, kinds, strict=False):
@@ -86,7 +86,7 @@ class TextReader:
         return rows
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def tokenizer(self) -> Any:
         """The tokenizer's own Rust part, cutting at `max_length`; None of one that has none.
 
         Called past transformers it takes half the time: no offsets are made, no lists copied. A copy, for transformers
@@ -102,9 +102,9 @@ class TextReader:
 
     @cached_property
     def _words(self) -> Words | None:
-        if self._tokenizer is None or not fits(self._tokenizer, self.max_length):
+        if self.tokenizer is None or not fits(self.tokenizer, self.max_length):
             return None
-        return Words(self._tokenizer, self.max_length, self.processor.truncation_side == "left")
+        return Words(self.tokenizer, self.max_length, self.processor.truncation_side == "left")
 
     @cached_property
     def _special(self) -> set[int]:

@@ -11,8 +11,10 @@ import copy
 import gc
 import json
 import math
+import os
 import shutil
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -186,6 +188,8 @@ def _run(search: Search, study: Any, trial: Any, epochs: int, started: float) ->
         except Exception as e:  # whatever options make a library raise; the next trial has others
             reason = _reason(e)
             console.warn(f"trial {trial.number} failed: {reason}")
+            if os.environ.get("TOOLKIT_DEBUG") == "1":
+                traceback.print_exc()
             trial.set_user_attr(FAILED, reason)
             end(TrialState.FAIL)
         else:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from toolkit.config import read_mapping
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, did_you_mean
 
 LOWEST, TOP = 5 / 12, 2 / 12  # of the layers, in three-phase
 MIDDLE_RATE = 0.1
@@ -80,10 +80,12 @@ def given(stages: str | None) -> str | list[Mapping[str, Any]]:
     """A preset's name, or the stages in a file (JSON, TOML, YAML; under the key `stages`).
 
     Raises:
-        ToolkitError: the file holds none.
+        ToolkitError: it is neither, or the file holds none.
     """
     if stages is None or stages in PRESET:
         return stages or "none"
+    if not (Path(stages).suffix or Path(stages).exists()):
+        raise ToolkitError(f"--stages is {stages!r}, no file", did_you_mean(stages, ["auto", *PRESET]))
     found = read_mapping(Path(stages), f"the stages {stages}").get("stages")
     if not isinstance(found, list) or not all(isinstance(stage, Mapping) for stage in found):
         raise ToolkitError(f"{stages} holds no list 'stages'", "give one of until, embeddings, layers, head each")

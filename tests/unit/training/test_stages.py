@@ -63,6 +63,11 @@ def test_layer_decay():
     assert stages.plan("none", 2, 1e-4, decay=0.5)[0].rates == [0.125, 0.25, 0.5, 1]
 
 
+def test_a_mistyped_preset_is_told_its_neighbour():
+    with pytest.raises(ToolkitError, match=r"--stages is 'auot', no file: did you mean auto\?"):
+        stages.given("auot")
+
+
 def test_a_file_of_stages(tmp_path):
     path = tmp_path / "s.json"
     path.write_text(json.dumps({"stages": [{"until": 0.4, "layers": [0, 0.5]}, {"until": 1.0, "embeddings": 0}]}))
