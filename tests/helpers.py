@@ -165,7 +165,7 @@ def token_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
 def _preloaded() -> Any:
     """Where processes are forked from one that has imported what commands need, rather than each importing it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["toolkit.cli", "toolkit.training.trainer", "toolkit.artifacts.model", "datasets"])
+    context.set_forkserver_preload(["toolkit.cli", "toolkit.training.trainer", "toolkit.artifacts.loading", "datasets"])
     return context
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from toolkit import inputs, quiet
-from toolkit.artifacts import manifest
+from toolkit.artifacts import loading, manifest
 from toolkit.artifacts import model as models
 from toolkit.commands import _models
 from toolkit.data.options import ColumnOptions
@@ -84,7 +84,7 @@ def of(folder: str, rows: Any) -> tuple[dict[str, Way], list[Any]]:
 
 def naive(folder: Path, processor: Any) -> Callable[[Sequence[Any]], Any]:
     """A batch of contents to logits, as the runtimes' own guides do it."""
-    kind, (model, _) = models.backend(folder), models.load_for_inference(folder)
+    kind, (model, _) = models.backend(folder), loading.load_for_inference(folder)
 
     def read(contents: Sequence[Any], form: str) -> dict[str, Any]:
         if hasattr(contents[0], "cell"):
@@ -126,7 +126,7 @@ def piped(folder: Path, reader: Any, names: list[str]) -> Way:
     from transformers import pipeline
 
     parts = {"tokenizer": reader.processor} if reader.kind == "text" else {"image_processor": reader.processor}
-    model = models.load_for_inference(folder)[0].eval()
+    model = loading.load_for_inference(folder)[0].eval()
     pipe = pipeline(f"{reader.kind}-classification", model=model, batch_size=BATCH, device="cpu", **parts)
 
     def as_taken(contents: Sequence[Any]) -> list[Any]:

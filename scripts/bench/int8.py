@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import console, quiet, reading
+from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.compression.quantize import calibration, openvino, tracing
 from toolkit.inference import predictor, timing
@@ -25,7 +26,7 @@ ROWS = 300
 def main(folder: Path, data: Path) -> None:
     rows = pd.read_parquet(data / "data" / "test.parquet")
     shown = pd.read_parquet(data / "data" / "train.parquet")[:ROWS]
-    model, processor = models.load(folder)
+    model, processor = loading.load(folder)
     names, reader = models.labels(folder) or [], reading.of("text", processor, model.config)
     batches = calibration.batches(reader, reader.encode(list(shown["text"])))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import quiet
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 from toolkit.inference.backends import IN_PARTS
 
 RUNS = 12
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lengths", type=int, nargs="+", default=[12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128])
     given = parser.parse_args()
-    graph = models.load_for_inference(given.model)[0]
+    graph = loading.load_for_inference(given.model)[0]
     core = quiet.openvino().Core()
     ways = {"one kernel": SETTINGS, "in parts": SETTINGS | IN_PARTS}
     plain = {name: core.compile_model(graph, "CPU", way).create_infer_request() for name, way in ways.items()}

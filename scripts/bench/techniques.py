@@ -26,7 +26,7 @@ from scipy import stats
 import toolkit
 from toolkit import config as configs
 from toolkit import console, reading
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 from toolkit.commands.finetune import FinetuneConfig
 from toolkit.training import tasks, trainer
 
@@ -121,7 +121,7 @@ def one(given: argparse.Namespace, seed: int, options: dict[str, Any], folder: P
     started = time.perf_counter()
     artifact = toolkit.finetune(folder / "data", out=folder / "model", **(base | options)).artifact
     seconds = time.perf_counter() - started
-    model, processor = models.load(artifact)
+    model, processor = loading.load(artifact)
     task = tasks.bind("text-classification", reading.of("text", processor, model.config))
     names = {name: i for i, name in model.config.id2label.items()}
     texts, right = frames["test"]["text"].tolist(), frames["test"][label].astype(str).map(names).tolist()

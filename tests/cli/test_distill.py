@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from unit.image_models import tiny
 
 import toolkit
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 
 Call = Callable[..., Called]
 FAST: dict[str, Any] = {"epochs": 1, "batch_size": 16, "precision": "fp32"}
@@ -165,7 +165,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vit")
-    models.save(folder, *tiny("vit", id2label={0: "cat", 1: "dog"}, label2id={"cat": 0, "dog": 1}))
+    loading.save(folder, *tiny("vit", id2label={0: "cat", 1: "dog"}, label2id={"cat": 0, "dog": 1}))
     return folder
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from unit.image_models import tiny
 
 import toolkit
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 
 Call = Callable[..., Called]
 TRAIN = ("--epochs", 1, "--batch-size", 8, "--precision", "fp32", "--device", "cpu")
@@ -33,7 +33,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of images with random weights."""
     folder = tmp_path_factory.mktemp("vit")
-    models.save(folder, *tiny("vit", **CLASSES))
+    loading.save(folder, *tiny("vit", **CLASSES))
     return folder
 
 

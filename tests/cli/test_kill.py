@@ -187,7 +187,7 @@ TRAINER = "toolkit.training.trainer"
         (at_rename("checkpoint-12", before=True), 11),
         (at_rename("old-checkpoint-4", before=False), 11),
         (at_call("toolkit.training.checkpoints", "sync", 26), 8),
-        (at_call("toolkit.artifacts.model", "save"), 22),
+        (at_call("toolkit.artifacts.loading", "save"), 22),
         (at_rename("artifact.json", before=True, function="os.replace"), 22),
         (at_rename("/m", before=True), None),
         (at_rename("/m", before=False), None),

@@ -11,7 +11,7 @@ from helpers import Called, pictures, refused
 from unit.encoders import make
 
 import toolkit
-from toolkit.artifacts import manifest
+from toolkit.artifacts import loading, manifest
 from toolkit.artifacts import model as models
 from toolkit.compression import sensitivity
 from toolkit.inference import timing
@@ -117,14 +117,14 @@ def test_a_model_of_one_layer(model: Path, split: Path, tmp_path: Path) -> None:
 def test_another_teacher_whose_classes_are_in_another_order(model: Path, split: Path, tmp_path: Path) -> None:
     other = tmp_path / "teacher"
     toolkit.finetune(split, model="builtin:text-tiny", out=tmp_path / "t", epochs=0.1, max_length=48)
-    loaded, tokenizer = models.load(tmp_path / "t")
+    loaded, tokenizer = loading.load(tmp_path / "t")
     names = [loaded.config.id2label[i] for i in range(3)]
     order = [2, 0, 1]
     last = loaded.classifier.out_proj
     last.weight.data, last.bias.data = last.weight.data[order], last.bias.data[order]
     loaded.config.id2label = {i: names[k] for i, k in enumerate(order)}
     loaded.config.label2id = {names[k]: i for i, k in enumerate(order)}
-    models.save(other, loaded, tokenizer)
+    loading.save(other, loaded, tokenizer)
     made = [
         toolkit.prune(model, data=str(split), ffn=0.5, alpha=1.0, teacher=str(teacher), out=tmp_path / name, **QUICK)
         for name, teacher in (("a", tmp_path / "t"), ("b", other))
@@ -152,7 +152,7 @@ def test_heads_of_an_image_model(tmp_path: Path) -> None:
         pictures(tmp_path / "photos" / part)
     vit = make("vit")
     vit.config.id2label, vit.config.label2id = {0: "cat", 1: "dog"}, {"cat": 0, "dog": 1}
-    models.save(tmp_path / "vit", vit, processor("vit", "ViT", size={"height": 32, "width": 32}))
+    loading.save(tmp_path / "vit", vit, processor("vit", "ViT", size={"height": 32, "width": 32}))
     made = toolkit.prune(
         tmp_path / "vit", data=str(tmp_path / "photos"), heads=0.5, ffn=0.5, out=tmp_path / "p", batch_size=8, **QUICK
     )
@@ -204,9 +204,9 @@ def test_all_of_a_part_cannot_go(call: Call, model: Path, split: Path, tmp_path:
 
 
 def test_a_teacher_of_other_classes(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
-    loaded, tokenizer = models.load(model)
+    loaded, tokenizer = loading.load(model)
     loaded.config.id2label = {0: "billing", 1: "delivery", 2: "weather"}
-    models.save(tmp_path / "t", loaded, tokenizer)
+    loading.save(tmp_path / "t", loaded, tokenizer)
     says = ("tells other classes (product, weather)", "same labels")
     refused(call, tmp_path, "prune", model, "--data", split, "--teacher", tmp_path / "t", says=says)
 
@@ -217,7 +217,7 @@ def test_a_model_that_is_no_encoder_of_a_known_family(call: Call, tmp_path: Path
     for part in ("train", "validation"):
         pictures(tmp_path / "photos" / part)
     classes = {"id2label": {0: "cat", 1: "dog"}, "label2id": {"cat": 0, "dog": 1}}
-    models.save(tmp_path / "m", *tiny("convnext", **classes))
+    loading.save(tmp_path / "m", *tiny("convnext", **classes))
     says = ("models of type 'convnext' cannot be cut here", "known are bert")
     refused(call, tmp_path, "prune", tmp_path / "m", "--data", tmp_path / "photos", says=says)
 

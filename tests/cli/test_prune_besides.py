@@ -10,7 +10,7 @@ from cli.test_kill import armed, at_call, run_armed, weights
 from helpers import Called, pictures, refused
 
 import toolkit
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 from toolkit.training import builtin
 
 Call = Callable[..., Called]
@@ -37,7 +37,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def resnet(tmp_path: Path) -> Path:
-    models.save(tmp_path / "resnet", *builtin.build("builtin:image-tiny", [], ["cat", "dog"], seed=0))
+    loading.save(tmp_path / "resnet", *builtin.build("builtin:image-tiny", [], ["cat", "dog"], seed=0))
     return tmp_path / "resnet"
 
 

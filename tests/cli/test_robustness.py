@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from unit.image_models import tiny
 
 import toolkit
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 
 Call = Callable[..., Called]
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "evaluate.metrics.json"
@@ -163,7 +163,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of images with random weights."""
     folder = tmp_path_factory.mktemp("vit")
-    models.save(folder, *tiny("vit", id2label={0: "cat", 1: "dog"}, label2id={"cat": 0, "dog": 1}))
+    loading.save(folder, *tiny("vit", id2label={0: "cat", 1: "dog"}, label2id={"cat": 0, "dog": 1}))
     return folder
 
 

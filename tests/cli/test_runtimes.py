@@ -11,6 +11,7 @@ from helpers import pictures, write_csv
 from unit.artifacts import converted
 
 from toolkit import reading
+from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.commands import _fresh
 
@@ -73,7 +74,7 @@ def test_quantized_models_are_not_trained_on(folder, tmp_path, call):
 @pytest.mark.measures_memory
 @pytest.mark.parametrize("content", ["text", "image"])
 def test_start_up_and_memory_are_those_of_a_process_of_its_own(content, tmp_path):
-    models.save(tmp_path / "m", *getattr(converted, content)())
+    loading.save(tmp_path / "m", *getattr(converted, content)())
     ballast = np.ones(2_000_000_000, np.uint8)  # of this process, and none of the model's
     contents = converted.TEXTS
     if content == "image":

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import quiet
-from toolkit.artifacts.model import backend, demand_weights, load_tokenizer, read_config
+from toolkit.artifacts.loading import broken, demand_weights, load_tokenizer
+from toolkit.artifacts.model import backend, read_config
 from toolkit.errors import ToolkitError
 
 NEXT_SENTENCE = ("bert", "ernie", "megatron-bert", "mobilebert")  # with a head that tells if sentences follow
@@ -26,8 +27,7 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     try:
         model = AutoModel.from_pretrained(folder)
     except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
+        raise broken(folder, e) from e
     return model.float(), load_tokenizer(folder)
 
 
@@ -78,8 +78,7 @@ def load_to_mask(folder: Path, next_sentence: bool) -> tuple[Any, Any, list[str]
     try:
         model, info = auto.from_pretrained(folder, output_loading_info=True, use_safetensors=True)
     except Exception as e:
-        what = " ".join(str(e).split())[:160]
-        raise ToolkitError(f"the model in {folder} does not load ({what})", "copy or make it again") from e
+        raise broken(folder, e) from e
     demand_weights(folder, model, info, new_head=True)
     model.config.num_labels = 2  # what it was a classifier of goes
     return model.float(), load_tokenizer(folder), sorted(info["missing_keys"])

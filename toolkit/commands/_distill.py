@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit import console, ranks
+from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.commands import _distill_report, _training
 from toolkit.commands._distill_plan import Settled, settled
@@ -94,7 +95,7 @@ def run(job: Job) -> None:
 
 def _load(given: Given, found: Settled, job: Job) -> Teacher:
     assert given.path is not None
-    model, processor = models.load(given.path)
+    model, processor = loading.load(given.path)
     names = models.labels(given.path) or []
     task = _training.bind(_training.kind(found.data), model, processor, job.config.train.max_length)
     return Teacher(model, task, names, [names.index(name) for name in found.names])

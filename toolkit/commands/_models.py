@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from toolkit.artifacts import language_model
+from toolkit.artifacts import language_model, loading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
@@ -54,9 +54,9 @@ def predictor(given: Given, command: str, device: str) -> Predictor:
     names = check(given, command)
     assert given.path is not None
     backend = models.backend(given.path)
-    model, processor = models.load_for_inference(given.path)
+    model, processor = loading.load_for_inference(given.path)
     # a converted model carries no config
-    config = getattr(model, "config", None) or models.load_config(given.path)
+    config = getattr(model, "config", None) or loading.load_config(given.path)
     reader = reading.of(models.reads(given.path), processor, config)
     place = resolve_device(device) if backend == "torch" else "cpu"
     return predictors.build(backend, model, reader, names, place, models.several(given.path))

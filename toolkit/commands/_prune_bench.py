@@ -18,7 +18,7 @@ BATCH_SIZE = 32  # when timing
 
 def begin(job: Job) -> tuple[Bench, Recovery]:
     """The model and the rows that it is tried on; how it is cut and trained back."""
-    from toolkit.artifacts import model as models
+    from toolkit.artifacts import loading
     from toolkit.commands import _models, _training
     from toolkit.compression import distill, recover, sensitivity
     from toolkit.compression import prune as pruning
@@ -29,7 +29,7 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
     assert given.path is not None
     names = _models.check(given, "prune", backends=("torch",))
     data = _training.relabelled(_training.splits(job), names, config.data)
-    model, processor = models.load(given.path)
+    model, processor = loading.load(given.path)
     task = _training.bind(_training.kind(data), model, processor, config.train.max_length)
     rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
     tried = spread(len(validation), sensitivity.MOST_ROWS)
@@ -59,6 +59,7 @@ def begin(job: Job) -> tuple[Bench, Recovery]:
 
 def _taught(job: Job, bench: Bench, rows: Any, train: Any) -> Any:
     """The rows with the teacher's answers, in the order of the model's classes."""
+    from toolkit.artifacts import loading
     from toolkit.artifacts import model as models
     from toolkit.commands import _training
     from toolkit.compression import distill
@@ -67,7 +68,7 @@ def _taught(job: Job, bench: Bench, rows: Any, train: Any) -> Any:
     given = job.inputs.get("teacher")
     if given is not None:
         assert given.path is not None
-        teacher, processor = models.load(given.path)
+        teacher, processor = loading.load(given.path)
         task = _training.bind(task.reader.kind, teacher, processor)
         encoded, own = task.encode(train), models.labels(given.path) or []
     kept = job.work / f"answers-{ranks.rank()}.f32"
@@ -127,11 +128,11 @@ def against(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) 
 
 def check_reloads(job: Job, bench: Bench, recovery: Recovery, model: Any, task: Task) -> None:
     """The stock classes, loaded from the artifact, say just what the model in memory says."""
-    from toolkit.artifacts import model as models
+    from toolkit.artifacts import loading
     from toolkit.commands import _training
     from toolkit.training import trainer
 
-    again, processor = models.load(job.folder)
+    again, processor = loading.load(job.folder)
     reloaded = _training.bind(task.reader.kind, again, processor, job.config.train.max_length)
     ours, stock = (
         trainer.answers(m, t, _read_by(t, bench, recovery)[:BATCH_SIZE])[0]

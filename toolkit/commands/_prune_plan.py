@@ -61,6 +61,7 @@ def check_besides(job: Job) -> dict[str, Any]:
     Raises:
         ToolkitError: a vocabulary that cannot be cut, an option without the one that it belongs to, sharded training.
     """
+    from toolkit.artifacts import loading
     from toolkit.artifacts import model as models
     from toolkit.compression import vocabulary
     from toolkit.training import distributed
@@ -77,7 +78,7 @@ def check_besides(job: Job) -> dict[str, Any]:
     if asked.vocab:
         if models.reads(given.path) != "text":
             raise ToolkitError(f"--vocab: {given.given} reads images", "leave it out")
-        tokenizer = models.load_tokenizer(given.path)
+        tokenizer = loading.load_tokenizer(given.path)
         vocabulary.check(tokenizer)
         if len(tokenizer) <= asked.vocab_common:
             job.warn(
@@ -150,11 +151,11 @@ def _channels(config: Any, amounts: Any, alone: bool) -> Any:
 
 
 def _config(job: Job) -> Any:
-    from toolkit.artifacts import model as models
+    from toolkit.artifacts import loading
 
     path = job.inputs["source"].path
     assert path is not None
-    return models.load_config(path)
+    return loading.load_config(path)
 
 
 def parameters(job: Job, *found: Any) -> list[int]:

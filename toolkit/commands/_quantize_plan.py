@@ -116,13 +116,12 @@ def _check_runtime(job: Job, kind: str) -> None:
         onnx.demand()
     if config.export:
         from toolkit import reading
-        from toolkit.artifacts import export
-        from toolkit.artifacts import model as models
+        from toolkit.artifacts import export, loading
 
         path = job.inputs["source"].path
         assert path is not None
-        own = models.load_config(path)
-        export.settings(reading.of(kind, models.load_processor(path), own))
+        own = loading.load_config(path)
+        export.settings(reading.of(kind, loading.load_processor(path), own))
 
 
 def chosen_splits(job: Job) -> tuple[str, str]:

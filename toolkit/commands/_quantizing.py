@@ -54,8 +54,7 @@ def to_torch(job: Job, found: Found, model: Any, task: Task, batches: list[dict[
     """Write the weights as safetensors, in INT8 or in 16 bits."""
     import copy
 
-    from toolkit.artifacts import converted
-    from toolkit.artifacts import model as models
+    from toolkit.artifacts import converted, loading
     from toolkit.compression.quantize import torch as of_torch
 
     if found.method == "dynamic":
@@ -63,7 +62,7 @@ def to_torch(job: Job, found: Found, model: Any, task: Task, batches: list[dict[
         converted.save_int8(job.folder, state, model.config, task.reader.processor, of_torch.CONFIG)
     else:
         half = copy.deepcopy(model).to(of_torch.FLOATS[found.method])
-        models.save(job.folder, half, task.reader.processor)
+        loading.save(job.folder, half, task.reader.processor)
     return {}
 
 

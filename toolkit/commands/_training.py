@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from toolkit import console, ranks
-from toolkit.artifacts import manifest
+from toolkit.artifacts import loading, manifest
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
@@ -206,7 +206,7 @@ def load_given(
             way = f"tells {'one class' if several else 'several classes'} a row"
             why = f"tells other classes ({few(own)})" if set(own) != set(names) else way
             console.note(f"{given.given} {why}: it gets a new head")
-        model, processor = models.load(given.path, names, several)
+        model, processor = loading.load(given.path, names, several)
     if resolution:
         from toolkit.training.resolution import change
 
@@ -285,7 +285,7 @@ def publish(
         reader.processor.model_max_length = reader.max_length  # type: ignore[attr-defined]
     model.config.architectures = [type(model).__name__]
     figures["model"] = {"parameters": sum(p.numel() for p in model.parameters())}
-    models.save(job.folder, model, reader.processor)
+    loading.save(job.folder, model, reader.processor)
     figures["model"]["size_bytes"] = models.inference_bytes(job.folder)
     manifest.write_json(job.folder / "metrics.json", figures)
     logged = _training_report.lines(job.work / "logs")

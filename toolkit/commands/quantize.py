@@ -89,7 +89,7 @@ def quantize(job: Job) -> None:
 
     --max-drop and --min-speedup are gates: exit code 3 where one is not met (the model is written all the same).
     """
-    from toolkit.artifacts import export, manifest, report
+    from toolkit.artifacts import export, loading, manifest, report
     from toolkit.artifacts import model as models
     from toolkit.commands import _quantize_report, _quantizing
     from toolkit.commands._quantize_plan import resolved
@@ -98,7 +98,7 @@ def quantize(job: Job) -> None:
 
     config, found, given = job.config, resolved(job), job.inputs["source"]
     assert given.path is not None
-    model, processor = models.load(given.path)
+    model, processor = loading.load(given.path)
     task = _training.bind(found.kind, model, processor)
     calibrates = quantizing.calibrates(found.method, found.bits)
     if calibrates and len(found.train) < config.calibration_rows:
@@ -129,6 +129,7 @@ def quantize(job: Job) -> None:
 
 def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
     """The finished artifact beside the input model on the rows that report."""
+    from toolkit.artifacts import loading
     from toolkit.artifacts import model as models
     from toolkit.commands import _fresh
     from toolkit.compression import measure
@@ -136,7 +137,7 @@ def measured(job: Job, found: Found, model: Any, task: Task) -> dict[str, Any]:
 
     path, reader = job.inputs["source"].path, task.reader
     assert path is not None
-    quantized = models.load_for_inference(job.folder)[0]
+    quantized = loading.load_for_inference(job.folder)[0]
     several = models.several_of(model)
     pair = {
         "input": predictors.build("torch", model, reader, found.names, "cpu", several),

@@ -124,11 +124,11 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
 
 def _dropouts(given: Given, kind: str) -> set[float]:
     """The rates of dropout that the model comes with."""
-    from toolkit.artifacts import model as models
+    from toolkit.artifacts import loading
     from toolkit.training import builtin, dropout
 
     if given.path is not None:
-        return dropout.rates(models.load_config(given.path))
+        return dropout.rates(loading.load_config(given.path))
     if kind == "text":
         return {builtin.TEXT_DROPOUT}  # a model of texts would learn its vocabulary to tell
     return dropout.rates(builtin.build(given.given, [], None, 0)[0].config)

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from unit.image_models import MODELS, PROCESSORS
 
 from toolkit import quiet
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 from toolkit.training import builtin
 
 TEXTS = [" ".join(["late", "parcel", "nobody", "where"][: 1 + i % 4]) * (1 + i % 5) for i in range(24)]
@@ -80,7 +80,7 @@ def save(folder: Path, kind: str, model: Any, processor: Any, batch: dict[str, A
 
 def as_int8(folder: Path, model: Any, processor: Any) -> Path:
     """Saved as `quantize --backend torch` does."""
-    models.save(folder, model, processor)
+    loading.save(folder, model, processor)
     state = load_file(folder / "model.safetensors")
     for name in [n for n, values in state.items() if values.ndim > 1]:
         scale = state[name].abs().amax(dim=tuple(range(1, state[name].ndim)), keepdim=True) / 127

@@ -11,7 +11,7 @@ from unit.artifacts import converted
 from unit.image_models import PROCESSORS
 
 from toolkit import reading
-from toolkit.artifacts import export
+from toolkit.artifacts import export, loading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
@@ -34,7 +34,7 @@ def ran(folder, arguments):
 
 
 def loaded(folder, reader, several=False):
-    model, _ = models.load_for_inference(folder)
+    model, _ = loading.load_for_inference(folder)
     return predictors.build(models.backend(folder), model, reader, converted.NAMES, "cpu", several)
 
 
@@ -64,7 +64,7 @@ def test_an_exported_text_model_answers_without_this_project(tmp_path, kind, sev
     assert script in "\n".join(lines)
     code = [line for line in ast.unparse(ast.parse(script).body[1:]).splitlines() if line]
     assert len(code) <= 20
-    again = reading.of("text", models.load_processor(folder), model.config, wanted=16)
+    again = reading.of("text", loading.load_processor(folder), model.config, wanted=16)
     for old, new in zip(reader.encode(texts), again.encode(texts), strict=True):
         np.testing.assert_array_equal(new["input_ids"], old["input_ids"])
 
@@ -126,7 +126,7 @@ def test_an_image_processor_is_exported_as_it_is_or_refused(name):
 def test_what_cannot_be_exported_is_told(tmp_path):
     model, tokenizer = converted.text()
     reader = reading.of("text", tokenizer, model.config)
-    models.save(tmp_path / "m", model, tokenizer)
+    loading.save(tmp_path / "m", model, tokenizer)
     with pytest.raises(ToolkitError, match="holds no onnx model: quantize it with --backend onnx"):
         export.export(tmp_path / "m", "onnx", reader, converted.NAMES)
     (tmp_path / "m" / "model.onnx").write_bytes(b"")

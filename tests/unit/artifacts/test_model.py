@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, BertModel
 
+from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.training import builtin
@@ -19,7 +20,7 @@ def tokenizer():
 
 
 def saved(folder, model, tokenizer):
-    models.save(folder, model, tokenizer)
+    loading.save(folder, model, tokenizer)
     return folder
 
 
@@ -33,12 +34,12 @@ def head(model):
 
 
 def test_the_head_stays_for_the_same_classes_and_is_new_for_others_of_the_same_number(classifier):
-    stored = head(models.load(classifier)[0])
-    assert torch.equal(head(models.load(classifier, ["neg", "pos"])[0]), stored)
-    other, _ = models.load(classifier, ["cat", "dog"])
+    stored = head(loading.load(classifier)[0])
+    assert torch.equal(head(loading.load(classifier, ["neg", "pos"])[0]), stored)
+    other, _ = loading.load(classifier, ["cat", "dog"])
     assert not torch.equal(head(other), stored)
     assert other.config.id2label == {0: "cat", 1: "dog"}
-    more, _ = models.load(classifier, ["a", "b", "c"])
+    more, _ = loading.load(classifier, ["a", "b", "c"])
     assert head(more).shape == (3, 32)
     assert torch.equal(more.bert.embeddings.word_embeddings.weight, other.bert.embeddings.word_embeddings.weight)
 
@@ -46,7 +47,7 @@ def test_the_head_stays_for_the_same_classes_and_is_new_for_others_of_the_same_n
 def test_a_bare_encoder_gets_a_head(tmp_path, tokenizer):
     folder = saved(tmp_path / "m", BertModel(BertConfig(**SMALL)), tokenizer)
     assert models.labels(folder) is None
-    assert head(models.load(folder, ["a", "b", "c"])[0]).shape == (3, 32)
+    assert head(loading.load(folder, ["a", "b", "c"])[0]).shape == (3, 32)
     with pytest.raises(ToolkitError, match="is not a classifier"):
         models.demand_classifier(folder, "evaluate")
 
@@ -69,10 +70,10 @@ def test_weights_that_are_missing_are_told_and_not_made_up(classifier, part):
     del weights[part]
     save_file(weights, classifier / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ToolkitError, match=part):
-        models.load(classifier)
+        loading.load(classifier)
     if part.startswith("bert"):
         with pytest.raises(ToolkitError, match=part):
-            models.load(classifier, ["x", "y"])
+            loading.load(classifier, ["x", "y"])
 
 
 def test_size_counts_what_inference_loads_and_nothing_else(classifier):
@@ -84,4 +85,4 @@ def test_size_counts_what_inference_loads_and_nothing_else(classifier):
 
 
 def test_parameters_are_those_of_the_model(classifier):
-    assert models.parameters(classifier) == models.load(classifier)[0].num_parameters()
+    assert models.parameters(classifier) == loading.load(classifier)[0].num_parameters()

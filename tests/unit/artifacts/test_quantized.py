@@ -6,13 +6,14 @@ from safetensors.torch import load_file, save_file
 from unit.artifacts import converted
 
 from toolkit import reading
+from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inference import predictor as predictors
 
 
 def predictor(folder, reader):
-    model, _ = models.load_for_inference(folder)
+    model, _ = loading.load_for_inference(folder)
     return predictors.build(models.backend(folder), model, reader, converted.NAMES, "cpu")
 
 
@@ -25,7 +26,7 @@ def test_int8_weights_answer_nearly_as_their_floats(tmp_path):
     assert np.ptp(expected, axis=0).max() > 0.1
     assert 0 < np.abs(found - expected).max() < 0.1
     assert models.backend(folder) == "int8"
-    loaded, _ = models.load_for_inference(folder)
+    loaded, _ = loading.load_for_inference(folder)
     product = loaded.bert.encoder.layer[0].intermediate.dense.weight()
     assert product.dtype == torch.qint8
     stored = load_file(folder / "model.safetensors")["bert.encoder.layer.0.intermediate.dense.weight"]
@@ -37,7 +38,7 @@ def test_int8_weights_answer_nearly_as_their_floats(tmp_path):
 def test_int8_images(tmp_path):
     model, processor = converted.image("convnext", "resnet")
     folder = converted.as_int8(tmp_path / "m", model, processor)
-    loaded, _ = models.load_for_inference(folder)
+    loaded, _ = loading.load_for_inference(folder)
     pixels = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         found, expected = loaded(pixel_values=pixels).logits, model(pixel_values=pixels).logits
@@ -62,7 +63,7 @@ def test_damaged_int8_weights_are_told(tmp_path, damage):
         state[name] = state[name][:3]
         save_file({k: v for k, v in state.items() if k != name or damage == "shape"}, folder / "model.safetensors")
     with pytest.raises(ToolkitError, match="does not load"):
-        models.load_for_inference(folder)
+        loading.load_for_inference(folder)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def onnx_folder(tmp_path_factory):
 
 def test_onnx_answers_as_torch_does_with_weights_beside_it_too(onnx_folder, tmp_path):
     folder, model = onnx_folder
-    reader = reading.of("text", models.load_processor(folder), model.config)
+    reader = reading.of("text", loading.load_processor(folder), model.config)
     expected = predictors.build("torch", model, reader, converted.NAMES, "cpu").probabilities(converted.TEXTS, 8)
     np.testing.assert_allclose(predictor(folder, reader).probabilities(converted.TEXTS, 8), expected, atol=1e-5)
     beside = tmp_path / "beside"
@@ -98,11 +99,11 @@ def test_without_onnx_runtime_one_line_tells_what_to_install(onnx_folder, monkey
     folder, model = onnx_folder
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(ToolkitError, match=r'ONNX Runtime is not installed: pip install "model-toolkit\[onnx\]"'):
-        predictor(folder, reading.of("text", models.load_processor(folder), model.config))
+        predictor(folder, reading.of("text", loading.load_processor(folder), model.config))
 
 
 def test_a_converted_model_that_reads_something_else_is_told(onnx_folder):
     folder, model = onnx_folder
-    reader = reading.of("text", models.load_processor(folder), model.config)
+    reader = reading.of("text", loading.load_processor(folder), model.config)
     with pytest.raises(ToolkitError, match="quantized on single texts, the data holds pairs of texts"):
         predictor(folder, reader).probabilities([("late", "parcel")])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit.artifacts import language_model
+from toolkit.artifacts import language_model, loading
 from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inference.masked_lm import MOST_PIECES, MaskedLM
@@ -77,7 +77,7 @@ def test_of_a_long_text_a_window_is_read(lm):
 
 
 def test_a_model_comes_from_its_folder(tmp_path, masked):
-    models.save(tmp_path / "m", *masked)
+    loading.save(tmp_path / "m", *masked)
     assert models.fills_masks(tmp_path / "m")
     model, words = language_model.load_masked_lm(tmp_path / "m")
     assert MaskedLM(model, words).rank([GAPS[0]], [["good", "bad"]]) == MaskedLM(*masked).rank(
@@ -87,17 +87,17 @@ def test_a_model_comes_from_its_folder(tmp_path, masked):
 
 def test_other_models_are_told(tmp_path, masked, forward):
     model, words = masked
-    models.save(tmp_path / "encoder", model.bert, words)
+    loading.save(tmp_path / "encoder", model.bert, words)
     assert not models.fills_masks(tmp_path / "encoder")
     with pytest.raises(ToolkitError, match="head that fills masks"):
         language_model.load_masked_lm(tmp_path / "encoder")
-    models.save(tmp_path / "seq2seq", *forward)
+    loading.save(tmp_path / "seq2seq", *forward)
     with pytest.raises(ToolkitError, match="no model that fills masks"):
         language_model.load_masked_lm(tmp_path / "seq2seq")
     with pytest.raises(ToolkitError, match=r"holds no model\.safetensors"):
         language_model.load_masked_lm(tmp_path)
     words.mask_token, kept = None, words.mask_token
-    models.save(tmp_path / "maskless", model, words)
+    loading.save(tmp_path / "maskless", model, words)
     words.mask_token = kept
     with pytest.raises(ToolkitError, match="no mask token"):
         language_model.load_masked_lm(tmp_path / "maskless")

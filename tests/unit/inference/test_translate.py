@@ -4,8 +4,7 @@ from types import SimpleNamespace
 import pytest
 from unit.inference import tiny
 
-from toolkit.artifacts import language_model
-from toolkit.artifacts import model as models
+from toolkit.artifacts import language_model, loading
 from toolkit.errors import ToolkitError
 from toolkit.inference.translate import Model, Translator, reads
 
@@ -91,10 +90,10 @@ def test_the_language_that_a_model_reads(named, language):
 
 
 def test_a_model_comes_from_its_folder(tmp_path, forward, masked):
-    models.save(tmp_path / "m", *forward)
+    loading.save(tmp_path / "m", *forward)
     found = Model(*language_model.load_seq2seq(tmp_path / "m"))
     assert found.translate(["我喜欢猫"], 2, 1, "") == [["i like cats"]]
-    models.save(tmp_path / "bert", *masked)
+    loading.save(tmp_path / "bert", *masked)
     with pytest.raises(ToolkitError, match="no model that translates"):
         language_model.load_seq2seq(tmp_path / "bert")
     with pytest.raises(ToolkitError, match=r"holds no model\.safetensors"):

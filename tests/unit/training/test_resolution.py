@@ -3,7 +3,7 @@ import torch
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 from unit.image_models import tiny
 
-from toolkit.artifacts import model as models
+from toolkit.artifacts import loading
 from toolkit.errors import ToolkitError
 from toolkit.reading.image import ImageReader
 from toolkit.training import builtin
@@ -13,7 +13,7 @@ from toolkit.training.resolution import change
 @pytest.mark.parametrize("name", ["vit", "deit", "convnext", "resnet", "efficientnet", "swin", "mobilenet_v2"])
 def test_stock_classes_load_the_new_size(name, tmp_path):
     model, processor = change(*tiny(name), 64)
-    models.save(tmp_path, model, processor)
+    loading.save(tmp_path, model, processor)
     again = AutoModelForImageClassification.from_pretrained(tmp_path).eval()
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
