@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from toolkit import console, ranks
 from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
-from toolkit.commands import _distill_report, _training
+from toolkit.commands import _distill_report, _trained, _training
 from toolkit.commands._distill_plan import Settled, settled
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
@@ -88,7 +88,7 @@ def run(job: Job) -> None:
     figures |= _compared(asked, student, task)
     chosen = job.inputs.get("student")
     title = f"{chosen.title if chosen else config.student} distilled from {found.teachers[0].title}"
-    _training.publish(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
+    _trained.write(job, student, task, figures, title, lambda: _distill_report.against_teacher(figures))
     console.note(_distill_report.lead(figures))
     job.metrics |= {"agreement": figures["comparison"]["agreement"]["value"]}
 

@@ -26,7 +26,7 @@ def lead(figures: dict[str, Any]) -> str:
 
 
 def against_teacher(figures: dict[str, Any]) -> dict[str, Any]:
-    """Lead, card and section, as `_training.publish` takes them."""
+    """Lead, card and section, as `_trained.write` takes them."""
     student, teacher, found = figures["student"] | figures["model"], figures["teacher"], figures["comparison"]
     apart, agreement = found["accuracy_difference"], found["agreement"]
     ratio = {key: f"{student[key] / teacher[key]:.2f}" if teacher[key] else "" for key in SHOWN}

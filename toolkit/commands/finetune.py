@@ -44,7 +44,7 @@ def finetune(job: Job) -> None:
 
     Stopped or killed, the same call resumes from its last checkpoint.
     """
-    from toolkit.commands import _tasks, _training
+    from toolkit.commands import _tasks, _trained
     from toolkit.training import trainer
 
     given, seed, config = job.inputs["model"], job.config.seed, job.config.train
@@ -53,7 +53,7 @@ def finetune(job: Job) -> None:
     scratch = given.path is None
     ids = data["train"]["id"] if "labels" in rows[0] else None  # masked-lm cuts texts into rows of its own
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)
-    _training.publish(job, model, task, figures, f"{given.title}, fine-tuned")
+    _trained.write(job, model, task, figures, f"{given.title}, fine-tuned")
 
 
 STEP = Step(

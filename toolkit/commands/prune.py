@@ -143,7 +143,7 @@ def prune(job: Job) -> None:
     same). The result is physically smaller and reloads with the stock `from_pretrained`; the original is its teacher.
     """
     from toolkit.artifacts import manifest
-    from toolkit.commands import _prune_bench, _prune_plan, _prune_report, _training
+    from toolkit.commands import _prune_bench, _prune_plan, _prune_report, _trained
     from toolkit.compression import families, sensitivity, targets
 
     config, given = job.config, job.inputs["source"].title
@@ -176,7 +176,7 @@ def prune(job: Job) -> None:
         "cuts": made.cuts,
         "tried": tried,
     }
-    _training.publish(
+    _trained.write(
         job, made.model, task, figures, f"{given}, pruned", lambda: _prune_report.page(figures, story, measured)
     )
     _prune_bench.check_reloads(job, bench, recovery, made.model, task)

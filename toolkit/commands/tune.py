@@ -290,7 +290,7 @@ def _write(job: Job, settings: Search, study: Any) -> None:
 
 def _write_model(job: Job, settings: Search, study: Any) -> None:
     """The best trial's model, as `finetune` would have written it."""
-    from toolkit.commands import _training
+    from toolkit.commands import _trained
     from toolkit.training import search
 
     best = study.best_trial
@@ -302,7 +302,7 @@ def _write_model(job: Job, settings: Search, study: Any) -> None:
     model, task, figures = search.best_model(settings, study)
     (job.folder / MODEL).mkdir()
     inside = replace(job, folder=job.folder / MODEL, work=job.work / "again", metrics={})
-    _training.publish(inside, model, task, figures, f"{job.inputs['model'].title}, trial {best.number} of a search")
+    _trained.write(inside, model, task, figures, f"{job.inputs['model'].title}, trial {best.number} of a search")
 
 
 STEP = Step(
