@@ -38,6 +38,8 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "LayerDrop 0.1": {"layer_drop": 0.1},
     "LayerDrop to 0.2, growing": {"layer_drop": 0.2, "layer_drop_grows": True},
     "label smoothing 0.1": {"label_smoothing": 0.1},
+    "R-Drop 1": {"r_drop": 1.0},
+    "R-Drop 4": {"r_drop": 4.0},
     "class weights": {"class_weights": "balanced"},
     "oversampling 0.5": {"oversample": 0.5},
     "oversampling 1": {"oversample": 1.0},

@@ -58,7 +58,9 @@ def test_a_narrow_student_learns_hidden_states(model: Path, split: Path, narrow:
     assert not torch.equal(other["classifier.dense.weight"], weights["classifier.dense.weight"])
 
 
-@pytest.mark.parametrize("option", [("layer_map", "last"), ("embedding_weight", 2.0), ("attention_weight", 2.0)])
+@pytest.mark.parametrize(
+    "option", [("layer_map", "last"), ("embedding_weight", 2.0), ("attention_weight", 2.0), ("r_drop", 1.0)]
+)
 def test_each_part_of_the_lesson_changes_what_is_learned(
     model: Path, split: Path, tmp_path: Path, option: tuple[str, Any]
 ) -> None:

@@ -157,6 +157,7 @@ def test_evaluate_and_predict_say_that_it_is_no_classifier(call, adapted, raw, t
         ({"metric": "f1_macro"}, "choose loss or perplexity or accuracy"),
         ({"class_weights": "balanced"}, "rows without a class have no class weights"),
         ({"oversample": 0.5}, "rows without a class have no class weights"),
+        ({"r_drop": 1.0}, "--r-drop compares answers to classes, the rows have none"),
         ({"masking": 0.0}, "--masking"),
         ({"add_tokens": "no/such/file"}, "no such file"),
         ({"model": "builtin:image-tiny"}, "does not read this data"),

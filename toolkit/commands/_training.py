@@ -110,6 +110,8 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     ):
         hint = "leave --class-weights, regularise.weights and --oversample out"
         raise ToolkitError("rows without a class have no class weights", hint)
+    if task is tasks.find(tasks.MASKED_LM) and weighed.r_drop:
+        raise ToolkitError("--r-drop compares answers to classes, the rows have none", "leave it out")
     check_images(asked.images, reads)
     if asked.max_length is not None and reads == "image":
         raise ToolkitError("--max-length is for texts, the data holds images", "leave it out")

@@ -41,7 +41,7 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to 
 ADJUSTABLE = (
     "lr", "weight_decay", "momentum", "beta1", "beta2", "clip", "max_grad_norm", "clip_factor",
     "warmup", "scheduler", "floor", "cycle", "cycle_growth", "plateau_patience", "plateau_factor",
-    "dropout", "hidden_dropout", "attention_dropout", "classifier_dropout", "drop_path", "label_smoothing",
+    "dropout", "hidden_dropout", "attention_dropout", "classifier_dropout", "drop_path", "label_smoothing", "r_drop",
     "precision", "attention", "compile", "tf32",
 )  # fmt: skip
 
@@ -134,6 +134,10 @@ class Regularise:
     layer_drop: Annotated[float, Option(help="How often a layer is left out of a step.", min=0.0, max=0.9)] = 0.0
     label_smoothing: Annotated[
         float, Option(help="Share of each label that is spread over all classes.", min=0.0, max=0.9)
+    ] = 0.0
+    r_drop: Annotated[
+        float,
+        Option(help="Answer each row twice, with other dropouts; weight of how far the two lie apart.", min=0.0),
     ] = 0.0
     class_weights: Annotated[
         Literal["none", "balanced"], Option(help="balanced: each class counts as much in the loss as any other.")

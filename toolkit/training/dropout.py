@@ -31,6 +31,11 @@ def rates(config: Any) -> set[float]:
     return {float(rate) for rate in found if rate is not None}
 
 
+def drops(config: Any) -> bool:
+    """Whether a model of this config drops anything out in training."""
+    return any(value for key, value in vars(config).items() if _is_rate(value) and kind(key))
+
+
 def apply(model: Any, wanted: Regularise) -> None:
     """Set the rates that are asked for; the others stay the model's own.
 

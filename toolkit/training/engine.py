@@ -28,6 +28,7 @@ from toolkit.training import (
     mixing,
     optimization,
     precision,
+    r_drop,
     sparse_adamw,
     stages,
     tasks,
@@ -60,6 +61,8 @@ class Engine(Trainer):
         self.whole = whole  # the model, or its like where that is sharded
         self.task, self.config, self.machine, self.ids = task, config, machine, ids
         self.loss = loss or partial(task.loss, smoothing=config.regularise.label_smoothing)
+        if config.regularise.r_drop:
+            self.loss = r_drop.twice(self.loss, config.regularise.r_drop)
         if machine.format == "fp16":
             self.accelerator.native_amp = True  # which accelerate leaves out on a processor
             self.accelerator.scaler = precision.scaler(machine.device)

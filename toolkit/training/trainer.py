@@ -31,6 +31,7 @@ from toolkit.training import (
     memory,
     precision,
     processor,
+    r_drop,
     stopped,
     tasks,
     weighting,
@@ -80,6 +81,7 @@ def train(
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     config = settled(config, started, model, task.reader.kind)
     dropout.apply(model, config.regularise)
+    r_drop.check(model, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     machine = precision.resolve(model, config, hooked)
     arguments = _arguments(config, work, machine, seed)  # from here on processes hear each other
