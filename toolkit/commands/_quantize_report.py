@@ -100,7 +100,7 @@ def page(job: Job, figures: dict[str, Any]) -> dict[str, Any]:
                 },
             },
             {
-                "title": "How it was made",
+                "title": "Method",
                 "text": f"{made['method']}, {made['bits']} bits, for {made['backend']}."
                 + (f" Layers left in float: {', '.join(kept) or 'none'}." if kept is not None else ""),
             },

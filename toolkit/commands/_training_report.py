@@ -62,11 +62,13 @@ def told(figures: dict[str, dict[str, Any]]) -> dict[str, str]:
     """The figures of `metrics.json` as the card words them."""
     from toolkit.reports import numbers
 
+    def number(value: float) -> str:
+        return numbers.number(value).replace(numbers.THIN, ",")  # as on the terminal: markdown is read as text
+
     def worded(value: Any) -> str:
         if isinstance(value, dict):
-            low, high = (numbers.number(value[end]) for end in ("low", "high"))
-            return f"{numbers.number(value['value'])} ({low} to {high})"
-        return numbers.number(value) if numbers.is_number(value) else str(value)
+            return f"{number(value['value'])} ({number(value['low'])} to {number(value['high'])})"
+        return number(value) if numbers.is_number(value) else str(value)
 
     return {
         f"{group} {name}".replace("_", " "): worded(value)

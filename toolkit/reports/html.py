@@ -56,7 +56,7 @@ WORDS = {
 MOST_ROWS = 1000  # of a table: a page of 10,000 classes has to open on a phone
 SHORT = 28  # columns of a terminal: a text up to this is kept on one line
 LONG = 48  # and one beyond this gets a column wide enough to read it
-MEASURED = re.compile(r"[-+−±]?\d[\d.,\u202f ]*\s?[%×]")  # a text that is a number all the same
+MEASURED = re.compile(r"[-+−±]?\d+([,\u202f ]\d{3})*(\.\d+)?\s?[%×]?")  # a text that is a number all the same
 
 
 def render(page: Mapping[str, Any]) -> str:
@@ -165,7 +165,7 @@ def _cell(value: Any, words: Mapping[str, str]) -> dict[str, Any]:
     """A value as the template shows it: its text, what it is sorted by, and how it is set."""
     cell: dict[str, Any] = {"text": numbers.NOTHING, "sort": None, "range": "", "share": None, "kind": ""}
     cell |= {"numeric": False, "missing": False}
-    if numbers.missing(value):
+    if numbers.missing(value) or value == "":
         return cell | {"missing": True}
     if numbers.is_number(value):
         return cell | {"text": numbers.number(value), "sort": float(value), "numeric": True}

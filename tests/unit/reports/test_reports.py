@@ -208,6 +208,18 @@ def test_a_column_of_numbers_is_aligned_as_one() -> None:
     assert "data-sortable" in text
 
 
+def test_numbers_that_are_texts_already_are_set_as_numbers_too() -> None:
+    rows = [
+        ["accuracy", "0.8785", "1.2.3"],
+        ["bytes", "3,576,881", "2"],
+        ["flipped", "", "3"],
+        ["change", "-0.5 %", "4"],
+    ]
+    text = html.render(page(sections=[{"table": {"columns": ["figure", "input", "version"], "rows": rows}}]))
+    assert re.findall(r'<th scope="col"(.*?)>', text) == ["", ' class="num"', ""]
+    assert ">3,576,881<" in text
+
+
 def test_rows_longer_than_the_header_are_an_error() -> None:
     with pytest.raises(ValueError, match="more cells"):
         html.render({"title": "", "sections": [{"table": {"columns": ["a"], "rows": [[1, 2]]}}]})
