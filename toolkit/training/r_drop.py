@@ -12,12 +12,12 @@ from toolkit.training.config import Regularise
 
 
 def check(model: Any, asked: Regularise) -> None:
-    """Something differs between two answers.
+    """Something differs between two answers; LayerDrop leaves a layer out for the whole batch, so both have the same.
 
     Raises:
         ToolkitError: nothing is dropped out.
     """
-    if asked.r_drop and not (dropout.drops(model.config) or asked.layer_drop or asked.layer_drops):
+    if asked.r_drop and not dropout.drops(model.config):
         name = model.config.model_type
         hint = "give --dropout, or leave --r-drop out"
         raise ToolkitError(f"{name} drops nothing out: --r-drop compares two dropouts", hint)
