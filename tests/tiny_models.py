@@ -12,6 +12,8 @@ from transformers import (
     DeiTForImageClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
     ResNetConfig,
     ResNetForImageClassification,
     RobertaConfig,
@@ -31,6 +33,7 @@ SMALL = {
     "num_labels": 3,
 }
 DISTIL = {"vocab_size": 80, "dim": 64, "n_layers": 2, "n_heads": 4, "hidden_dim": 128, "num_labels": 3}
+LOCAL = {"local_attention": 4, "global_attn_every_n_layers": 2, "pad_token_id": 0}  # windows of padding alone occur
 SEEN = {"image_size": 16, "patch_size": 8} | {k: v for k, v in SMALL.items() if k != "vocab_size"}
 CONVOLVED = {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "layer_type": "basic", "num_labels": 3}
 TEXT: dict[str, Callable[[], Any]] = {
@@ -41,6 +44,7 @@ TEXT: dict[str, Callable[[], Any]] = {
     "roformer, values turned": lambda: RoFormerForSequenceClassification(
         RoFormerConfig(**SMALL, embedding_size=64, rotary_value=True)
     ),
+    "modernbert": lambda: ModernBertForSequenceClassification(ModernBertConfig(**SMALL | LOCAL)),
 }
 IMAGE: dict[str, Callable[[], Any]] = {
     "vit": lambda: ViTForImageClassification(ViTConfig(**SEEN)),

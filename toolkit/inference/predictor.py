@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import console, reading
+from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
 from toolkit.inference.backends import BACKENDS, Backend, inside, scaling
 from toolkit.reading import Encoded, Reader
@@ -109,6 +110,9 @@ class Predictor:
         count = min(batch_size, 1 << (len(rows) - 1).bit_length())
         run = self.backend.alone if alone else self.backend
         logits = run(self.reader.batch(rows + rows[:1] * (count - len(rows)), size))
+        if not np.isfinite(logits).all():
+            hint = "its weights or its conversion are broken: make it again, or with another --backend"
+            raise ToolkitError("the model's answers are not finite numbers", hint)
         return batch, logits[: len(rows)].astype(np.float64)
 
     def latencies(self, contents: Sequence[Any]) -> list[float]:

@@ -48,13 +48,23 @@ class TextReader:
         return out
 
     def _block(self, contents: Sequence[Any]) -> Encoded:
-        pairs = isinstance(contents[0], tuple)
-        most = self.max_length * CHARACTERS  # a tokenizer reads a text to its end before it cuts
-        rows = self._tokens([tuple(t[:most] for t in texts) if pairs else texts[:most] for texts in contents])
-        for i, content in enumerate(contents):
-            if self.size(rows[i]) < self.max_length and max(map(len, content if pairs else (content,))) > most:
-                rows[i] = self._tokens([content])[0]
+        if isinstance(contents[0], tuple):
+            return self._tokens([tuple(map(self._enough, texts)) for texts in contents])
+        rows = self._tokens([*map(self._part, contents)])
+        for i, text in enumerate(contents):
+            if len(self._part(text)) < len(text) and self.size(rows[i]) < self.max_length:
+                rows[i] = self._tokens([text])[0]
         return rows
+
+    def _part(self, text: str) -> str:
+        """What is read of a text, and more: a tokenizer reads a text to its end before it cuts."""
+        most = self.max_length * CHARACTERS
+        return text[-most:] if self.processor.truncation_side == "left" else text[:most]
+
+    def _enough(self, text: str) -> str:
+        """That part, or the whole text where the part holds fewer tokens than are read."""
+        part = self._part(text)
+        return part if len(part) == len(text) or self.size(self._tokens([part])[0]) >= self.max_length else text
 
     def _tokens(self, contents: list[Any]) -> Encoded:
         """int32 `input_ids`, and for pairs int8 `token_type_ids`: a list of numbers would take 8 times the memory."""

@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 
+from toolkit.errors import ToolkitError
 from toolkit.inference.predictor import CHUNK, Predictor
 from toolkit.reading.text import TextReader
 
@@ -13,6 +14,7 @@ class Words:
 
     pad_token_id = 0
     all_special_ids = ()
+    truncation_side = "right"
 
     def __init__(self):
         self.calls = []
@@ -47,6 +49,13 @@ class Sums:
 
 def predictor(lanes=1):
     return Predictor(Sums(lanes), TextReader(Words(), max_length=40), ["more", "less"])
+
+
+def test_answers_that_are_no_numbers_are_refused():
+    broken = predictor()
+    broken.backend.__class__ = type("Broken", (Sums,), {"__call__": lambda self, batch: np.full((8, 2), np.nan)})
+    with pytest.raises(ToolkitError, match="answers are not finite numbers: its weights or its conversion are broken"):
+        broken.probabilities(TEXTS, batch_size=4)
 
 
 TEXTS = [" ".join(["abc"] * n) for n in (1, 30, 4, 9, 60, 2, 17)]

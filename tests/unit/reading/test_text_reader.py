@@ -65,11 +65,14 @@ def test_blocks_give_what_one_call_gives(tokenizer, monkeypatch):
 
 
 @pytest.mark.parametrize("pair", [False, True])
-def test_long_texts_are_cut_before_they_are_tokenised_and_nothing_changes(tokenizer, pair):
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_long_texts_are_cut_before_they_are_tokenised_and_nothing_changes(tokenizer, pair, side, monkeypatch):
+    monkeypatch.setattr(tokenizer, "truncation_side", side)
     reader = of(tokenizer, wanted=32)
     long = " ".join(WORDS * 10_000)  # 110,000 words
     spaces = "late" + " " * 100_000 + "parcel"  # few tokens in many characters
-    contents = [(t, "where is it") if pair else t for t in (long, spaces)]
+    contents = [(t, "where is it") if pair else t for t in (long, spaces, long + " nobody is late")]
+    contents += [("where is the parcel " * 60, spaces), (spaces, long)] * pair
     started = time.perf_counter()
     rows = reader.encode(contents * 20)
     assert time.perf_counter() - started < 2

@@ -59,7 +59,20 @@ def traceable(model: Any, runtime: str) -> Iterator[None]:
 
 def in_fast_forms(model: Any) -> contextlib.AbstractContextManager[None]:
     """Inside, a model computes by the operations that it is traced with."""
-    return _gathered_rotation() if model.config.model_type == "roformer" else first_token.alone(model)
+    if model.config.model_type == "roformer":
+        return _gathered_rotation()
+    return _eager(model) if getattr(model.config, "local_attention", None) else first_token.alone(model)
+
+
+@contextlib.contextmanager
+def _eager(model: Any) -> Iterator[None]:
+    """Attention as products and a softmax: OpenVINO's own gives no numbers where a window holds padding alone."""
+    own = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(own)
 
 
 @contextlib.contextmanager
