@@ -33,7 +33,7 @@ from pathlib import Path
 {typing}
 import numpy as np
 {imports}
-{placed}
+{functions}
 {inputs}
 here = Path(__file__).parent
 settings = json.loads((here / "run.json").read_text(encoding="utf-8"))
@@ -65,11 +65,24 @@ parts = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids
 batch = {name: np.array([getattr(row, parts[name]) for row in rows], np.int64) for name in names}
 """,
     "image": """
-pixels = np.stack([np.asarray(placed(ImageOps.exif_transpose(Image.open(file)), settings)) for file in inputs])
+
+def read(file):
+    image = Image.open(file)
+    if image.mode[0] in "IF" or (image.mode == "CMYK" and "icc_profile" in image.info):
+        sys.exit(f"{file} is of mode {image.mode}: make it RGB first, as 'toolkit clean' does")
+    return placed(opaque(ImageOps.exif_transpose(image)), settings)
+
+
+pixels = np.stack([np.asarray(read(file)) for file in inputs])
 values = pixels.reshape(*pixels.shape[:3], -1) * np.float32(settings["factor"]) + np.float32(settings["offset"])
 batch = {names[0]: np.ascontiguousarray(values.transpose(0, 3, 1, 2))}
 """,
 }
+
+BARE = """\
+if not all(any(row.attention_mask) for row in rows):
+    sys.exit("a text holds nothing that the model reads")
+"""
 
 RUN = {
     "openvino": 'logits = model(batch)["logits"].astype(np.float64)\n',
@@ -133,14 +146,19 @@ def export(
 
 def _script(kind: str, reader: Any, usage: str, several: bool, pairs: bool) -> str:
     what = reader.kind
+    own = (reader.opaque, reader.placed) if what == "image" else ()
+    functions = "".join(f"\n\n{inspect.getsource(function)}" for function in own)
     head = HEAD.format(
         usage=usage,
         imports="\n".join(sorted((NEEDS[kind][1], NEEDS[what][1]), reverse=True)),
         typing="from typing import Any\n" * (what == "image"),
-        placed=f"\n\n{inspect.getsource(reader.placed)}\n" if what == "image" else "",
+        functions=functions and f"{functions}\n",
         inputs=INPUTS[pairs],
     )
-    return head + LOAD[kind] + READ[what] + RUN[kind] + CHANCES[several] + TELL.format(label=LABEL[several])
+    read = READ[what]
+    if what == "text" and not reader.tokenizer.encode("").ids:  # no special tokens stand around a text
+        read = read.replace("parts =", f"{BARE}parts =")
+    return head + LOAD[kind] + read + RUN[kind] + CHANCES[several] + TELL.format(label=LABEL[several])
 
 
 def settings(reader: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import console
-from toolkit.data.images.decode import Unreadable, decode
+from toolkit.data.images.decode import Unreadable, decode, opaque
 from toolkit.errors import ToolkitError
 from toolkit.reading import Encoded, placing
 
@@ -65,7 +65,7 @@ class ImageReader:
     offset: Any = field(init=False)  # likewise; what is added
     recipe: dict[str, Any] | None = field(init=False, default=None)  # by which `placed` does as the processor does
     raw: bool = field(init=False, default=False)  # whether batches hold the bytes, for a model that scales them itself
-    placed = staticmethod(placing.placed)
+    opaque, placed = staticmethod(opaque), staticmethod(placing.placed)
 
     def __post_init__(self) -> None:
         from PIL import Image

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from tokenizers import processors
 from unit.artifacts import converted
 from unit.image_models import PROCESSORS
 
 from toolkit import reading
 from toolkit.artifacts import export, loading
 from toolkit.artifacts import model as models
+from toolkit.data.images.decode import decode
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import metrics
 from toolkit.inference import predictor as predictors
@@ -87,6 +89,20 @@ def test_an_exported_model_of_pairs_takes_two_texts_each(tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_a_text_without_any_token_is_refused_where_no_special_ones_stand_around(tmp_path):
+    model, tokenizer = converted.text()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    reader = reading.of("text", tokenizer, model.config, wanted=16)
+    folder = converted.save(tmp_path / "m", "onnx", model, tokenizer, reader.batch(reader.encode(["late", "parcel"])))
+    export.export(folder, "onnx", reader, converted.NAMES)
+    expected = loaded(folder, reader).probabilities(["late parcel", "late"])
+    told = [row["probabilities"] for row in ran(folder, ["late parcel", "late"])]
+    np.testing.assert_allclose(told, expected, atol=1e-5)
+    done = subprocess.run([sys.executable, folder / "run.py", "late", ""], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "a text holds nothing that the model reads\n"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_image_model_answers_without_this_project(tmp_path, kind):
     model, processor = converted.image("convnext", "vit")
@@ -94,10 +110,10 @@ def test_an_exported_image_model_answers_without_this_project(tmp_path, kind):
     reader = reading.of("image", processor, model.config)
     rng = np.random.default_rng(0)
     files = []
-    for i, shape in enumerate([(40, 60), (90, 33)]):
+    for i, shape in enumerate([(40, 60, 3), (90, 33, 3), (50, 50, 4), (50, 50, 2), (30, 40)]):
         files.append(tmp_path / f"{i}.png")
-        Image.fromarray(rng.integers(0, 256, (*shape, 3), np.uint8)).save(files[-1])
-    pixels = [{"pixels": reader.place(Image.open(file))} for file in files]
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(files[-1])
+    pixels = [{"pixels": reader.place(decode(file.read_bytes()).image)} for file in files]
     folder = converted.save(tmp_path / "m", kind, model, processor, reader.batch(pixels))
     export.export(folder, kind, reader, converted.NAMES)
     one = loaded(folder, reader)
@@ -105,6 +121,11 @@ def test_an_exported_image_model_answers_without_this_project(tmp_path, kind):
     expected = one.probabilities(files)
     assert np.abs(expected[0] - expected[1]).max() > 1e-4
     np.testing.assert_allclose([row["probabilities"] for row in ran(folder, files)], expected, atol=1e-5)
+    deep = tmp_path / "deep.png"
+    Image.fromarray(rng.integers(0, 4096, (30, 40), np.uint16)).save(deep)
+    done = subprocess.run([sys.executable, folder / "run.py", deep], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{deep} is of mode I;16: make it RGB first, as 'toolkit clean' does\n"
 
 
 @pytest.mark.parametrize("name", PROCESSORS)

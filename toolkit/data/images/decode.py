@@ -98,15 +98,20 @@ def _turned(opened: Any) -> bool:
 
 
 def _rgb(image: Any) -> Any:
-    from PIL import Image
-
     if image.mode.startswith(("I", "F")):
         return _scaled(image)
+    if image.mode == "CMYK" and image.info.get("icc_profile"):
+        return _by_profile(image)
+    return opaque(image)
+
+
+def opaque(image: Any) -> Any:
+    """RGB, by Pillow's own formula; what is transparent lies on white."""
+    from PIL import Image
+
     if image.has_transparency_data:
         whole = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
-    if image.mode == "CMYK" and image.info.get("icc_profile"):
-        return _by_profile(image)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
