@@ -167,7 +167,7 @@ def _converted(leaf: Leaf, kind: Any, value: Any) -> Any:
         return {str(key): _converted(leaf, args[1], item) for key, item in value.items()}
     if kind is str and (isinstance(value, Path) or (GATE in leaf.markers and type(value) in (int, float))):
         return str(value)  # a gate may be a bare number
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300:
         return float(value)
     if not origin and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
@@ -259,7 +259,7 @@ def read_mapping(path: Path, what: str) -> dict[str, Any]:
         raise ToolkitError(f"cannot read {what}", str(getattr(e, "strerror", None) or e)) from e
     try:
         mapping = _parsed(path.suffix.lower(), text)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise ToolkitError(f"{what} does not parse", str(e)) from e
     if not isinstance(mapping, dict):
         raise ToolkitError(f"{what} holds no keys", "write KEY: VALUE pairs")

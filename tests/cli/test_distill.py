@@ -226,7 +226,7 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
         ),
         (("--student", "layer:2"), ("no model 'layer:2'", "write layers:N")),
         (
-            ("--student", "layers:2", "--hidden-weight", 1, "--layer-map", "3:4"),
+            ("--student", "layers:2", "--hidden-weight", 1, "--layer-map", "3:4", "--dry-run"),
             ("3:4 is not there", "the student has 2 layers"),
         ),
         (("--compile", "--attention-weight", 1), ("--compile hides the attention", "leave one of them out")),

@@ -325,6 +325,6 @@ def test_a_rate_and_a_search_for_one_exclude_each_other(split, call, tmp_path):
 
 
 def test_weights_of_classes_by_name(split, call, tmp_path):
-    done = call("finetune", split, "--out", tmp_path / "m", "--set", 'regularise.weights={"no such": 2}')
+    done = call("finetune", split, "--dry-run", "--out", tmp_path / "m", "--set", 'regularise.weights={"no such": 2}')
     assert done.code == 1
     assert "there is no class 'no such'" in done.err

@@ -34,6 +34,8 @@ def test_a_model_comes_with_its_curves(call: Call, split: Path, tmp_path: Path, 
     for figure in ("grad_norm/head", "update_ratio/layer.0", "updated/embeddings", "activation_std/layer.3"):
         assert all(line[figure] >= 0 for line in trained), figure
     assert trained[5]["learning_rate/embeddings"] < trained[5]["learning_rate/head"]
+    assert [line["learning_rate"] for line in trained] == [line["learning_rate/head"] for line in trained]
+    assert trained[-1]["learning_rate"] > 0  # of the step itself, not of one that would follow
     assert ("loss_scale" in trained[0]) == (precision == "fp16")
     card, page = (out / "README.md").read_text(), (out / "report.html").read_text()
     accuracy = json.loads((out / "metrics.json").read_text())["validation"]["accuracy"]

@@ -218,6 +218,7 @@ def test_a_masked_lm_is_searched_by_its_loss(split, tmp_path):
     assert "ForMaskedLM" in read(tmp_path / "t" / "model" / "config.json")["architectures"][0]
     planned = toolkit.tune(split, out=tmp_path / "u", task="masked-lm", dry_run=True).metrics
     assert "label_smoothing" not in planned["space"]
-    options["space"] = space_file(tmp_path, {"oversample": {"choices": [0.0, 0.5]}})
-    with pytest.raises(ToolkitError, match=r"space.json: oversample: rows without a class"):
-        toolkit.tune(split, out=tmp_path / "v", dry_run=True, **options)
+    for odd in ("oversample", "r_drop"):
+        options["space"] = space_file(tmp_path, {odd: {"choices": [0.0, 0.5]}})
+        with pytest.raises(ToolkitError, match=f"space.json: {odd} is for rows that have a class"):
+            toolkit.tune(split, out=tmp_path / "v", dry_run=True, **options)

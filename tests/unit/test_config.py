@@ -103,6 +103,7 @@ def test_what_is_converted() -> None:
         ({"rate": -1}, "--rate is -1.0: it must be at least 0.0"),
         ({"rate": float("nan")}, "finite"),
         ({"beta": float("inf")}, "finite"),
+        ({"beta": 10**400}, "type float"),
         ({"beta": 1.5}, "inner.beta is 1.5: it must be at least -1 and at most 1"),
         ({"shares": {"a": -1}}, "inner.shares is -1.0: it must be at least 0"),
         ({"shares": {"a": "b"}}, "type float"),

@@ -44,10 +44,11 @@ def settled(job: Job) -> Settled:
         own = models.labels(given.path) if given.path else None
         names = own if own and set(own) == set(names) else names
     else:
-        from toolkit.compression.distill import students
+        from toolkit.compression.distill import inside, students
 
         assert teachers[0].path is not None
-        students.check(job.config.student, models.read_config(teachers[0].path))
+        depths = students.check(job.config.student, models.read_config(teachers[0].path))
+        inside.layer_map(job.config.lesson.layer_map, *depths)
     data = _training.relabelled(data, names, job.config.data)
     return Settled(data, names, teachers, shares, _transfer(job, data))
 

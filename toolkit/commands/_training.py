@@ -80,9 +80,12 @@ def _with_train(data: DatasetDict, name: str) -> DatasetDict:
 
 def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     """The splits with a validation, once what is asked for is known to fit them."""
-    from toolkit.data import split
+    from toolkit.data import labels, split
+    from toolkit.training import weighting
 
     check_options(job.config.train, kind(data), task)
+    if job.config.train.regularise.weights:
+        weighting.named(job.config.train.regularise.weights, labels.names_of(data["train"].features))
     split.check_children(data, name)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)

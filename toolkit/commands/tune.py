@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from toolkit import config as configs
 from toolkit import console
-from toolkit.config import RUNTIME, SECRET, Config, Input
+from toolkit.config import RUNTIME, SECRET, Bounds, Config, Input
 from toolkit.data.options import ContentOptions
 from toolkit.errors import ToolkitError
 from toolkit.step import Job, Step
@@ -69,7 +69,9 @@ class TuneConfig(Config):
         str | None, Option(help="The study's name in the storage.", show_default="from data, model and options")
     ] = None
     keep_model: Annotated[bool, Option("--keep-model", help="Keep the best trial's model in --out."), RUNTIME] = False
-    grace: Annotated[float, RUNTIME] = 120.0  # seconds without a sign of life after which another worker is dead
+    grace: Annotated[float, Bounds(1), RUNTIME] = (
+        120.0  # seconds without a sign of life after which another worker is dead
+    )
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -112,8 +114,9 @@ def _space(job: Job, name: str, data: DatasetDict) -> dict[str, dict[str, Any]]:
     if "space" in job.inputs:
         path = Path(job.config.space)
         found = space.read(configs.read_mapping(path, f"the space {path}"), str(path), base, kind)
-        if odd := [option for option in ("class_weights", "oversample") if option in found and name == tasks.MASKED_LM]:
-            raise ToolkitError(f"{path}: {odd[0]}: rows without a class have no class weights", "leave it out")
+        odd = [key for key in ("class_weights", "oversample", "r_drop") if key in found and name == tasks.MASKED_LM]
+        if odd:
+            raise ToolkitError(f"{path}: {odd[0]} is for rows that have a class", "leave it out")
         return found
     wide = width(models.read_config(given.path)) if given.path else None
     found = space.default(kind, wide, base, _dropouts(given, kind))

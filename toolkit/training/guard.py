@@ -139,10 +139,12 @@ def find(model: Any, step: Step, compute: Compute, cut: Cut = lambda batch: [(ba
         for number, batch in enumerate(step.batches):
             done = 0
             for piece, _ in cut(batch):
+                rows = len(next(iter(piece.values())))
                 with _first_output(model) as found:
                     loss = compute(piece)
                 if found:
-                    return Culprit(f"the output of {found[0][0]}", number, [done + row for row in found[0][1]])
+                    answered = {done + row % rows for row in found[0][1]}  # twice, with R-Drop
+                    return Culprit(f"the output of {found[0][0]}", number, sorted(answered))
                 if not torch.isfinite(loss):
                     return Culprit("the loss itself, of outputs that are", number, [])
                 loss.backward()
@@ -150,7 +152,7 @@ def find(model: Any, step: Step, compute: Compute, cut: Cut = lambda batch: [(ba
                 bad = [n for n, p in model.named_parameters() if p.grad is not None and not p.grad.sum().isfinite()]
                 if bad:
                     return Culprit(f"the gradient of {bad[-1]}", number, [])
-                done += len(next(iter(piece.values())))
+                done += rows
     return None
 
 

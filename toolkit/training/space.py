@@ -90,6 +90,8 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -
             found[name] = _range(leaf, limits)
         except ToolkitError as e:
             raise ToolkitError(f"{where}: {name}: {e.message}", e.hint) from e
+    if "class_weights" in found and base.regularise.weights:
+        raise ToolkitError(f"{where}: class_weights is searched, and weights are given too", "leave one of them out")
     if not found:
         raise ToolkitError(f"{where} holds no ranges", "write OPTION: {low, high} or OPTION: {choices}")
     return found
@@ -137,7 +139,12 @@ def _range(leaf: configs.Leaf, limits: Any) -> dict[str, Any]:
         raise ToolkitError(f"step is {step!r}", f"give a {'whole ' if kind is int else ''}number above 0")
     if step > high - low:
         raise ToolkitError(f"a step of {step:g} leaves one value", f"take a smaller one, or give {leaf.flag}")
-    return {"low": low, "high": low + step * math.floor((high - low) / step + 1e-9), "step": kind(step)}
+    return {"low": low, "high": _at(low, step, math.floor((high - low) / step + 1e-9)), "step": kind(step)}
+
+
+def _at(low: Any, step: Any, count: int) -> Any:
+    """So many steps above `low`; 0.1 three times is 0.3."""
+    return low + step * count if isinstance(step, int) else float(f"{low + step * count:.12g}")
 
 
 def _choices(leaf: configs.Leaf, limits: Mapping[str, Any]) -> list[Any]:
@@ -223,4 +230,4 @@ def _values(name: str, limits: Mapping[str, Any]) -> Sequence[Any]:
         raise ToolkitError(f"a grid needs the values of {name}, which has a range without steps", hint)
     if isinstance(step, int):
         return range(low, high + 1, step)
-    return [low + step * k for k in range(min(round((high - low) / step), MOST_CELLS) + 1)]
+    return [_at(low, step, k) for k in range(min(round((high - low) / step), MOST_CELLS) + 1)]

@@ -109,6 +109,7 @@ class Watch(TrainerCallback):
     def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.measured:
             self.statistics.after()
+            self.rates = {group.get("part", 0): group["lr"] for group in self.engine.optimizer.param_groups}
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.scale is not None:
@@ -158,12 +159,13 @@ class Watch(TrainerCallback):
             self.engine.guard.stop(told, "use a smaller --lr, or --find-lr", divergence.sound(losses))
 
     def _rates(self) -> dict[str, float]:
-        """The rate of each part, where they have rates of their own; fp16's scale and overflows."""
+        """The rate of each part in this step, where they have rates of their own; fp16's scale and overflows."""
         out = {}
         if len(self.engine.parts) > 1:
             last = len(self.engine.parts) - 1
             parts = {0: "embeddings", last: "head"} | {i: f"layer.{i - 1}" for i in range(1, last)}
-            out = {f"learning_rate/{parts[group['part']]}": group["lr"] for group in self.engine.optimizer.param_groups}
+            out = {f"learning_rate/{parts[part]}": rate for part, rate in self.rates.items()}
+            out["learning_rate"] = self.rates[last]
         if self.scale is not None:
             out |= {"loss_scale": self.scale, "overflows": self.engine.spent["overflows"]}
         return out

@@ -26,7 +26,7 @@ def weighted(rows: Encoded, wanted: Regularise, names: Sequence[str]) -> Encoded
     if wanted.class_weights == "none" and not wanted.weights:
         return rows
     shares = _shares(rows, len(names))
-    of_class = _named(wanted.weights, names) if wanted.weights else _inverse(shares.counts(), 1.0)
+    of_class = named(wanted.weights, names) if wanted.weights else _inverse(shares.counts(), 1.0)
     weights = shares.mean(of_class)
     weights /= weights.mean()
     return [row | {WEIGHT: float(weight)} for row, weight in zip(rows, weights, strict=True)]
@@ -84,7 +84,12 @@ def _inverse(counts: NDArray[np.float64], power: float) -> NDArray[np.float64]:
     return np.where(counts > 0, np.maximum(counts, 1e-12) ** -power, 0.0)
 
 
-def _named(weights: Mapping[str, float], names: Sequence[str]) -> NDArray[np.float64]:
+def named(weights: Mapping[str, float], names: Sequence[str]) -> NDArray[np.float64]:
+    """The classes' weights, 1 where none is given.
+
+    Raises:
+        ToolkitError: a class that is not there, or weights of 0 alone.
+    """
     for name in weights:
         if name not in names:
             raise ToolkitError(f"regularise.weights: there is no class '{name}'", did_you_mean(name, names))

@@ -79,6 +79,17 @@ def test_accumulated_batches_name_the_one_that_broke(bert, rows, config, tmp_pat
     assert len(found["batch"]) == 24
 
 
+def test_rows_that_are_answered_twice_are_named_once(bert, rows, config, tmp_path):
+    from toolkit.training.config import Regularise
+
+    made, task = bert
+    break_at(made, 0)
+    options = config(regularise=Regularise(r_drop=1.0))
+    with pytest.raises(ToolkitError, match=r"layer\.0 in row 40"):
+        trainer.train(made, task, with_bad_row(rows, 40), rows(16, 1), options, tmp_path, seed=0)
+    assert json.loads((tmp_path / "stopped.json").read_text())["rows"] == ["40"]
+
+
 def test_it_is_looked_for_in_pieces_where_memory_holds_no_more(bert, rows, config, tmp_path):
     made, task = bert
     break_at(made, 0)

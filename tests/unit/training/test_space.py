@@ -3,7 +3,7 @@ from tiny_models import make
 
 from toolkit.errors import ToolkitError
 from toolkit.training import space
-from toolkit.training.config import Optim, TrainConfig
+from toolkit.training.config import Optim, Regularise, TrainConfig
 
 BASE = TrainConfig()
 
@@ -109,6 +109,9 @@ def test_how_images_are_varied_is_searched_of_images():
 def test_an_option_is_searched_or_given():
     with pytest.raises(ToolkitError, match="given by --epochs too"):
         space.read({"epochs": {"choices": [1, 2]}}, "s.json", TrainConfig(epochs=1.0), "text")
+    weighed = TrainConfig(regularise=Regularise(weights={"a": 2.0}))
+    with pytest.raises(ToolkitError, match="class_weights is searched, and weights are given too"):
+        space.read({"class_weights": {"choices": ["none", "balanced"]}}, "s.json", weighed, "text")
 
 
 def test_a_trial_becomes_a_config():
@@ -128,7 +131,9 @@ def test_the_cells_of_a_grid():
     cells = space.cells(space.read(told, "s.json", BASE, "text"))
     assert len(cells) == 2 * 3 * 3
     assert {c["batch_size"] for c in cells} == {8, 9, 10}
-    assert sorted({c["dropout"] for c in cells}) == pytest.approx([0.1, 0.2, 0.3])
+    assert sorted({c["dropout"] for c in cells}) == [0.1, 0.2, 0.3]
+    found = space.read({"dropout": {"low": 0.0, "high": 0.35, "step": 0.1}}, "s.json", BASE, "text")
+    assert [c["dropout"] for c in space.cells(found)] == [0.0, 0.1, 0.2, found["dropout"]["high"]]
     with pytest.raises(ToolkitError, match="lr, which has a range without steps"):
         space.cells(space.default("text", 768, BASE))
     with pytest.raises(ToolkitError, match="more than 1,000,000 cells"):

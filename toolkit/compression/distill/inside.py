@@ -85,10 +85,12 @@ def qkv(model: Any, layer: int) -> list[nn.Linear]:
     Raises:
         ToolkitError: none that are known.
     """
-    found = {name.rpartition(".")[2]: module for name, module in stages.layers(model)[layer - 1].named_modules()}
-    for names in QKV:
-        if found.keys() >= set(names):
-            return [found[name] for name in names]
+    layers = stages.layers(model)
+    if len(layers) >= layer:  # ALBERT has one for all
+        found = {name.rpartition(".")[2]: module for name, module in layers[layer - 1].named_modules()}
+        for names in QKV:
+            if found.keys() >= set(names):
+                return [found[name] for name in names]
     raise ToolkitError(f"{type(model).__name__} has no queries, keys and values that can be read", INSTEAD)
 
 
@@ -192,16 +194,18 @@ def matched(student: Any, teacher: Any, translate: Translate, given: str, weight
             for model, inputs in ((student, sample), (teacher, translate(sample)))
         )
     pairs = layer_map(given, len(own) - 1, len(told) - 1)
+    if weights.attention:
+        for model, layer in zip((student, teacher), pairs[-1], strict=True):
+            qkv(model, layer)
+        if not isinstance(teacher.config.num_attention_heads, int):  # Swin has a number for each stage
+            raise ToolkitError(f"{type(teacher).__name__} has no one number of attention heads", INSTEAD)
     compared = pairs * bool(weights.hidden) + [(0, 0)] * bool(weights.embedding)
     projected = {}
-    for s, t in compared:
+    for s, t in compared + pairs[-1:] * bool(weights.attention):
         (places, width), (other_places, other_width) = (tuple(tokens(h[:1], None).shape) for h in (own[s], told[t]))
         if places != other_places:
             what = f"layer {s} of the student has {places} places an image, layer {t} of the teacher {other_places}"
             raise ToolkitError(what, INSTEAD)
-        if width != other_width:
+        if width != other_width and (s, t) in compared:
             projected[s] = (width, other_width)
-    if weights.attention:
-        for model, layer in zip((student, teacher), pairs[-1], strict=True):
-            qkv(model, layer)
     return Inside(student, teacher, translate, pairs, weights, projected)

@@ -53,8 +53,8 @@ def parse(given: str) -> Cut:
     return cut
 
 
-def check(given: str, config: dict[str, Any]) -> None:
-    """Whether the teacher of this config has such a part.
+def check(given: str, config: dict[str, Any]) -> tuple[int, int]:
+    """Whether the teacher of this config has such a part; the student's layers and the teacher's.
 
     Raises:
         ToolkitError: it has not, its architecture is not known, or the part is the whole.
@@ -72,6 +72,7 @@ def check(given: str, config: dict[str, Any]) -> None:
         raise ToolkitError(f"--student {given}: the teacher has {whole.layers} layers", "ask for 1 to that many")
     if cut.layers in (None, whole.layers) and prune.part(whole.ffn, cut.ffn) == whole.ffn:
         raise ToolkitError(f"--student {given}: that is all of the teacher", "ask for fewer layers, or ffn below 1")
+    return cut.layers or whole.layers, whole.layers
 
 
 def made(teacher: Any, given: str, task: Any, rows: list[dict[str, Any]]) -> Any:

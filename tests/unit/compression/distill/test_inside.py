@@ -1,7 +1,17 @@
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import BertConfig, BertForSequenceClassification, DistilBertConfig
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    DeiTConfig,
+    DeiTForImageClassification,
+    DistilBertConfig,
+    SwinConfig,
+    SwinForImageClassification,
+)
 from transformers import DistilBertForSequenceClassification as DistilBert
 from unit.image_models import MODELS
 
@@ -133,3 +143,16 @@ def test_what_cannot_be_compared():
         inside.matched(resnet, vit, same, "even", Weights(1, 0, 0), PIXELS)
     with pytest.raises(ToolkitError, match="ResNetForImageClassification has no queries, keys and values"):
         inside.matched(resnet, vit, same, "even", Weights(0, 1, 0), PIXELS)
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    seen = {"image_size": 32, "patch_size": 8}
+    deit = DeiTForImageClassification(DeiTConfig(**small, **seen)).eval()  # one token more
+    with pytest.raises(ToolkitError, match=r"18 places an image, layer \d of the teacher 17"):
+        inside.matched(deit, vit, same, "even", Weights(0, 1, 0), PIXELS)
+    swin = SwinForImageClassification(
+        SwinConfig(image_size=32, patch_size=8, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=2)
+    ).eval()
+    with pytest.raises(ToolkitError, match="Swin"):
+        inside.matched(vit, swin, same, "even", Weights(0, 1, 0), PIXELS)
+    albert = AlbertForSequenceClassification(AlbertConfig(vocab_size=40, embedding_size=16, **small)).eval()
+    with pytest.raises(ToolkitError, match="AlbertForSequenceClassification has no queries, keys and values"):
+        inside.matched(albert, bert(layers=2), same, "even", Weights(1, 1, 0), INPUTS)
