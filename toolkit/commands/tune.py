@@ -69,9 +69,8 @@ class TuneConfig(Config):
         str | None, Option(help="The study's name in the storage.", show_default="from data, model and options")
     ] = None
     keep_model: Annotated[bool, Option("--keep-model", help="Keep the best trial's model in --out."), RUNTIME] = False
-    grace: Annotated[float, Bounds(1), RUNTIME] = (
-        120.0  # seconds without a sign of life after which another worker is dead
-    )
+    # Seconds without a sign of life after which another worker is dead.
+    grace: Annotated[float, Bounds(1), RUNTIME] = 120.0
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
