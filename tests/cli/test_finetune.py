@@ -412,7 +412,7 @@ def test_a_label_that_is_not_a_number(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 2])
 def test_hardly_any_rows(call: Call, tmp_path: Path, rows: int) -> None:
     source = write_csv(tmp_path / "x.csv", raw_rows(3)[:rows])
-    says = "one class only" if rows == 1 else "too few to hold some out"
+    says = "one class only" if rows == 1 else "too few to hold some out: near-duplicates stay together"
     refused(call, tmp_path, "finetune", source, *ARGS, says=says)
 
 

@@ -37,9 +37,8 @@ def with_validation(data: DatasetDict, share: float, seed: int) -> DatasetDict:
     held = own[_held_out(mine, share, seed)].tolist() if len(own) else []
     out = {ids[i] for i in held}
     if not held:
-        raise ToolkitError(
-            f"{len(own)} rows of train are too few to hold some out", "add rows, or give a validation split"
-        )
+        hint = "near-duplicates stay together, and each class keeps a row: add rows, or give a validation split"
+        raise ToolkitError(f"{len(own)} rows of train are too few to hold some out", hint)
     kin = zip(ids, parents, _values(train, "partner_id"), strict=True)
     rest = [i for i, names in enumerate(kin) if out.isdisjoint(names)]
     others = {split: rows for split, rows in data.items() if split not in ("train", "validation")}
