@@ -8,6 +8,7 @@ import pytest
 from helpers import Called, pictures, raw_rows, refused, write_csv
 
 import toolkit
+from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.training import engine
 
@@ -38,6 +39,7 @@ def test_what_is_written_is_smaller_runs_and_answers_alike(model, split, tmp_pat
     assert figures["quantization"].items() >= {k: v for k, v in options.items() if k != "export"}.items()
     assert ("calibration_rows" in figures["quantization"]) == (options.get("bits") == 4)
     assert (made.artifact / "run.py").is_file() == ("export" in options)
+    assert figures["model"]["size_bytes"] == models.inference_bytes(made.artifact)
     card = (made.artifact / "README.md").read_text()
     assert "| figure | input | quantized |" in card
     assert "| comparison accuracy drop | " in card

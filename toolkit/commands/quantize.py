@@ -105,17 +105,17 @@ def quantize(job: Job) -> None:
         job.warn(f"train has {len(found.train)} rows, fewer than --calibration-rows: all of them calibrate")
     batches = calibration.batches(task.reader, task.reader.encode(task.reader.contents(found.calibrate)))
     made = _quantizing.RUNTIMES[config.backend](job, found, model, task, batches)
+    lines = []
+    if config.export:  # before the sizes are measured
+        pairs = "text_pair" in found.report.column_names
+        several = models.several_of(model)
+        lines = export.export(job.folder, config.export, task.reader, found.names, several, pairs)
     figures = measured(job, found, model, task)
     figures["quantization"] = {"backend": config.backend, "method": found.method, "bits": found.bits} | made
     if calibrates:
         figures["quantization"]["calibration_rows"] = len(batches)
     manifest.write_json(job.folder / "metrics.json", figures)
     _quantize_report.tell(job, figures)
-    lines = []
-    if config.export:
-        pairs = "text_pair" in found.report.column_names
-        several = models.several_of(model)
-        lines = export.export(job.folder, config.export, task.reader, found.names, several, pairs)
     card = _quantize_report.card(given.title, found, figures, job.warnings, lines)
     (job.folder / "README.md").write_text(card, encoding="utf-8")
     report.write(job.folder, _quantize_report.page(job, figures))

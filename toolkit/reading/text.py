@@ -50,21 +50,26 @@ class TextReader:
     def _block(self, contents: Sequence[Any]) -> Encoded:
         if isinstance(contents[0], tuple):
             return self._tokens([tuple(map(self._enough, texts)) for texts in contents])
-        rows = self._tokens([*map(self._part, contents)])
+        most = self._most
+        rows = self._tokens([self._part(text) if len(text) > most else text for text in contents])
         for i, text in enumerate(contents):
-            if len(self._part(text)) < len(text) and self.size(rows[i]) < self.max_length:
+            if len(text) > most and self.size(rows[i]) < self.max_length:
                 rows[i] = self._tokens([text])[0]
         return rows
 
+    @property
+    def _most(self) -> int:
+        """Characters of a text that hold what is read of it, and more, but for odd ones."""
+        return self.max_length * CHARACTERS
+
     def _part(self, text: str) -> str:
-        """What is read of a text, and more: a tokenizer reads a text to its end before it cuts."""
-        most = self.max_length * CHARACTERS
-        return text[-most:] if self.processor.truncation_side == "left" else text[:most]
+        """So many of them: a tokenizer reads a text to its end before it cuts."""
+        return text[-self._most :] if self.processor.truncation_side == "left" else text[: self._most]
 
     def _enough(self, text: str) -> str:
-        """That part, or the whole text where the part holds fewer tokens than are read."""
-        part = self._part(text)
-        return part if len(part) == len(text) or self.size(self._tokens([part])[0]) >= self.max_length else text
+        """That part, or the whole text where it is short, or the part holds fewer tokens than are read."""
+        whole = len(text) <= self._most or self.size(self._tokens([self._part(text)])[0]) < self.max_length
+        return text if whole else self._part(text)
 
     def _tokens(self, contents: list[Any]) -> Encoded:
         """int32 `input_ids`, and for pairs int8 `token_type_ids`: a list of numbers would take 8 times the memory."""
