@@ -39,10 +39,12 @@ def settled(job: Job) -> Settled:
     shares = _shares(job, len(teachers))
     _check_lesson(job)
     given = job.inputs.get("student")
+    _training.check_given(given or teachers[0], job.config.train)
     if given:
         given = job.inputs["student"] = _training.checked_model(given, data)
         own = models.labels(given.path) if given.path else None
         names = own if own and set(own) == set(names) else names
+        _check_compared(job, given, teachers[0], "text_pair" in data["train"].column_names)
     else:
         from toolkit.compression.distill import inside, students
 
@@ -89,6 +91,29 @@ def _check_lesson(job: Job) -> None:
     inside.check_map(lesson.layer_map)
     if train.compile and lesson.attention_weight:
         raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
+
+
+def _check_compared(job: Job, student: Given, teacher: Given, pairs: bool) -> None:
+    """Inner states, where they are compared, are of the same tokens or pixels, and of layers that are there.
+
+    Raises:
+        ToolkitError: they are not.
+    """
+    from toolkit import reading
+    from toolkit.artifacts import loading
+    from toolkit.compression.distill import inside, shared
+
+    lesson, train = job.config.lesson, job.config.train
+    compared = lesson.hidden_weight or lesson.attention_weight or lesson.embedding_weight
+    if not compared or student.path is None or teacher.path is None or train.images.resolution:
+        return  # what is made anew is compared once it is there
+    own, known = loading.load_config(student.path), loading.load_config(teacher.path)
+    kind = models.reads(student.path)
+    there: Any = reading.of(kind, loading.load_processor(teacher.path), known, wanted=train.max_length)
+    length = train.max_length or getattr(there, "max_length", None)
+    shared.translation(reading.of(kind, loading.load_processor(student.path), own, wanted=length), there, pairs)
+    if kind == "text":
+        inside.layer_map(lesson.layer_map, own.num_hidden_layers, known.num_hidden_layers)
 
 
 def _transfer(job: Job, data: DatasetDict) -> list[tuple[Any, dict[str, int]]]:

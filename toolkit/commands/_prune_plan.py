@@ -105,6 +105,7 @@ def sizes(job: Job) -> tuple[Any, Any]:
     """
     from toolkit.artifacts import model as models
     from toolkit.compression import families
+    from toolkit.compression.sensitivity import AMOUNTS
 
     path, asked = job.inputs["source"].path, job.config
     assert path is not None
@@ -113,6 +114,8 @@ def sizes(job: Job) -> tuple[Any, Any]:
     whole = family.shape(config)
     convolutional = config.model_type == families.RESNET
     if any(value is not None for value in vars(asked.target).values()):
+        if all(to == whole for to in family.grid(config, AMOUNTS)):
+            raise ToolkitError("nothing to prune: no part of the model can be smaller", "leave the target out")
         return whole, None
     alone = all(value is None for value in vars(asked.amounts).values())
     alone &= not asked.besides.vocab and not asked.besides.unstructured

@@ -50,7 +50,7 @@ def resolved(job: Job) -> Found:
     from toolkit.compression import quantize as quantizing
     from toolkit.compression.quantize import calibration
     from toolkit.data import split
-    from toolkit.training import tasks
+    from toolkit.training import tasks, weighting
 
     config, data = job.config, job.dataset
     names = _models.check(job.inputs["source"], "quantize", data, backends=("torch",))
@@ -61,6 +61,8 @@ def resolved(job: Job) -> Found:
     if method == "qat":
         _training.check_options(config.train, kind, tasks.find(tasks.OF_KIND[kind]))
         _training.check_taught_images(config.train.images)
+        _training.check_given(job.inputs["source"], config.train)
+        weighting.named(config.train.regularise.weights or {}, names)
     split.check_children(data, config.data)
     calibrates, measured = chosen_splits(job)
     data = _training.relabelled(type(data)({s: data[s] for s in (calibrates, measured)}), names, config.data)

@@ -34,6 +34,7 @@ def splits(job: Job) -> tuple[str, DatasetDict]:
     if learn.masking != type(learn)().masking and name != tasks.MASKED_LM:
         raise ToolkitError(f"--masking is of --task {tasks.MASKED_LM}", f"leave it out: this is {name}")
     given = job.inputs["model"] = _training.checked_model(job.inputs["model"], data)
+    _training.check_given(given, job.config.train)
     if given.path is not None and name == tasks.MASKED_LM:
         language_model.demand_mask_head(given.path, learn.next_sentence)
     elif learn.next_sentence:

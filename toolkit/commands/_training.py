@@ -100,10 +100,11 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     Raises:
         ToolkitError: they do not.
     """
-    from toolkit.training import distributed, stages, tasks
+    from toolkit.training import distributed, precision, stages, tasks
     from toolkit.training.config import check
 
     check(asked)
+    precision.check(asked)
     distributed.check(asked)
     stages.plan(stages.given(asked.layers.stages), layers=12, lr=1.0)  # of any model
     tasks.metric(task.figures_of, asked.metric)
@@ -166,6 +167,21 @@ def checked_model(given: Given, data: DatasetDict) -> Given:
         raise ToolkitError(f"{given.given} is quantized and cannot be trained", "train first, quantize last")
     models.demand_kind(given.path, kind(data))
     return given
+
+
+def check_given(given: Given, asked: TrainConfig) -> None:
+    """What a training asks of the model's architecture is there; of a built-in it shows when that is made.
+
+    Raises:
+        ToolkitError: a dropout that it does not have, R-Drop where nothing is dropped out.
+    """
+    from toolkit.artifacts import loading
+    from toolkit.training import dropout, r_drop
+
+    if given.path is not None:
+        config = loading.load_config(given.path)
+        dropout.changes(config, asked.regularise)
+        r_drop.check(config, asked.regularise)
 
 
 def in_model_order(data: DatasetDict, given: Given, source: str) -> tuple[DatasetDict, list[str]]:

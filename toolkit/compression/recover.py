@@ -17,6 +17,7 @@ from toolkit.training import trainer
 from toolkit.training.config import TrainConfig
 from toolkit.training.engine import Loss
 
+ROUNDING = 1e-9  # 0.95 - 0.94 is a little above 0.01
 BETWEEN = 1.0  # epochs between two rounds
 
 
@@ -106,7 +107,7 @@ class Recovery:
             after = trainer.validate(found[number].model, bench.task, self.validation)["accuracy"]
             tried.append({"sizes": list(rungs[number]), "accuracy": after, "accuracy_drop": before - after})
             console.note(f"accuracy lost {before - after:.4f}, at most {most:g} wanted")
-            return bool(before - after <= most)
+            return bool(before - after <= most + ROUNDING)
 
         best = targets.furthest(len(rungs), holds)
         return found[best or 0], tried

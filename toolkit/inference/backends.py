@@ -131,10 +131,12 @@ class OpenVino:
 
     Its one kernel for the whole of attention ("snippets") is slow at lengths that 16 does not divide, and gains by less
     copying where texts are long. So of many batches those below `LONG` tokens run without it, at all even lengths
-    (`scripts/bench/lengths.py`). Alone a batch has it: each operation more is one more to wait for.
+    (`scripts/bench/lengths.py`).
 
     A row alone, as a server has it, is run by a model that is compiled for its length: planning anew at each change of
-    length takes as long as the work itself. Each of these holds the weights once more, so they are few.
+    length takes as long as the work itself. Each of these holds the weights once more, so they are few. They run
+    without such kernels: where shapes are fixed there is one for two layers with a ReLU between them too, and in INT8
+    at 256 neurons or fewer (a narrow DistilBERT's head) OpenVINO 2026.4's gives other numbers.
     """
 
     def __init__(self, model: Any, device: str) -> None:
@@ -162,13 +164,8 @@ class OpenVino:
         """For rows of any length; made when they are first asked for."""
         with self.compiling:
             if (hint, in_parts) not in self.free:
-                settings = {"PERFORMANCE_HINT": hint}
-                try:
-                    self.free[hint, in_parts] = _compiled(self.model, settings | (IN_PARTS if in_parts else {}))
-                except RuntimeError:
-                    if not in_parts:
-                        raise
-                    self.free[hint, in_parts] = _compiled(self.model, settings)
+                compiled = _in_parts if in_parts else _compiled
+                self.free[hint, in_parts] = compiled(self.model, {"PERFORMANCE_HINT": hint})
             return self.free[hint, in_parts]
 
     def _fixed(self, batch: Batch) -> Queue[Any] | None:
@@ -181,9 +178,9 @@ class OpenVino:
                 model.reshape({name: list(sizes) for name, sizes in shapes.items()})
                 cores = os.cpu_count() or 1
                 served = min(cores, SERVED)
-                self.fixed[shape] = _compiled(model, {"NUM_STREAMS": served, "INFERENCE_NUM_THREADS": served})
+                self.fixed[shape] = _in_parts(model, {"NUM_STREAMS": served, "INFERENCE_NUM_THREADS": served})
                 if cores > 1 and (one := _seconds(self.fixed[shape], batch)) > WORTH_SHARING:
-                    shared = _compiled(model, {"PERFORMANCE_HINT": "LATENCY"})
+                    shared = _in_parts(model, {"PERFORMANCE_HINT": "LATENCY"})
                     if _seconds(shared, batch) < one:
                         self.fixed[shape] = shared
             return self.fixed.get(shape)
@@ -199,6 +196,14 @@ def scaling(model: Any, factor: Any, offset: Any) -> Any:
     steps = port.preprocess().convert_element_type(openvino.Type.f32)
     steps.mean((-offset / factor).tolist()).scale((1 / factor).tolist())
     return made.build()
+
+
+def _in_parts(model: Any, settings: dict[str, Any]) -> Queue[Any]:
+    """Without "snippets", where OpenVINO lets them be left out."""
+    try:
+        return _compiled(model, settings | IN_PARTS)
+    except RuntimeError:
+        return _compiled(model, settings)
 
 
 def _compiled(model: Any, settings: dict[str, Any]) -> Queue[Any]:

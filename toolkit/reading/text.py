@@ -154,12 +154,15 @@ class TextReader:
 
 
 def max_tokens(config: Any, tokenizer: Any, wanted: int | None = None) -> int:
-    """The tokens a model reads: what its positions and its tokenizer allow, at most `wanted`."""
-    limits = [tokenizer.model_max_length, wanted or LONGEST]
+    """The tokens a model reads: what its tokenizer says; or `wanted`, as far as its positions go.
+
+    A tokenizer says what the training before was given, so only one that has no positions beside it bounds `wanted`.
+    """
     positions = getattr(config, "max_position_embeddings", None)
     if positions and config.model_type in OFFSET_POSITIONS:
         positions -= config.pad_token_id + 1
-    return int(min(limits + [positions] * bool(positions)))
+    told = [] if wanted and positions else [tokenizer.model_max_length]
+    return int(min([wanted or LONGEST, *told, *([positions] if positions else [])]))
 
 
 def tells_texts_apart(config: Any, tokenizer: Any) -> bool:

@@ -31,9 +31,11 @@ def rates(config: Any) -> set[float]:
     return {float(rate) for rate in found if rate is not None}
 
 
-def drops(config: Any) -> bool:
-    """Whether a model of this config drops anything out in training."""
-    return any(value for key, value in vars(config).items() if _is_rate(value) and kind(key))
+def drops(config: Any, wanted: Regularise) -> bool:
+    """Whether a model of this config drops anything out in a training that asks for these rates."""
+    return any(
+        value for key, value in (vars(config) | changes(config, wanted)).items() if _is_rate(value) and kind(key)
+    )
 
 
 def apply(model: Any, wanted: Regularise) -> None:
@@ -42,6 +44,22 @@ def apply(model: Any, wanted: Regularise) -> None:
     Raises:
         ToolkitError: one that this architecture does not have.
     """
+    changed = changes(model.config, wanted)
+    if wanted.dropout is not None and not rates(model.config):
+        console.note(f"{model.config.model_type} has no dropout: --dropout does nothing here")
+    if changed:
+        for config in {id(own): own for m in model.modules() if (own := getattr(m, "config", None))}.values():
+            for key in changed.keys() & vars(config).keys():
+                setattr(config, key, changed[key])
+        _follow_config(model)
+
+
+def changes(config: Any, wanted: Regularise) -> dict[str, float]:
+    """The keys of a model's config that are asked to change, each with its rate.
+
+    Raises:
+        ToolkitError: a rate that this architecture does not have.
+    """
     single = {
         "hidden_dropout": wanted.hidden_dropout,
         "attention_dropout": wanted.attention_dropout,
@@ -49,22 +67,13 @@ def apply(model: Any, wanted: Regularise) -> None:
         "drop_path": wanted.drop_path,
     }
     given = {name: rate for name, rate in single.items() if rate is not None}
-    values = {key: value for key, value in vars(model.config).items() if _is_rate(value)}
-    there = {kind(key): key for key in values}
-    name = model.config.model_type
-    for missing in set(given) - set(there):
-        has = ", ".join(sorted(filter(None, there))) or "no dropout at all"
-        raise ToolkitError(f"{name} has no {missing}", f"it has {has}")
+    keys = {key: found for key, value in vars(config).items() if _is_rate(value) and (found := kind(key))}
+    for missing in sorted(set(given) - set(keys.values())):
+        has = ", ".join(sorted(set(keys.values()))) or "no dropout at all"
+        raise ToolkitError(f"{config.model_type} has no {missing}", f"it has {has}")
     if wanted.dropout is not None:
         given = {name: wanted.dropout for name in single if name != "drop_path"} | given
-        if not set(given) & set(there):
-            console.note(f"{name} has no dropout: --dropout does nothing here")
-    changed = {key: given[found] for key in values if (found := kind(key)) in given}
-    if changed:
-        for config in {id(own): own for m in model.modules() if (own := getattr(m, "config", None))}.values():
-            for key in changed.keys() & vars(config).keys():
-                setattr(config, key, changed[key])
-        _follow_config(model)
+    return {key: given[found] for key, found in keys.items() if found in given}
 
 
 def _is_rate(value: Any) -> bool:

@@ -24,6 +24,7 @@ from toolkit.training import (
     clipping,
     distributed,
     guard,
+    layer_drop,
     memory,
     mixing,
     optimization,
@@ -105,6 +106,7 @@ class Engine(Trainer):
         if layers.layer_decay != 1 or layers.stages not in (None, "none"):
             self.parts = stages.parts(model)
             self.stages = stages.plan(stages.given(layers.stages), len(self.parts) - 2, lr, layers.layer_decay)
+            layer_drop.check(self.config.regularise, self.stages)
         # else dense gradients are asked for
         sparse = self.machine.quick and ranks.count() == 1 and 0 < self.args.max_grad_norm < math.inf
         tables = sparse_adamw.tables(model) if sparse else []

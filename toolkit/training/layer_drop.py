@@ -34,6 +34,16 @@ def applied(model: Any, wanted: Regularise, ask: Callable[[], Any]) -> Iterator[
         yield
 
 
+def check(wanted: Regularise, found: Sequence[stages.Stage]) -> None:
+    """
+    Raises:
+        ToolkitError: a step may have nothing to learn with, since all layers that learn can be left out of it.
+    """
+    if (wanted.layer_drop or wanted.layer_drops) and any(not (s.rates[0] or s.rates[-1]) for s in found):
+        hint = "give one of them a rate, or leave --layer-drop out"
+        raise ToolkitError("a stage in which layers alone learn may lose all of them to --layer-drop", hint)
+
+
 @contextmanager
 def _forwards(layers: Layers, instead: Callable[..., Any], rates: Sequence[float]) -> Iterator[None]:
     for (layer, length), rate in zip(layers, rates, strict=True):

@@ -31,12 +31,20 @@ def _free() -> None:
         torch.cuda.empty_cache()
 
 
+def rows_a_step(args: Any) -> int:
+    return math.prod(_factors(args))
+
+
 def effective_batch(args: Any) -> str:
     """How many rows a step learns from, and how they come together."""
-    factors = [args.train_batch_size, args.gradient_accumulation_steps, args.world_size]
-    shown = [factors[0], *[n for n in factors[1:] if n > 1]]
+    first, *others = _factors(args)
+    shown = [first, *[n for n in others if n > 1]]
     product = f" = {' x '.join(map(str, shown))}" if len(shown) > 1 else ""
-    return f"effective batch {math.prod(factors)}{product}"
+    return f"effective batch {rows_a_step(args)}{product}"
+
+
+def _factors(args: Any) -> list[int]:
+    return [args.train_batch_size, args.gradient_accumulation_steps, args.world_size]
 
 
 class Pieces:

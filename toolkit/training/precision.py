@@ -46,15 +46,31 @@ def resolve(model: Any, config: TrainConfig, hooked: bool = False) -> Precision:
     Raises:
         ToolkitError: something was asked for that is not here.
     """
+    device, chosen, unit, tf32 = check(config)
+    attention = _set_attention(model, config.attention)
+    if config.compile:
+        _demand_compiler(device)
+    return Precision(device, chosen, unit, tf32, attention, config.compile, hooked)
+
+
+def check(config: TrainConfig) -> tuple[str, str, str, bool]:
+    """What this machine computes with, whatever the model: device, format, what makes bf16 fast, whether TF32.
+
+    Raises:
+        ToolkitError: something was asked for that is not here.
+    """
+    from transformers.utils import is_flash_attn_2_available
+
     device = resolve_device(config.device)
     unit = bf16_unit(device)
     chosen = config.precision if config.precision != "auto" else "bf16" if unit else "fp32"
     _check_format(device, chosen)
-    tf32 = _tf32(device, config.tf32)
-    attention = _set_attention(model, config.attention, device, chosen)
-    if config.compile:
-        _demand_compiler(device)
-    return Precision(device, chosen, unit, tf32, attention, config.compile, hooked)
+    if config.attention == "flash":
+        if device != "cuda" or chosen == "fp32":
+            raise ToolkitError("--attention flash needs a GPU and bf16 or fp16", "use --attention sdpa")
+        if not is_flash_attn_2_available():
+            raise ToolkitError("--attention flash: flash-attn is not installed", "install it, or use --attention sdpa")
+    return device, chosen, unit, _tf32(device, config.tf32)
 
 
 def resolve_device(wanted: str) -> str:
@@ -104,16 +120,9 @@ def _tf32(device: str, wanted: bool | None) -> bool:
     return there if wanted is None else wanted
 
 
-def _set_attention(model: Any, wanted: str, device: str, chosen: str) -> str:
+def _set_attention(model: Any, wanted: str) -> str:
     """Give the model the attention that was asked for, and say which it has; auto keeps transformers' choice."""
-    from transformers.utils import is_flash_attn_2_available
-
     has = bool(getattr(model.config, "num_attention_heads", None))
-    if wanted == "flash":
-        if device != "cuda" or chosen == "fp32":
-            raise ToolkitError("--attention flash needs a GPU and bf16 or fp16", "use --attention sdpa")
-        if not is_flash_attn_2_available():
-            raise ToolkitError("--attention flash: flash-attn is not installed", "install it, or use --attention sdpa")
     if wanted != "auto":
         name = FLASH if wanted == "flash" else wanted
         with suppress(ValueError, ImportError):  # told below

@@ -11,15 +11,15 @@ from toolkit.training import dropout
 from toolkit.training.config import Regularise
 
 
-def check(model: Any, asked: Regularise) -> None:
+def check(config: Any, asked: Regularise) -> None:
     """Something differs between two answers; LayerDrop leaves a layer out for the whole batch, so both have the same.
 
     Raises:
         ToolkitError: nothing is dropped out.
     """
-    if asked.r_drop and not dropout.drops(model.config):
-        name = model.config.model_type
-        hint = "give --dropout, or leave --r-drop out"
+    if asked.r_drop and not dropout.drops(config, asked):
+        name, has = config.model_type, any(map(dropout.kind, vars(config)))
+        hint = "give --dropout, or leave --r-drop out" if has else "leave --r-drop out, or take a model with dropout"
         raise ToolkitError(f"{name} drops nothing out: --r-drop compares two dropouts", hint)
 
 

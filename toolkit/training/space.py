@@ -162,6 +162,8 @@ def _choices(leaf: configs.Leaf, limits: Mapping[str, Any]) -> list[Any]:
 def _checked(leaf: configs.Leaf, value: Any) -> Any:
     """A value as the option's own type and bounds allow it."""
     checked = configs.value_of(configs.build(TrainConfig, {leaf.name: value}), leaf)
+    if leaf.input and checked is None:
+        raise ToolkitError("null is no choice here", f"these are: {leaf.input.literal}")
     if leaf.input and not re.fullmatch(leaf.input.literal, str(checked)):
         raise ToolkitError(f"'{checked}' is a file", f"files cannot be searched, only {leaf.input.literal}")
     return checked

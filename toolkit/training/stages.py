@@ -142,7 +142,13 @@ def _read(stage: Mapping[str, Any], layers: int) -> Stage:
 
 
 def stretched(values: Sequence[Any], layers: int) -> list[Any]:
-    """One value a layer, from a list that is as long or shorter."""
+    """One value a layer, from a list that is as long or shorter.
+
+    Raises:
+        ToolkitError: it is longer.
+    """
+    if len(values) > layers:
+        raise ToolkitError(f"{len(values)} values for {layers} layers", "list at most one a layer, the lowest first")
     return [values[i * len(values) // layers] for i in range(layers)] if values else []
 
 

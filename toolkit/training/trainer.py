@@ -81,7 +81,7 @@ def train(
     config = replace(config, metric=tasks.metric(task.figures_of, config.metric))
     config = settled(config, started, model, task.reader.kind)
     dropout.apply(model, config.regularise)
-    r_drop.check(model, config.regularise)
+    r_drop.check(model.config, config.regularise)
     rows = weighting.weighted(rows, config.regularise, list(model.config.id2label.values()))
     machine = precision.resolve(model, config, hooked)
     arguments = _arguments(config, work, machine, seed)  # from here on processes hear each other
@@ -134,7 +134,9 @@ def _begin(engine: Engine, work: Path) -> Path | None:
         engine.args.learning_rate = find_lr.settle(engine, work)
     if ranks.leads():
         engine.watch.forget_after(engine.state.global_step)
-        engine.add_callback(TensorBoardCallback(_writer(work / "logs", engine.state.global_step)))
+        writer = _writer(work / "logs", engine.state.global_step)
+        engine.add_callback(TensorBoardCallback(writer))
+        engine.watch.bar.callback(writer.close)  # its thread ends, also where the training does not
         (work / stopped.NAME).unlink(missing_ok=True)
     where = f"{engine.machine}, {ranks.count()} processes" if ranks.count() > 1 else str(engine.machine)
     console.note(

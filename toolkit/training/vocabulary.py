@@ -57,22 +57,23 @@ def add(model: Any, tokenizer: Any, terms: list[str]) -> list[str]:
     for term in terms:
         if not _is_piece(tokenizer, term):
             new.setdefault(_as_read(tokenizer, term), term)
-    pieces = [tokenizer(term, add_special_tokens=False)["input_ids"] for term in new.values()]
+    found = {term: tokenizer(term, add_special_tokens=False)["input_ids"] for term in new.values()}
+    pieces = {term: ids for term, ids in found.items() if ids}  # a zero-width space, say, is nothing to read
     before = len(tokenizer)
     # A tokenizer that sets signs around Chinese characters (BERT's) would find such a term at a wrong place when it
     # looks at the text as it has rewritten it.
     tokenizer.add_tokens(
         [AddedToken(term, single_word=not cjk, lstrip=not cjk, normalized=not cjk)
-         for term in new.values() for cjk in [bool(CJK_CHAR.search(term))]]
+         for term in pieces for cjk in [bool(CJK_CHAR.search(term))]]
     )  # fmt: skip
-    if new:
-        _grow(model, before, pieces)
-    known = len(terms) - len(new)
+    if pieces:
+        _grow(model, before, list(pieces.values()))
+    known = len(terms) - len(pieces)
     console.note(
-        f"{len(new)} terms added to the vocabulary"
-        + (f", {known} passed over: given twice, or in it already" if known else "")
+        f"{len(pieces)} terms added to the vocabulary"
+        + (f", {known} passed over: given twice, in it already, or nothing to read" if known else "")
     )
-    return list(new.values())
+    return list(pieces)
 
 
 def _is_piece(tokenizer: Any, term: str) -> bool:

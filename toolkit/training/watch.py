@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 from toolkit import console, digest, ranks
 from toolkit.errors import ToolkitError
-from toolkit.training import checkpoints, distributed, divergence, hardware, precision, stages
+from toolkit.training import checkpoints, distributed, divergence, hardware, memory, precision, stages, weighting
 from toolkit.training.config import TrainConfig
 from toolkit.training.health import Statistics
 
@@ -35,6 +35,7 @@ class Watch(TrainerCallback):
         self.shown: dict[str, str] = {}  # beside the progress bar
         self.stage: stages.Stage | None = None
         self.bar = ExitStack()
+        self.heaviest = weighting.heaviest(engine.train_dataset)  # weight of a row in the loss
         self.measured = False  # whether the step in progress is one that is logged
 
     def evaluations(self) -> list[dict[str, float]]:
@@ -120,8 +121,9 @@ class Watch(TrainerCallback):
         self.mark = time.perf_counter()
         self.advance(1, " ".join(f"{word} {value}" for word, value in self.shown.items()))
         control.should_log = self.measured
-        # At the end of an epoch there is a checkpoint anyway, which knows of its validation too.
-        if state.global_step % self.config.save_every == 0 and not float(state.epoch).is_integer():
+        # At the end of an epoch, a last part of one too, there is a checkpoint anyway, which knows of its validation.
+        ends = float(state.epoch).is_integer() or state.global_step >= state.max_steps
+        if state.global_step % self.config.save_every == 0 and not ends:
             control.should_save = True
 
     def _count_overflows(self) -> None:
@@ -154,9 +156,9 @@ class Watch(TrainerCallback):
             with (self.work / "logs" / METRICS).open("a") as f:
                 f.write(json.dumps({"step": state.global_step, **logs}) + "\n")
         losses = [(line["step"], line["loss"]) for line in state.log_history if "loss" in line]
-        if lost := divergence.diverged(losses):
+        if lost := divergence.diverged(losses, self.heaviest, memory.rows_a_step(self.engine.args)):
             told = f"training has diverged: the loss rose from {lost[1]:.3g} to {lost[0]:.3g}"
-            self.engine.guard.stop(told, "use a smaller --lr, or --find-lr", divergence.sound(losses))
+            self.engine.guard.stop(told, "use a smaller --lr, or --find-lr", divergence.sound(losses, self.heaviest))
 
     def _rates(self) -> dict[str, float]:
         """The rate of each part in this step, where they have rates of their own; fp16's scale and overflows."""

@@ -32,6 +32,11 @@ def weighted(rows: Encoded, wanted: Regularise, names: Sequence[str]) -> Encoded
     return [row | {WEIGHT: float(weight)} for row, weight in zip(rows, weights, strict=True)]
 
 
+def heaviest(rows: Encoded) -> float:
+    """The greatest weight of a row in the loss."""
+    return max(row[WEIGHT] for row in rows) if rows and WEIGHT in rows[0] else 1.0
+
+
 def often(rows: Encoded, oversample: float, classes: int) -> NDArray[np.float64] | None:
     """How often an epoch shows each row, on average: n^-oversample of its class, as many in all as there are rows.
 

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, DistilBertConfig, PreTrainedTokenizerFast, RobertaConfig
+from transformers import BertConfig, DistilBertConfig, PreTrainedTokenizerFast, RobertaConfig, T5Config
 
 from toolkit import reading
 from toolkit.reading import text as texts
@@ -47,6 +47,13 @@ def test_a_pair_is_read_as_one_with_its_types(tokenizer):
 )
 def test_models_without_types_get_none(tokenizer, config):
     assert set(of(tokenizer, config).encode([("the parcel", "is late")])[0]) == {"input_ids"}
+
+
+def test_a_training_may_ask_for_more_than_the_one_before_was_given(bare):
+    assert bare.model_max_length == 64
+    assert [texts.max_tokens(BertConfig(), bare, wanted) for wanted in (None, 16, 128, 1000)] == [64, 16, 128, 512]
+    relative = T5Config()  # which has no positions, so only its tokenizer tells a bound
+    assert [texts.max_tokens(relative, bare, wanted) for wanted in (None, 16, 128)] == [64, 16, 64]
 
 
 def test_the_longer_text_of_a_pair_is_cut_first(tokenizer):

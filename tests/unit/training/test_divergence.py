@@ -37,3 +37,14 @@ def test_all_was_well_until_the_loss_left_the_bound():
     assert sound(every(3, 1.8, 1.7, 7.0, 900.0, 900.0)) == 5
     assert sound(every(3, 0.1, 3.9, 4.1)) == 2
     assert sound([(1, 900.0)]) == 0
+
+
+def test_a_few_heavy_rows_are_no_divergence():
+    """8 rows of 1,208 with a weight of 75 each, in batches of 8: a window of 20 steps holds one or two of them."""
+    healthy = every(20, 0.35, 0.5, 4.7, 2.0, 6.0, 0.9)
+    assert diverged(healthy[:3])
+    assert not any(diverged(healthy[:n], heaviest=75, batch=8) for n in range(len(healthy) + 1))
+    assert sound(healthy, heaviest=75) == 99
+    assert diverged(every(20, 0.35, 0.5, 300.0, 280.0), heaviest=75, batch=8)
+    assert not diverged(every(1, 0.35, *[60.0] * 74), heaviest=75, batch=1)  # fewer rows than the heaviest weighs
+    assert diverged(every(1, 0.35, *[60.0] * 80), heaviest=75, batch=1)

@@ -6,7 +6,7 @@ import transformers
 
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, dropout, layer_drop, trainer
+from toolkit.training import builtin, dropout, layer_drop, stages, trainer
 from toolkit.training.config import Optim, Regularise, TrainConfig
 from toolkit.training.tasks import bind
 
@@ -72,6 +72,19 @@ def test_layers_are_left_out_as_often_as_asked_and_never_in_evaluation(name):
 )
 def test_rates_of_layers(options, expected):
     assert layer_drop.rates(Regularise(**options), 4) == pytest.approx(expected)
+
+
+def test_a_stage_in_which_layers_alone_learn_wants_them():
+    alone = stages.plan([{"until": 0.5, "embeddings": 0, "head": 0}, {"until": 1.0}], 4, 1e-3)
+    layer_drop.check(Regularise(), alone)
+    layer_drop.check(Regularise(layer_drop=0.5), stages.plan("gradual", 4, 1e-3))
+    with pytest.raises(ToolkitError, match="a stage in which layers alone learn may lose all of them"):
+        layer_drop.check(Regularise(layer_drop=0.5), alone)
+
+
+def test_more_rates_than_layers_are_refused():
+    with pytest.raises(ToolkitError, match="8 values for 4 layers"):
+        layer_drop.rates(Regularise(layer_drops=[0.0] * 7 + [0.9]), 4)
 
 
 def test_a_layer_with_rate_one_is_out_and_its_input_goes_on():

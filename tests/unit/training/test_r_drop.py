@@ -79,5 +79,7 @@ def test_where_nothing_is_dropped_out_there_is_nothing_to_compare(made, tmp_path
     with pytest.raises(ToolkitError, match="drops nothing out: --r-drop compares two dropouts: give --dropout"):
         trainer.train(model, task, rows(32), rows(32), config, tmp_path, seed=0)
     resnet, _ = builtin.build("builtin:image-tiny", [], ["a", "b"], seed=0)
-    with pytest.raises(ToolkitError, match="resnet drops nothing out"):
-        r_drop.check(resnet, Regularise(r_drop=1.0, dropout=0.3))
+    with pytest.raises(
+        ToolkitError, match=r"resnet drops nothing out.*leave --r-drop out, or take a model with dropout"
+    ):
+        r_drop.check(resnet.config, Regularise(r_drop=1.0, dropout=0.3))

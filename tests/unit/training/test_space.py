@@ -86,6 +86,7 @@ def test_a_file_names_any_option_nested_or_not():
         ({"scheduler": {"choices": ["linar"]}}, "did you mean linear"),
         ({"scheduler": {"low": 1, "high": 2}}, "only choices"),
         ({"stages": {"choices": ["none", "mine.json"]}}, "files cannot be searched"),
+        ({"stages": {"choices": [None, "gradual"]}}, "null is no choice here: these are: none|auto"),
         ({"metric": {"choices": ["loss"]}}, "metric cannot be searched"),
         ({"device": {"choices": ["cpu"]}}, "device cannot be searched"),
         ({"find_lr": {"choices": [True]}}, "find_lr cannot be searched"),

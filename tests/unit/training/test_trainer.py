@@ -1,5 +1,6 @@
 import copy
 import json
+import threading
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from helpers import token_rows as rows
 from toolkit import console
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
-from toolkit.training import builtin, dropout, sparse_adamw, trainer
+from toolkit.training import builtin, divergence, dropout, sparse_adamw, trainer
 from toolkit.training.config import Optim, Regularise, Schedule, TrainConfig
 from toolkit.training.tasks import bind
 
@@ -124,6 +125,60 @@ def test_part_of_an_epoch_is_evaluated_too(model, tmp_path):
     figures = trainer.train(made, task, rows(128), rows(32, 1), config(epochs=0.5), tmp_path, seed=0)
     assert figures["train"]["steps"] == 4
     assert figures["train"]["epochs"] == pytest.approx(0.5)
+
+
+def test_a_run_killed_in_its_last_validation_ends_with_the_same_weights(model, tmp_path, monkeypatch):
+    made, task = model
+    start = {k: v.clone() for k, v in made.state_dict().items()}
+    asked = config(epochs=1.5, save_every=4, metric="loss")
+    expected = trainer.train(made, task, rows(128), rows(32, 1), asked, tmp_path / "whole", seed=0)
+    ends, evaluate, calls = {k: v.clone() for k, v in made.state_dict().items()}, trainer.Engine.evaluate, []
+
+    class Killed(Exception):
+        pass
+
+    def second(engine, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise Killed
+        return evaluate(engine, *args, **kwargs)
+
+    made.load_state_dict(start)
+    monkeypatch.setattr(trainer.Engine, "evaluate", second)
+    with pytest.raises(Killed):
+        trainer.train(made, task, rows(128), rows(32, 1), asked, tmp_path / "cut", seed=0)
+    made.load_state_dict(start)
+    found = trainer.train(made, task, rows(128), rows(32, 1), asked, tmp_path / "cut", seed=0)
+    assert found["validation"] == expected["validation"]
+    assert all(torch.equal(v, ends[k]) for k, v in made.state_dict().items())
+
+
+def test_a_divergence_is_judged_by_the_heaviest_row_and_the_batch(model, tmp_path, monkeypatch):
+    made, task = model
+    asked, judged = config(epochs=1.0, batch_size=8, regularise=Regularise(class_weights="balanced")), []
+    monkeypatch.setattr(divergence, "diverged", lambda losses, heaviest, batch: judged.append((heaviest, batch)))
+    common = [row for row in rows(96) if row["labels"] == 0][:30]
+    rare = [row for row in rows(96) if row["labels"] == 1][:2]
+    trainer.train(made, task, common + rare, rows(32, 1), asked, tmp_path, seed=0)
+    assert judged[-1] == (pytest.approx(8.0), 8)
+
+
+def test_no_thread_is_left_of_a_training_that_was_cut_short(model, tmp_path):
+    made, task = model
+
+    class Pruned(Exception):
+        pass
+
+    def stop(figures):
+        raise Pruned
+
+    before = threading.active_count()
+    for number in range(3):
+        with pytest.raises(Pruned):
+            trainer.train(
+                made, task, rows(32), rows(32, 1), config(epochs=2.0), tmp_path / str(number), seed=0, report=stop
+            )
+    assert threading.active_count() == before
 
 
 def test_stops_early(model, tmp_path):

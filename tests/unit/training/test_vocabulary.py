@@ -1,5 +1,6 @@
 import pytest
 import torch
+from tokenizers.normalizers import BertNormalizer
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertForSequenceClassification
 
 from toolkit.errors import ToolkitError
@@ -85,10 +86,17 @@ def test_what_is_there_already_and_what_is_given_twice_is_passed_over(made, monk
     assert vocabulary.add(model, tokenizer, ["the", "electropack", "parcel", "Electropack", "electropack", "包"]) == [
         "electropack"
     ]
-    assert told == ["1 terms added to the vocabulary, 5 passed over: given twice, or in it already"]
+    assert told == ["1 terms added to the vocabulary, 5 passed over: given twice, in it already, or nothing to read"]
     size = len(tokenizer)
     assert vocabulary.add(model, tokenizer, ["electropack"]) == []
     assert len(tokenizer) == size == model.config.vocab_size
+
+
+def test_a_term_that_reads_as_nothing_is_passed_over(made):
+    model, tokenizer = made
+    tokenizer.backend_tokenizer.normalizer = BertNormalizer()  # which drops a zero-width space
+    assert vocabulary.add(model, tokenizer, ["\u200b", "electropack"]) == ["electropack"]
+    assert model.get_input_embeddings().weight.isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,16 @@ def convert(model: Any, batch: dict[str, Any]) -> Any:
     inputs = example(batch)
     with traceable(model, "OpenVINO"):
         graph = openvino.convert_model(Logits(model, list(inputs)).eval(), example_input=tuple(inputs.values()))
-    for port, (name, values) in zip(graph.inputs, inputs.items(), strict=True):
-        axes = DYNAMIC.get(name, TEXT_AXES)
-        port.get_node().set_friendly_name(name)
-        port.get_tensor().set_names({name})
-        port.get_node().set_partial_shape(
-            openvino.PartialShape([-1 if i in axes else size for i, size in enumerate(values.shape)])
-        )
-        port.get_node().set_element_type(openvino.Type.f32 if values.is_floating_point() else openvino.Type.i64)
-    graph.outputs[0].get_tensor().set_names({"logits"})
-    graph.validate_nodes_and_infer_types()
+        for port, (name, values) in zip(graph.inputs, inputs.items(), strict=True):
+            axes = DYNAMIC.get(name, TEXT_AXES)
+            port.get_node().set_friendly_name(name)
+            port.get_tensor().set_names({name})
+            port.get_node().set_partial_shape(
+                openvino.PartialShape([-1 if i in axes else size for i, size in enumerate(values.shape)])
+            )
+            port.get_node().set_element_type(openvino.Type.f32 if values.is_floating_point() else openvino.Type.i64)
+        graph.outputs[0].get_tensor().set_names({"logits"})
+        graph.validate_nodes_and_infer_types()  # some operators are refused here only
     return graph
 
 

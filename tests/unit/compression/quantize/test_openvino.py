@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import IMAGE, SMALL, TEXT, alone, batch, make
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    EfficientNetConfig,
+    EfficientNetForImageClassification,
+)
 
 from toolkit.compression.quantize import openvino
 from toolkit.errors import ToolkitError
@@ -85,3 +90,13 @@ def test_an_operator_that_cannot_be_converted_is_named(monkeypatch):
     monkeypatch.setattr(model.classifier, "forward", lambda x: head(x) + torch.linalg.svdvals(x @ x.T).sum())
     with pytest.raises(ToolkitError, match=r"operator aten::linalg_svdvals.*use --backend torch"):
         openvino.convert(model, rows)
+
+
+def test_an_operator_that_is_refused_once_sizes_are_open_is_named():
+    """EfficientNet pools over a kernel that is larger than its map."""
+    config = EfficientNetConfig(
+        image_size=32, hidden_dim=320, depth_coefficient=0.3, width_coefficient=0.25, num_labels=3
+    )
+    model = EfficientNetForImageClassification(config).eval()
+    with pytest.raises(ToolkitError, match=r"EfficientNet.* cannot be converted for OpenVINO.*use --backend torch"):
+        openvino.convert(model, {"pixel_values": np.zeros((2, 3, 32, 32), np.float32)})
