@@ -131,12 +131,10 @@ class OpenVino:
 
     Its one kernel for the whole of attention ("snippets") is slow at lengths that 16 does not divide, and gains by less
     copying where texts are long. So of many batches those below `LONG` tokens run without it, at all even lengths
-    (`scripts/bench/lengths.py`).
+    (`scripts/bench/lengths.py`). Alone a batch has it: each operation more is one more to wait for.
 
     A row alone, as a server has it, is run by a model that is compiled for its length: planning anew at each change of
-    length takes as long as the work itself. Each of these holds the weights once more, so they are few. They run
-    without such kernels: where shapes are fixed there is one for two layers with a ReLU between them too, and in INT8
-    at 256 neurons or fewer (a narrow DistilBERT's head) OpenVINO 2026.4's gives other numbers.
+    length takes as long as the work itself. Each of these holds the weights once more, so they are few.
     """
 
     def __init__(self, model: Any, device: str) -> None:
@@ -178,9 +176,10 @@ class OpenVino:
                 model.reshape({name: list(sizes) for name, sizes in shapes.items()})
                 cores = os.cpu_count() or 1
                 served = min(cores, SERVED)
-                self.fixed[shape] = _in_parts(model, {"NUM_STREAMS": served, "INFERENCE_NUM_THREADS": served})
+                compiled = _in_parts if _has_relu_between_products(model) else _compiled
+                self.fixed[shape] = compiled(model, {"NUM_STREAMS": served, "INFERENCE_NUM_THREADS": served})
                 if cores > 1 and (one := _seconds(self.fixed[shape], batch)) > WORTH_SHARING:
-                    shared = _in_parts(model, {"PERFORMANCE_HINT": "LATENCY"})
+                    shared = compiled(model, {"PERFORMANCE_HINT": "LATENCY"})
                     if _seconds(shared, batch) < one:
                         self.fixed[shape] = shared
             return self.fixed.get(shape)
@@ -204,6 +203,20 @@ def _in_parts(model: Any, settings: dict[str, Any]) -> Queue[Any]:
         return _compiled(model, settings | IN_PARTS)
     except RuntimeError:
         return _compiled(model, settings)
+
+
+def _has_relu_between_products(model: Any) -> bool:
+    """Such as the head of DistilBERT: where shapes are fixed, OpenVINO 2026.4 has one kernel for all of it, which in
+    INT8 gives wrong numbers at 256 neurons or fewer."""
+    ahead = [node for node in model.get_ops() if node.get_type_name() == "Relu"]
+    while ahead:
+        for target in ahead.pop().output(0).get_target_inputs():
+            node = target.get_node()
+            if node.get_type_name() == "MatMul":
+                return True
+            if node.get_type_name() in ("FakeQuantize", "Convert", "Multiply", "Reshape"):
+                ahead.append(node)
+    return False
 
 
 def _compiled(model: Any, settings: dict[str, Any]) -> Queue[Any]:
