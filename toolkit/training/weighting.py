@@ -22,12 +22,17 @@ def weighted(rows: Encoded, wanted: Regularise, names: Sequence[str]) -> Encoded
 
     Args:
         names: the classes in the order of the model's outputs.
+
+    Raises:
+        ToolkitError: no row has a weight above 0; and what `named` raises.
     """
     if wanted.class_weights == "none" and not wanted.weights:
         return rows
     shares = _shares(rows, len(names))
     of_class = named(wanted.weights, names) if wanted.weights else _inverse(shares.counts(), 1.0)
     weights = shares.mean(of_class)
+    if not weights.any():
+        raise ToolkitError("regularise.weights give every row of train 0", "give a class that has rows a weight")
     weights /= weights.mean()
     return [row | {WEIGHT: float(weight)} for row, weight in zip(rows, weights, strict=True)]
 

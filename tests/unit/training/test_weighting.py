@@ -41,6 +41,11 @@ def test_named_weights():
         weights(rows(0), Regularise(weights={"bb": 1.0}))
 
 
+def test_weights_that_leave_no_row_are_refused():
+    with pytest.raises(ToolkitError, match="give every row of train 0"):
+        weighting.weighted(rows(0, 0, 1), Regularise(weights={"a": 0.0, "b": 0.0}), ["a", "b", "c"])
+
+
 def test_mixtures_weigh_by_their_shares():
     """Class counts 2.25, 0.75 and 1: a row's weight is the mean of its classes' by its shares."""
     mixed = {"labels": 0, "label_weights": [0.25, 0.75, 0.0]}
