@@ -59,13 +59,13 @@ def check(config: TrainConfig) -> tuple[str, str, str, bool]:
     Raises:
         ToolkitError: something was asked for that is not here.
     """
-    from transformers.utils import is_flash_attn_2_available
-
     device = resolve_device(config.device)
     unit = bf16_unit(device)
     chosen = config.precision if config.precision != "auto" else "bf16" if unit else "fp32"
     _check_format(device, chosen)
     if config.attention == "flash":
+        from transformers.utils import is_flash_attn_2_available
+
         if device != "cuda" or chosen == "fp32":
             raise ToolkitError("--attention flash needs a GPU and bf16 or fp16", "use --attention sdpa")
         if not is_flash_attn_2_available():
