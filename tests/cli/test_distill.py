@@ -231,7 +231,7 @@ def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_p
         ),
         (("--r-drop", 1, "--dropout", 0, "--dry-run"), ("drops nothing out", "give --dropout")),
         (("--set", "drop_path=0.1", "--dry-run"), ("has no drop_path", "it has ")),
-        (("--attention", "flash", "--dry-run"), ("--attention flash needs a GPU",)),
+        (("--attention", "flash", "--device", "cpu", "--dry-run"), ("--attention flash needs a GPU",)),
         (("--compile", "--attention-weight", 1), ("--compile hides the attention", "leave one of them out")),
         (("--student", "builtin:image-tiny"), ("builtin:image-tiny does not read this data", "use builtin:text-tiny")),
     ],
@@ -240,6 +240,24 @@ def test_odd_lessons(
     call: Call, model: Path, split: Path, tmp_path: Path, options: tuple[Any, ...], says: tuple[str, ...]
 ) -> None:
     refused(call, tmp_path, "distill", model, "--data", split, *options, says=says)
+
+
+@pytest.mark.parametrize("asked", ["hidden", "attention", "embedding"])
+def test_what_is_compared_of_a_given_student_is_there(
+    call: Call, model: Path, split: Path, tmp_path: Path, asked: str
+) -> None:
+    """Before any work: a dry run tells it."""
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    (other / "artifact.json").unlink()
+    argv = ("distill", model, "--data", split, "--student", other, f"--{asked}-weight", 1, "--dry-run")
+    assert call(*argv, "--out", tmp_path / "d").code == 0
+    if asked != "embedding":
+        refused(call, tmp_path, *argv, "--layer-map", "9:1", says=("9:1 is not there", "the student has 4 layers"))
+    tokenizer = loading.load_tokenizer(other)
+    tokenizer.add_tokens(["zyzzyva"])
+    tokenizer.save_pretrained(other)
+    refused(call, tmp_path, *argv, says=("1 of", "tokens that the teacher's has not ('zyzzyva')"))
 
 
 def test_teachers_with_other_labels(call: Call, model: Path, split: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from unit.encoders import make
 import toolkit
 from toolkit.artifacts import loading, manifest
 from toolkit.artifacts import model as models
-from toolkit.compression import sensitivity
+from toolkit.compression import families, sensitivity
 from toolkit.inference import timing
 
 Call = Callable[..., Called]
@@ -184,6 +184,7 @@ def test_a_plan_tells_what_would_be_cut(call: Call, model: Path, split: Path, tm
         (("--target-params", 0.5, "--max-drop", 0.1), ("exclude each other", "one target")),
         (("--target-speedup", 2, "--ffn", 0.5), ("--target-speedup and --ffn exclude each other",)),
         (("--target-speedup", 2, "--no-sensitivity"), ("found by what each part costs", "--no-sensitivity")),
+        (("--r-drop", 1, "--dropout", 0, "--dry-run"), ("drops nothing out", "give --dropout")),
         (("--gradual", 2, "--no-recover"), ("--gradual is for training back", "--no-recover")),
         (("--epochs", 2, "--no-recover"), ("--epochs is for training back", "--no-recover")),
     ],
@@ -193,6 +194,16 @@ def test_what_cannot_be_asked(
     call: Call, model: Path, split: Path, tmp_path: Path, options: tuple[Any, ...], says: tuple[str, ...]
 ) -> None:
     refused(call, tmp_path, "prune", model, "--data", split, *options, says=says)
+
+
+def test_a_target_for_a_model_that_cannot_be_smaller(
+    call: Call, model: Path, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = families.ENCODER._replace(grid=lambda config, amounts: [families.ENCODER.shape(config)])
+    monkeypatch.setattr(families, "ENCODER", alone)
+    for target in ("--target-params", "--max-drop"):
+        argv = ("prune", model, "--data", split, target, 0.5, "--dry-run")
+        refused(call, tmp_path, *argv, says=("nothing to prune: no part of the model can be smaller",))
 
 
 def test_all_of_a_part_cannot_go(call: Call, model: Path, split: Path, tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_a_training_that_was_killed_ends_as_an_undisturbed_one(model, split, tmp
         (("--method", "qat", "--attention", "eager"), ("--attention is for finetune, prune and distill",)),
         (("--method", "qat", "--checkpoint-activations"), ("--checkpoint-activations is for finetune",)),
         (("--method", "qat", "--mixup", 0.2), ("--mixup is for images",)),
+        (("--method", "qat", "--set", 'weights={"nosuch": 2}', "--dry-run"), ("there is no class 'nosuch'",)),
+        (("--method", "qat", "--r-drop", 1, "--dropout", 0, "--dry-run"), ("drops nothing out",)),
         (("--method", "qat", "--metric", "perplexity"), ("--metric perplexity",)),
     ],
 )

@@ -39,7 +39,6 @@ def settled(job: Job) -> Settled:
     shares = _shares(job, len(teachers))
     _check_lesson(job)
     given = job.inputs.get("student")
-    _training.check_given(given or teachers[0], job.config.train)
     if given:
         given = job.inputs["student"] = _training.checked_model(given, data)
         own = models.labels(given.path) if given.path else None
@@ -51,6 +50,7 @@ def settled(job: Job) -> Settled:
         assert teachers[0].path is not None
         depths = students.check(job.config.student, models.read_config(teachers[0].path))
         inside.layer_map(job.config.lesson.layer_map, *depths)
+    _training.check_given(given or teachers[0], job.config.train)
     data = _training.relabelled(data, names, job.config.data)
     return Settled(data, names, teachers, shares, _transfer(job, data))
 

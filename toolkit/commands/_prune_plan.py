@@ -115,7 +115,9 @@ def sizes(job: Job) -> tuple[Any, Any]:
     convolutional = config.model_type == families.RESNET
     if any(value is not None for value in vars(asked.target).values()):
         if all(to == whole for to in family.grid(config, AMOUNTS)):
-            raise ToolkitError("nothing to prune: no part of the model can be smaller", "leave the target out")
+            raise ToolkitError(
+                "nothing to prune: no part of the model can be smaller", "quantize it, or distill another"
+            )
         return whole, None
     alone = all(value is None for value in vars(asked.amounts).values())
     alone &= not asked.besides.vocab and not asked.besides.unstructured

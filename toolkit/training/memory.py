@@ -32,6 +32,7 @@ def _free() -> None:
 
 
 def rows_a_step(args: Any) -> int:
+    """Of all batches and processes that a step is taken on."""
     return math.prod(_factors(args))
 
 

@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 from unit.encoders import make
 
-from toolkit.compression import families, sensitivity, structure, targets
+from toolkit.compression import families, recover, sensitivity, structure, targets
 from toolkit.compression.structure import Shape
 
 
@@ -120,6 +122,19 @@ def test_the_ladder_goes_from_mild_to_small():
     assert rungs[0].layers == 4, "the first costs neurons alone"
     slow = measured(model, linear, lambda part, gone: 1.0)
     assert len(targets.ladder(model, slow)) == 1, "where nothing is faster, the mildest"
+
+
+@pytest.mark.parametrize(("after", "kept"), [(0.95, 1), (0.94, 1), (0.93, 0)])
+def test_a_cut_that_loses_just_what_is_allowed_is_taken(monkeypatch, tmp_path, after, kept):
+    """0.95 - 0.94 is a little above 0.01."""
+    accuracy = {"whole": 0.95, 0: 0.95, 1: after}
+    monkeypatch.setattr(targets, "ladder", lambda model, measured: [(0,), (1,)])
+    monkeypatch.setattr(recover.trainer, "validate", lambda model, task, rows: {"accuracy": accuracy[model]})
+    recovery = SimpleNamespace(validation=None, run=lambda bench, to, work: SimpleNamespace(model=to[0]))
+    bench = SimpleNamespace(model="whole", task=None)
+    made, tried = recover.Recovery.furthest(recovery, bench, {}, 0.01, tmp_path)
+    assert made.model == kept
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("last", [None, 0, 1, 3, 6])
