@@ -1,4 +1,5 @@
-"""What two choices of the INT8 path are worth: float32 between INT8 operations, and RoFormer's rotation as a gather.
+"""What choices of the INT8 path are worth: float32 between INT8 operations; of texts RoFormer's rotation as a gather;
+of images biases that are corrected layer after layer.
 
 Use: int8.py MODEL DATASET   (artifacts of `toolkit finetune` or `distill`, and of `toolkit split`)
 """
@@ -12,64 +13,63 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import pandas as pd
 
-from toolkit import console, quiet, reading
+from toolkit import console, inputs, quiet, reading
 from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
 from toolkit.compression.quantize import calibration, openvino, tracing
+from toolkit.data.options import ContentOptions
 from toolkit.inference import predictor, timing
 
 ROWS = 300
 
 
-def main(folder: Path, data: Path) -> None:
-    rows = pd.read_parquet(data / "data" / "test.parquet")
-    shown = pd.read_parquet(data / "data" / "train.parquet")[:ROWS]
+def main(folder: Path, given: str) -> None:
+    data = inputs.load_dataset(inputs.resolve("data", "dataset", given), ContentOptions(), kinds=("text", "image"))
+    rows, train = data["test"], data["train"]
     model, processor = loading.load(folder)
-    names, reader = models.labels(folder) or [], reading.of("text", processor, model.config)
-    batches = calibration.batches(reader, reader.encode(list(shown["text"])))
+    kind, names = models.reads(folder), models.labels(folder) or []
+    reader = reading.of(kind, processor, model.config)
+    shown = train.select(calibration.stratified(train["label"], ROWS, 0))
+    batches = calibration.batches(reader, reader.encode(reader.contents(shown)))
+    nncf, core = quiet.nncf(), quiet.openvino().Core
+    quantize, compile_model = nncf.quantize, core.compile_model
+
+    def at_once(*given: Any, **settings: Any) -> Any:
+        return quantize(*given, **settings | {"fast_bias_correction": True})
+
+    def in_bf16(own: Any, graph: Any, device: str, settings: dict[str, Any]) -> Any:
+        return compile_model(own, graph, device, settings | {"INFERENCE_PRECISION_HINT": "bf16"})
 
     def build(backend: str, graph: Any) -> predictor.Predictor:
         return predictor.build(backend, graph, reader, names, "cpu")
 
-    as_it_is = openvino.static(model, batches)
-    with mock.patch.object(tracing, "_gathered_rotation", contextlib.nullcontext):
-        sliced = openvino.static(model, batches)
+    other: dict[str, Any] = {
+        "text": ("rotation by slices", mock.patch.object(tracing, "_gathered_rotation", contextlib.nullcontext)),
+        "image": ("biases all at once", mock.patch.object(nncf, "quantize", at_once)),
+    }
+    as_it_is, (what, patched) = openvino.static(model, batches), other[kind]
+    with patched:
+        otherwise = openvino.static(model, batches)
     compared = {
         "float, PyTorch": build("torch", model),
         "INT8": build("openvino", as_it_is),
-        "INT8, rotation by slices": build("openvino", sliced),
+        f"INT8, {what}": build("openvino", otherwise),
     }
-    compile_model = quiet.openvino().Core.compile_model
-    with mock.patch.object(
-        quiet.openvino().Core,
-        "compile_model",
-        lambda core, graph, device, settings: compile_model(
-            core, graph, device, settings | {"INFERENCE_PRECISION_HINT": "bf16"}
-        ),
-    ):
+    with mock.patch.object(core, "compile_model", in_bf16):
         compared["INT8, bfloat16 between"] = build("openvino", as_it_is)
-    texts = list(rows["text"])
-    speed = timing.measure(compared, texts)
-    answers = {name: p.probabilities(texts).argmax(1) for name, p in compared.items()}
+    contents = reader.contents(rows)
+    speed = timing.measure(compared, contents)
+    answers = {name: p.probabilities(contents).argmax(1) for name, p in compared.items()}
+    labels = [rows.features["label"].int2str(label) for label in rows["label"]]
     table = []
     for name, answer in answers.items():
-        right = np.mean([names[i] for i in answer] == rows["label"].map(_label(data)).to_numpy())
+        right = np.mean([names[i] == label for i, label in zip(answer, labels, strict=True)])
         flipped = np.mean(answer != answers["float, PyTorch"])
         table.append([name, f"{right:.4f}", f"{flipped:.2%}", f"{speed[name]['samples_per_second']:,.0f}"])
     console.enable()
     console.table(f"{folder} on {len(rows)} rows", ("model", "accuracy", "flipped", "samples/s"), table)
 
 
-def _label(data: Path) -> Any:
-    """From a label as the parquet file holds it to its name."""
-    import datasets
-    from pyarrow import parquet
-
-    features = datasets.Features.from_arrow_schema(parquet.read_schema(data / "data" / "test.parquet"))
-    return features["label"].int2str
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2])

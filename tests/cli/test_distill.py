@@ -10,11 +10,18 @@ import pytest
 import torch
 from helpers import Called, pictures, raw_rows, refused, write_csv
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 from unit.image_models import tiny
 
 import toolkit
 from toolkit.artifacts import loading
+from toolkit.training.resolution import change
 
 Call = Callable[..., Called]
 FAST: dict[str, Any] = {"epochs": 1, "batch_size": 16, "precision": "fp32"}
@@ -185,6 +192,18 @@ def test_a_resnet_learns_from_a_vision_transformer(call: Call, photos: Path, vit
         assert {path.name for path in tmp_path.iterdir()} == {"a"}
 
 
+def test_a_dry_run_tells_what_images_cannot_be_compared(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:
+    classes: dict[str, Any] = {"id2label": {0: "cat", 1: "dog"}, "label2id": {"cat": 0, "dog": 1}}
+    small, large = tmp_path / "small", tmp_path / "large"
+    loading.save(small, *tiny("resnet", **classes))
+    loading.save(large, *change(*tiny("resnet", **classes), 64))
+    argv = ("distill", vit, "--data", photos, "--dry-run", "--student")
+    for option in ("--mixup", "--cutmix"):
+        assert call(*argv, small, option, 0.2, "--out", tmp_path / "d").code == 0
+        refused(call, tmp_path, *argv, large, option, 0.2, says=("cannot judge mixed images", "leave --mixup"))
+    refused(call, tmp_path, *argv, small, "--attention-weight", 1, says=("ResNetModel has no queries, keys",))
+
+
 def test_a_teacher_looks_at_what_the_student_sees(photos: Path, vit: Path, tmp_path: Path) -> None:
     from toolkit.compression.distill import answers
 
@@ -254,6 +273,14 @@ def test_what_is_compared_of_a_given_student_is_there(
     assert call(*argv, "--out", tmp_path / "d").code == 0
     if asked != "embedding":
         refused(call, tmp_path, *argv, "--layer-map", "9:1", says=("9:1 is not there", "the student has 4 layers"))
+    if asked == "attention":
+        own = AutoConfig.from_pretrained(model)
+        sizes = {name: getattr(own, name) for name in ("vocab_size", "num_attention_heads", "id2label", "label2id")}
+        shared = AlbertConfig(embedding_size=16, hidden_size=64, intermediate_size=64, num_hidden_layers=2, **sizes)
+        loading.save(tmp_path / "albert", AlbertForSequenceClassification(shared), loading.load_tokenizer(other))
+        albert = ("distill", model, "--data", split, "--student", tmp_path / "albert", "--dry-run")
+        assert call(*albert, "--hidden-weight", 1, "--out", tmp_path / "d").code == 0
+        refused(call, tmp_path, *albert, "--attention-weight", 1, says=("AlbertModel has no queries", "weight of 0"))
     tokenizer = loading.load_tokenizer(other)
     tokenizer.add_tokens(["zyzzyva"])
     tokenizer.save_pretrained(other)

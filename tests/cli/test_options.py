@@ -324,6 +324,70 @@ def test_a_rate_and_a_search_for_one_exclude_each_other(split, call, tmp_path):
     assert "--find-lr and --lr exclude each other: give one of them" in done.err
 
 
+def test_one_rate_of_layers_and_a_rate_each_exclude_each_other(split, call, tmp_path):
+    options = ("--layer-drop", "0.1", "--set", "layer_drops=[0.1,0.2]", "--dry-run")
+    done = call("finetune", split, "--out", tmp_path / "m", *options)
+    assert done.code == 1
+    assert "--layer-drop and regularise.layer_drops exclude each other: give one of them" in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "choice"),
+    [
+        ("momentum=0.8", ("--optimizer", "sgd")),
+        ("beta1=0.8", ("--optimizer", "lion")),
+        ("beta2=0.8", ("--optimizer", "adamw")),
+        ("max_grad_norm=2", ("--clip", "norm")),
+        ("clip_factor=0.1", ("--clip", "adaptive")),
+        ("floor=0.1", ("--scheduler", "cosine")),
+        ("cycle=0.2", ("--scheduler", "restarts")),
+        ("cycle_growth=3", ("--scheduler", "restarts")),
+        ("plateau_patience=2", ("--scheduler", "plateau")),
+        ("plateau_factor=0.1", ("--scheduler", "plateau")),
+    ],
+    ids=str,
+)
+def test_an_option_that_changes_nothing_is_told(split, call, tmp_path, option, choice):
+    """Beside a choice that does not read it, and only there."""
+    others = {"--optimizer": "adafactor", "--clip": "none", "--scheduler": "constant"}
+    for given, told in ((choice, False), ((choice[0], others[choice[0]]), True)):
+        done = call("finetune", split, "--out", tmp_path / "m", "--set", option, *given, "--dry-run")
+        assert done.code == 0, done.err
+        says = f"{option.partition('=')[0]} changes nothing: it is of {choice[0]}"
+        assert (says in done.err) == told
+
+
+@pytest.mark.parametrize("command", ["tune", "prune", "distill", "quantize"])
+def test_every_training_tells_what_changes_nothing(split, model, call, tmp_path, command):
+    argv = {
+        "tune": ("tune", split),
+        "prune": ("prune", model, "--data", split, "--ffn", "0.5"),
+        "distill": ("distill", model, "--data", split),
+        "quantize": ("quantize", model, "--data", split, "--method", "qat"),
+    }[command]
+    done = call(*argv, "--set", "momentum=0.5", "--dry-run", "--out", tmp_path / "m")
+    assert done.code == 0, done.err
+    assert "momentum changes nothing: it is of --optimizer sgd, not of adamw" in done.err
+
+
+def test_what_a_search_may_read_is_not_told(split, call, tmp_path):
+    (tmp_path / "s.json").write_text(json.dumps({"optimizer": {"choices": ["adamw", "sgd"]}}))
+    argv = (
+        "tune",
+        split,
+        "--space",
+        tmp_path / "s.json",
+        "--set",
+        "momentum=0.5",
+        "--dry-run",
+        "--out",
+        tmp_path / "m",
+    )
+    done = call(*argv)
+    assert done.code == 0, done.err
+    assert "changes nothing" not in done.err
+
+
 def test_weights_of_classes_by_name(split, call, tmp_path):
     done = call("finetune", split, "--dry-run", "--out", tmp_path / "m", "--set", 'regularise.weights={"no such": 2}')
     assert done.code == 1

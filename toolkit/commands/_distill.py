@@ -174,12 +174,13 @@ def _views(asked: Asked, task: Task, images: Images | None) -> list[Translate]:
 
     if images is None:
         return []
+    mixed = images.mixup or images.cutmix
+    seen = shared.of_mixed if mixed else shared.of_pixels
     try:
-        return [shared.translation(task.reader, teacher.task.reader, False) for teacher in asked.teachers]
+        return [seen(task.reader, teacher.task.reader) for teacher in asked.teachers]
     except ToolkitError as e:
-        if images.mixup or images.cutmix:
-            hint = "leave --mixup and --cutmix out"
-            raise ToolkitError(f"a teacher cannot judge mixed images: {e.message}", hint) from e
+        if mixed:
+            raise
         console.note(f"the teacher's answers are those to whole images: {e.message}")
         return []
 

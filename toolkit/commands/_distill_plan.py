@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit import console, inputs
@@ -38,18 +39,24 @@ def settled(job: Job) -> Settled:
     names = _agreed_names(teachers, data)
     shares = _shares(job, len(teachers))
     _check_lesson(job)
+    _training.tell_unread(job)
     given = job.inputs.get("student")
     if given:
         given = job.inputs["student"] = _training.checked_model(given, data)
         own = models.labels(given.path) if given.path else None
         names = own if own and set(own) == set(names) else names
-        _check_compared(job, given, teachers[0], "text_pair" in data["train"].column_names)
+        if given.path and not job.config.train.images.resolution:  # what is made anew is compared once it is there
+            _check_mixed(job, given.path, teachers)
+            _check_compared(job, given.path, teachers[0], "text_pair" in data["train"].column_names)
     else:
+        from toolkit.artifacts import loading
         from toolkit.compression.distill import inside, students
 
         assert teachers[0].path is not None
         depths = students.check(job.config.student, models.read_config(teachers[0].path))
-        inside.layer_map(job.config.lesson.layer_map, *depths)
+        pairs = inside.layer_map(job.config.lesson.layer_map, *depths)
+        if job.config.lesson.attention_weight:
+            inside.check_attention(loading.load_config(teachers[0].path), pairs[-1][1])
     _training.check_given(given or teachers[0], job.config.train)
     data = _training.relabelled(data, names, job.config.data)
     return Settled(data, names, teachers, shares, _transfer(job, data))
@@ -93,7 +100,28 @@ def _check_lesson(job: Job) -> None:
         raise ToolkitError("--compile hides the attention of --attention-weight", "leave one of them out")
 
 
-def _check_compared(job: Job, student: Given, teacher: Given, pairs: bool) -> None:
+def _check_mixed(job: Job, student: Path, teachers: list[Given]) -> None:
+    """Mixed images are read by teachers as the student reads them.
+
+    Raises:
+        ToolkitError: they cannot.
+    """
+    from toolkit import reading
+    from toolkit.artifacts import loading
+    from toolkit.compression.distill import shared
+
+    images = job.config.train.images
+    if not images.mixup and not images.cutmix:
+        return
+    own, *others = (
+        reading.of("image", loading.load_processor(folder), loading.load_config(folder))
+        for folder in (student, *(given.path for given in teachers if given.path))
+    )
+    for reader in others:
+        shared.of_mixed(own, reader)
+
+
+def _check_compared(job: Job, student: Path, teacher: Given, pairs: bool) -> None:
     """Inner states, where they are compared, are of the same tokens or pixels, and of layers that are there.
 
     Raises:
@@ -104,16 +132,19 @@ def _check_compared(job: Job, student: Given, teacher: Given, pairs: bool) -> No
     from toolkit.compression.distill import inside, shared
 
     lesson, train = job.config.lesson, job.config.train
-    compared = lesson.hidden_weight or lesson.attention_weight or lesson.embedding_weight
-    if not compared or student.path is None or teacher.path is None or train.images.resolution:
-        return  # what is made anew is compared once it is there
-    own, known = loading.load_config(student.path), loading.load_config(teacher.path)
-    kind = models.reads(student.path)
+    if not (lesson.hidden_weight or lesson.attention_weight or lesson.embedding_weight) or teacher.path is None:
+        return
+    own, known = loading.load_config(student), loading.load_config(teacher.path)
+    kind = models.reads(student)
     there: Any = reading.of(kind, loading.load_processor(teacher.path), known, wanted=train.max_length)
     length = train.max_length or getattr(there, "max_length", None)
-    shared.translation(reading.of(kind, loading.load_processor(student.path), own, wanted=length), there, pairs)
+    shared.translation(reading.of(kind, loading.load_processor(student), own, wanted=length), there, pairs)
+    last: tuple[int | None, int | None] = (None, None)
     if kind == "text":
-        inside.layer_map(lesson.layer_map, own.num_hidden_layers, known.num_hidden_layers)
+        *_, last = inside.layer_map(lesson.layer_map, own.num_hidden_layers, known.num_hidden_layers)
+    if lesson.attention_weight:
+        inside.check_attention(own, last[0])
+        inside.check_attention(known, last[1])
 
 
 def _transfer(job: Job, data: DatasetDict) -> list[tuple[Any, dict[str, int]]]:

@@ -60,6 +60,7 @@ def resolved(job: Job) -> Found:
     _check_runtime(job, kind)
     if method == "qat":
         _training.check_options(config.train, kind, tasks.find(tasks.OF_KIND[kind]))
+        _training.tell_unread(job)
         _training.check_taught_images(config.train.images)
         _training.check_given(job.inputs["source"], config.train)
         weighting.named(config.train.regularise.weights or {}, names)

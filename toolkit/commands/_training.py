@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +13,7 @@ from toolkit.artifacts import model as models
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
-from toolkit.training.config import Images, TrainConfig
+from toolkit.training.config import Images, TrainConfig, unread
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -119,6 +119,12 @@ def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
     check_images(asked.images, reads)
     if asked.max_length is not None and reads == "image":
         raise ToolkitError("--max-length is for texts, the data holds images", "leave it out")
+
+
+def tell_unread(job: Job, searched: Collection[str] = ()) -> None:
+    """Warn of options that change nothing beside the others; `searched` ones have other values too."""
+    for line in unread(job.config.train, searched):
+        job.warn(line)
 
 
 def check_taught_images(asked: Images) -> None:

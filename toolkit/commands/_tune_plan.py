@@ -33,6 +33,7 @@ def planned(job: Job) -> dict[str, Any]:
         storage.check(config.storage)
     name, data = _tasks.splits(job)
     space, rows = space_of(job, name, data), {split: len(part) for split, part in data.items()}
+    _training.tell_unread(job, space)
     told = {"task": name, "rows": rows, "trials": config.total_trials, "space": space}
     if config.sampler == "grid":
         cells = len(spaces.cells(space))

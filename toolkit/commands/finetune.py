@@ -24,10 +24,11 @@ class FinetuneConfig(Config):
 
 
 def plan(job: Job) -> dict[str, Any]:
-    from toolkit.commands import _tasks
+    from toolkit.commands import _tasks, _training
     from toolkit.data import labels
 
     name, data = _tasks.splits(job)
+    _training.tell_unread(job)
     classes = labels.names_of(data["train"].features) if "label" in data["train"].column_names else []
     steps = -(-len(data["train"]) // (job.config.train.batch_size * ranks.count()))
     return {

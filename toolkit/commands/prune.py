@@ -128,6 +128,7 @@ def plan(job: Job) -> dict[str, Any]:
         _models.labels_in_order(rows, names, job.config.data)
     _prune_plan.check_teacher(job, names, data)
     _prune_plan.check_options(job.config)
+    _training.tell_unread(job)
     _training.check_given(job.inputs["source"], job.config.train)
     before, after = _prune_plan.sizes(job)
     out: dict[str, Any] = {"rows": {s: len(r) for s, r in data.items()}, "sizes": before._asdict()}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from typer import Option
 
-from toolkit.config import RUNTIME, Bounds, Input
+from toolkit.config import RUNTIME, Bounds, Input, changed, leaves, value_of
 from toolkit.errors import ToolkitError
 
 # What `None` stands for, by where the weights come from.
@@ -36,6 +36,20 @@ ModelOption = Annotated[
     Input("model"),
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], Option(help="Where to compute."), RUNTIME]
+
+# Options that do something under some choices of another alone.
+READ_WITH = {
+    "momentum": ("optimizer", ("sgd",)),
+    "beta1": ("optimizer", ("adamw", "lion")),
+    "beta2": ("optimizer", ("adamw", "lion")),
+    "max_grad_norm": ("clip", ("norm",)),
+    "clip_factor": ("clip", ("adaptive",)),
+    "floor": ("scheduler", ("linear", "cosine", "restarts", "plateau")),
+    "cycle": ("scheduler", ("restarts",)),
+    "cycle_growth": ("scheduler", ("restarts",)),
+    "plateau_patience": ("scheduler", ("plateau",)),
+    "plateau_factor": ("scheduler", ("plateau",)),
+}
 
 # What may differ when a training that stopped because it was not finite goes on from its last checkpoint.
 ADJUSTABLE = (
@@ -236,6 +250,23 @@ def check(config: TrainConfig) -> None:
         raise ToolkitError("--find-lr and --lr exclude each other", "give one of them")
     if config.regularise.weights and config.regularise.class_weights != "none":
         raise ToolkitError("--class-weights and regularise.weights exclude each other", "give one of them")
+    if config.regularise.layer_drops and config.regularise.layer_drop:
+        raise ToolkitError("--layer-drop and regularise.layer_drops exclude each other", "give one of them")
+
+
+def unread(config: TrainConfig, searched: Collection[str] = ()) -> list[str]:
+    """A line for each option that was given and that another leaves without a meaning.
+
+    Args:
+        searched: options that have other values too.
+    """
+    values = {leaf.name: value_of(config, leaf) for leaf in leaves(TrainConfig)}
+    given = [(leaf, *READ_WITH[leaf.name]) for leaf in changed(config) if leaf.name in READ_WITH]
+    return [
+        f"{leaf.flag} changes nothing: it is of --{by} {' or '.join(choices)}, not of {values[by]}"
+        for leaf, by, choices in given
+        if values[by] not in choices and by not in searched
+    ]
 
 
 def settled(config: TrainConfig, started: str, model: Any, kind: str) -> TrainConfig:

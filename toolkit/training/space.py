@@ -59,6 +59,8 @@ def default(kind: str, width: int | None, base: TrainConfig, rates: Collection[f
         found["stages"] = {"choices": ["none", "three-phase", "gradual"]}
     if not rates:
         del found["dropout"]
+    if base.regularise.layer_drops:  # goes before it
+        del found["layer_drop"]
     free = {name for name, leaf in LEAVES.items() if configs.value_of(base, leaf) == leaf.default}
     kept = {name: limits for name, limits in found.items() if name in free}
     if not kept:
@@ -92,6 +94,8 @@ def read(mapping: Mapping[str, Any], where: str, base: TrainConfig, kind: str) -
             raise ToolkitError(f"{where}: {name}: {e.message}", e.hint) from e
     if "class_weights" in found and base.regularise.weights:
         raise ToolkitError(f"{where}: class_weights is searched, and weights are given too", "leave one of them out")
+    if "layer_drop" in found and base.regularise.layer_drops:
+        raise ToolkitError(f"{where}: layer_drop is searched, and layer_drops are given too", "leave one of them out")
     if not found:
         raise ToolkitError(f"{where} holds no ranges", "write OPTION: {low, high} or OPTION: {choices}")
     return found

@@ -115,6 +115,14 @@ def test_an_option_is_searched_or_given():
         space.read({"class_weights": {"choices": ["none", "balanced"]}}, "s.json", weighed, "text")
 
 
+def test_one_rate_for_all_layers_is_not_searched_beside_a_rate_each():
+    listed = TrainConfig(regularise=Regularise(layer_drops=[0.0, 0.2]))
+    assert "layer_drop" in space.default("text", 384, BASE)
+    assert "layer_drop" not in space.default("text", 384, listed)
+    with pytest.raises(ToolkitError, match="layer_drop is searched, and layer_drops are given too"):
+        space.read({"layer_drop": {"low": 0, "high": 0.2}}, "s.json", listed, "text")
+
+
 def test_a_trial_becomes_a_config():
     params = {"lr": 1e-3, "batch_size": 8, "stages": "gradual", "warmup": 0.2}
     base = TrainConfig(epochs=2.0, optim=Optim(momentum=0.5))

@@ -94,6 +94,22 @@ def qkv(model: Any, layer: int) -> list[nn.Linear]:
     raise ToolkitError(f"{type(model).__name__} has no queries, keys and values that can be read", INSTEAD)
 
 
+def check_attention(config: Any, layer: int | None) -> None:
+    """What `qkv` finds in a model of a transformers config can be told before there is one.
+
+    Args:
+        layer: counted from 1; None: the last one.
+
+    Raises:
+        ToolkitError: it has no such maps.
+    """
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        model = AutoModel.from_config(config)
+    qkv(model, layer or max(1, len(stages.layers(model))))
+
+
 @dataclass
 class Inside:
     """The loss of inner states, as `losses.loss` adds it; works inside of `attached`."""

@@ -25,7 +25,7 @@ def translation(student: Any, teacher: Any, pairs: bool) -> Translate:
         ToolkitError: they cannot read the same.
     """
     if student.kind == "image":
-        return _of_pixels(student, teacher)
+        return of_pixels(student, teacher)
     if pairs and student.types != teacher.types:
         raise ToolkitError("student and teacher mark the two texts of a pair in different ways", _hint())
     if student.max_length > teacher.max_length:
@@ -47,7 +47,25 @@ def translation(student: Any, teacher: Any, pairs: bool) -> Translate:
     return lambda inputs: inputs | {"input_ids": numbers.to(inputs["input_ids"].device)[inputs["input_ids"]]}
 
 
-def _of_pixels(student: Any, teacher: Any) -> Translate:
+def of_mixed(student: Any, teacher: Any) -> Translate:
+    """Between two readers of images, of which each sees two.
+
+    Raises:
+        ToolkitError: they cannot read the same.
+    """
+    try:
+        return of_pixels(student, teacher)
+    except ToolkitError as e:
+        hint = "leave --mixup and --cutmix out"
+        raise ToolkitError(f"a teacher cannot judge mixed images: {e.message}", hint) from e
+
+
+def of_pixels(student: Any, teacher: Any) -> Translate:
+    """Between two readers of images.
+
+    Raises:
+        ToolkitError: images of other sizes.
+    """
     if student.shape != teacher.shape:
         sizes = ["{1} x {0} pixels, {2} channels".format(*reader.shape) for reader in (student, teacher)]
         raise ToolkitError(f"the student reads images of {sizes[0]}, the teacher of {sizes[1]}", _hint())
