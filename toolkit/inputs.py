@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ MODEL_FILES = (
     ".bin",
     ".onnx",
 )  # what a model folder's digest covers
+DATA = ("dataset", "raw data", "hub dataset")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,24 @@ class Given:
         """The input as `artifact.json` keeps it."""
         out = {"name": self.name, "path": self.given, "kind": self.kind, "digest": self.digest}
         return out | ({"lineage": manifest.lineage(self.manifest)} if self.manifest else {})
+
+
+def learned_validation(given: Mapping[str, Given]) -> Iterator[str]:
+    """A line for each model that has learned the validation rows of a dataset given beside it, or of its kin."""
+    data = {source.given: _data_behind(source.record()) for source in given.values() if source.kind in DATA}
+    for model in given.values():
+        made = manifest.ancestry(model.manifest) if model.manifest and model.kind == "model" else ()
+        learned = [source for step in made if step["config"].get("refit") for source in step["inputs"]]
+        seen = set().union(*map(_data_behind, learned))
+        for name in (name for name, behind in data.items() if behind & seen):
+            yield f"{model.given} has learned the validation rows of {name} too (--refit): figures on them flatter it"
+
+
+def _data_behind(source: Mapping[str, Any]) -> set[str]:
+    """The digests of a dataset, as a manifest keeps inputs, and of those that it was made from."""
+    if source["kind"] not in DATA:
+        return set()
+    return {source["digest"]}.union(*map(_data_behind, source.get("lineage", {"inputs": ()})["inputs"]))
 
 
 def resolve(name: str, kind: str, given: str) -> Given:

@@ -227,6 +227,8 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
         )
 
     job = Job(step, config, given, out=out, previous=previous)
+    for text in inputs.learned_validation(given):
+        job.warn(text)
     plan = step.plan(job)
     if dry_run:
         return Result(out, step.makes(config), "planned", time.monotonic() - started, plan)

@@ -54,6 +54,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "plateau": {"scheduler": "plateau"},
     "constant": {"scheduler": "constant"},
     "three-phase": {"stages": "three-phase"},
+    "head-first": {"stages": "head-first"},
     "head-then-top": {"stages": "head-then-top"},
     "gradual": {"stages": "gradual"},
     "auto": {"stages": "auto"},

@@ -107,6 +107,84 @@ def saved(folder: Path, model: Any, tokenizer: Any = None, **kwargs: Any) -> Pat
 # Several classes a row
 
 
+THREE: dict[str, Any] = FAST | {"epochs": 3, "lr": 2e-3, "dropout": 0.0}  # an evaluation moves what dropout draws
+
+
+@pytest.fixture(scope="module")
+def refit(split: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model, trained on with all rows of train and validation."""
+    out = tmp_path_factory.mktemp("refit") / "m"
+    return toolkit.finetune(split, model=str(model), out=out, refit=True, **THREE).artifact
+
+
+def test_refit_learns_validation_too_and_keeps_the_last_weights(split: Path, model: Path, refit: Path) -> None:
+    parts = [pd.read_parquet(split / "data" / f"{name}.parquet") for name in ("train", "validation", "test")]
+    names, folder = list(read(model, "config.json")["id2label"].values()), refit.parent / "all"
+    folder.mkdir()
+    for part, rows in (("train", pd.concat(parts[:2])), ("validation", parts[2])):
+        told = [{"text": text, "label": names[i]} for text, i in zip(rows["text"], rows["label"], strict=True)]
+        write_csv(folder / f"{part}.csv", told)
+    plain = toolkit.finetune(folder, model=str(model), out=refit.parent / "plain", metric="loss", **THREE).artifact
+    assert read(plain, "metrics.json")["train"]["best_epoch"] == 3, "else the last weights are not those that are kept"
+    ours, theirs = (load_file(made / "model.safetensors") for made in (refit, plain))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    figures = read(refit, "metrics.json")
+    assert "validation" not in figures
+    assert figures["train"]["rows"] == len(parts[0]) + len(parts[1])
+    assert "accuracy" not in read(refit, "artifact.json")["metrics"]
+    assert "rows were learned too" in (refit / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_a_refit_model_shows_on_validation_is_warned_of(
+    call: Call, split: Path, raw: Path, refit: Path, tmp_path: Path
+) -> None:
+    said = f"{refit} has learned the validation rows of"
+    child = toolkit.augment(split, out=tmp_path / "a", max_rows=4).artifact
+    quick = ("--method", "fp16", "--backend", "torch")
+    for data in (split, child, raw):  # itself, what was made from it, what it was made from
+        assert (
+            f"{said} {data}"
+            in call("quantize", refit, "--data", data, *quick, "--dry-run", "--out", tmp_path / "q").err
+        )
+    other = write_csv(tmp_path / "other.csv", raw_rows(60, seed=9))
+    assert said not in call("quantize", refit, "--data", other, *quick, "--dry-run", "--out", tmp_path / "q").err
+    on = call("finetune", split, "--model", refit, "--out", tmp_path / "m", *ARGS)  # its child has learned them, too
+    assert said in on.err
+    assert (
+        f"{tmp_path / 'm'} has learned"
+        in call("evaluate", tmp_path / "m", "--data", split, "--out", tmp_path / "e").err
+    )
+    assert any("has learned" in text for text in read(tmp_path / "e", "artifact.json")["warnings"])
+
+
+def test_refit_and_options_that_go_by_validation(call: Call, split: Path, tmp_path: Path) -> None:
+    refused(call, tmp_path, "finetune", split, "--refit", "--scheduler", "plateau", says=("--refit", "plateau"))
+    argv = (
+        "finetune",
+        split,
+        "--refit",
+        "--patience",
+        "5",
+        "--metric",
+        "f1_macro",
+        "--dry-run",
+        "--out",
+        tmp_path / "m",
+    )
+    told = call(*argv)
+    assert told.code == 0
+    assert "--patience changes nothing" in told.err
+    assert "--metric changes nothing" in told.err
+    assert "changes nothing" not in call("finetune", split, "--refit", "--dry-run", "--out", tmp_path / "m").err
+
+
+def test_refit_takes_nothing_out_of_train(call: Call, raw: Path, tmp_path: Path) -> None:
+    argv = ("finetune", raw, "--refit", "--dry-run", "--json", "--out", tmp_path / "m")
+    told = call(*argv)
+    assert json.loads(told.out)["metrics"]["rows"] == {"train": 240}
+    assert "no validation split" not in told.err
+
+
 def test_several_classes_are_learned_and_told_one_by_one(tells_several: Path, evaluated: Path) -> None:
     assert read(tells_several, "config.json")["problem_type"] == "multi_label_classification"
     validation = read(tells_several, "metrics.json")["validation"]

@@ -222,6 +222,18 @@ def test_killed_at_every_stage_of_a_training(
     assert not [name for name in listing(out) if Path(name).name.startswith(".")]
 
 
+@pytest.mark.parametrize(
+    "arm", [at_rename("best.safetensors", before=True), at_rename("artifact.json", before=True, function="os.replace")]
+)
+def test_a_killed_refit_resumes_to_the_same_weights(call: Call, split: Path, tmp_path: Path, arm: str) -> None:
+    options = ("--refit", *FINETUNE, "--epochs", "2")
+    assert call("finetune", split, "--out", tmp_path / "whole", *options).code == 0
+    argv = ("finetune", split, "--out", tmp_path / "m", *options)
+    armed(arm, *argv)
+    assert "resuming from step" in (again := call(*argv)).err, again.err
+    assert weights(tmp_path / "m") == weights(tmp_path / "whole")
+
+
 @pytest.fixture(scope="module")
 def two_epochs(split: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The weights after two epochs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,14 @@ def lineage(manifest: dict[str, Any]) -> dict[str, Any]:
     """What a descendant keeps of this artifact: enough to read the whole chain from the last folder."""
     kept = ("kind", "command", "config", "seed", "digest", "metrics", "inputs")
     return {key: manifest[key] for key in kept}
+
+
+def ancestry(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """This artifact, and all that it was made from by way of others."""
+    yield manifest
+    for source in manifest["inputs"]:
+        if "lineage" in source:
+            yield from ancestry(source["lineage"])
 
 
 def versions() -> dict[str, str]:

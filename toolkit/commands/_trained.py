@@ -64,10 +64,11 @@ def write(
     lines += [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
     lines += _curve_of_rates(job) + _training_report.pictures(job.folder)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
-    told = {name: figures["validation"][name] for name in task.figures_of if name != "loss"}
+    measured = figures.get("validation", {})
+    told = {name: measured[name] for name in task.figures_of if name in measured and name != "loss"}
     job.metrics |= told | figures["model"]
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in told.items())
-    console.note(f"validation {shown}")
+    console.note(f"validation {shown}" if measured else "validation was learned too: nothing is measured on it")
 
 
 def _curve_of_rates(job: Job) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from toolkit import console
 from toolkit.artifacts import loading
 from toolkit.artifacts import model as models
+from toolkit.config import changed
 from toolkit.errors import ToolkitError
 from toolkit.inputs import Given
 from toolkit.step import Job
@@ -79,7 +80,7 @@ def _with_train(data: DatasetDict, name: str) -> DatasetDict:
 
 
 def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
-    """The splits with a validation, once what is asked for is known to fit them."""
+    """The splits with a validation (with --refit all rows in train), once what is asked for is known to fit them."""
     from toolkit.data import labels, split
     from toolkit.training import weighting
 
@@ -87,11 +88,21 @@ def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
     if job.config.train.regularise.weights:
         weighting.named(job.config.train.regularise.weights, labels.names_of(data["train"].features))
     split.check_children(data, name)
+    if getattr(job.config, "refit", False):
+        return _all_in_train(data)
     if "validation" not in data:
         data = split.with_validation(data, VALIDATION_SHARE, job.config.seed)
         how = "a stratified tenth" if "label" in data["train"].column_names else "a tenth"
         console.note(f"{name} has no validation split: took {how} of train")
     return data
+
+
+def _all_in_train(data: DatasetDict) -> DatasetDict:
+    from datasets import DatasetDict, concatenate_datasets
+
+    rows = {split: part for split, part in data.items() if split != "validation"}
+    both = [data[split] for split in ("train", "validation") if split in data]
+    return DatasetDict(rows | {"train": concatenate_datasets(both)})
 
 
 def check_options(asked: TrainConfig, reads: str, task: Any) -> None:
@@ -125,6 +136,19 @@ def tell_unread(job: Job, searched: Collection[str] = ()) -> None:
     """Warn of options that change nothing beside the others; `searched` ones have other values too."""
     for line in unread(job.config.train, searched):
         job.warn(line)
+
+
+def check_refit(job: Job) -> None:
+    """Nothing is asked for that goes by validation, which --refit learns.
+
+    Raises:
+        ToolkitError: the schedule does.
+    """
+    if job.config.train.schedule.scheduler == "plateau":
+        raise ToolkitError("--scheduler plateau goes by validation, which --refit learns", "take another scheduler")
+    for leaf in changed(job.config.train):
+        if leaf.name in ("metric", "patience"):
+            job.warn(f"{leaf.flag} changes nothing: --refit measures nothing on validation and keeps the last weights")
 
 
 def check_taught_images(asked: Images) -> None:

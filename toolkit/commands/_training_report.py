@@ -31,19 +31,19 @@ def page(
     """
     from toolkit.reports import training
 
-    validation, trained = figures["validation"], figures.get("train", {})
-    best = {name: value for name, value in validation.items() if name != "rows"}
+    validation, trained = figures.get("validation", {}), figures.get("train", {})
     cards = [
         {"label": name.replace("_", " "), "value": value, "note": f"on {validation['rows']} rows of validation"}
-        for name, value in best.items()
+        for name, value in validation.items()
+        if name != "rows"
     ]
     cards.append({"label": "parameters", "value": figures["model"]["parameters"], "note": ""})
     lead = "The figures of the model as it is."
     if trained:
-        lead = (
-            f"The weights are those of epoch {trained['best_epoch']:g}, the best on validation; training ended after "
-            f"epoch {trained['epochs']:g}, at step {trained['steps']}. Computed on {trained['precision']}."
-        )
+        ended = f"training ended after epoch {trained['epochs']:g}, at step {trained['steps']}"
+        best = f"those of epoch {trained['best_epoch']:g}, the best on validation"
+        last = "the last: validation's rows were learned too, so nothing here measures them"
+        lead = f"The weights are {best if validation else last}; {ended}. Computed on {trained['precision']}."
         speed = {"label": "rows a second", "value": trained["samples_per_second"], "note": "of training steps"}
         cards.append(speed)
     first = before or {"lead": "", "cards": [], "sections": []}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from typer import Argument
+from typer import Argument, Option
 
 from toolkit import ranks
 from toolkit.config import Config, Input
@@ -21,6 +21,9 @@ class FinetuneConfig(Config):
     columns: ContentOptions = field(default_factory=ContentOptions)
     learn: Learn = field(default_factory=Learn)
     train: TrainConfig = field(default_factory=TrainConfig)
+    refit: Annotated[
+        bool, Option(help="Learn validation's rows too, and keep the last weights: once the options are chosen.")
+    ] = False
 
 
 def plan(job: Job) -> dict[str, Any]:
@@ -29,6 +32,8 @@ def plan(job: Job) -> dict[str, Any]:
 
     name, data = _tasks.splits(job)
     _training.tell_unread(job)
+    if job.config.refit:
+        _training.check_refit(job)
     classes = labels.names_of(data["train"].features) if "label" in data["train"].column_names else []
     steps = -(-len(data["train"]) // (job.config.train.batch_size * ranks.count()))
     return {
@@ -50,7 +55,7 @@ def finetune(job: Job) -> None:
 
     given, seed, config = job.inputs["model"], job.config.seed, job.config.train
     model, task, data = _tasks.load(job, *_tasks.splits(job))
-    rows, validation = (task.encode(data[split]) for split in ("train", "validation"))
+    rows, validation = (task.encode(data[split]) if split in data else [] for split in ("train", "validation"))
     scratch = given.path is None
     ids = data["train"]["id"] if "labels" in rows[0] else None  # masked-lm cuts texts into rows of its own
     figures = trainer.train(model, task, rows, validation, config, job.work, seed=seed, scratch=scratch, ids=ids)

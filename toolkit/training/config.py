@@ -125,11 +125,15 @@ class Layers:
 
     stages: Annotated[
         str | None,
-        Option(metavar="NAME|FILE", help="auto, three-phase, head-then-top, gradual, or a file.", show_default="none"),
+        Option(
+            metavar="NAME|FILE",
+            help="auto, head-first, three-phase, head-then-top, gradual, or a file.",
+            show_default="none",
+        ),
         Input(
             "file",
-            literal="none|auto|three-phase|head-then-top|gradual",
-            forms="write none, auto, three-phase, head-then-top or gradual",
+            literal="none|auto|head-first|three-phase|head-then-top|gradual",
+            forms="write none, auto, head-first, three-phase, head-then-top or gradual",
         ),
     ] = None
     layer_decay: Annotated[

@@ -186,6 +186,9 @@ class Engine(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         if self.sparse is not None:
             self.sparse.settle()
+        if not self.eval_dataset:
+            self.watch.keep_weights()
+            return {}
         figures: dict[str, float] = super().evaluate(*args, **kwargs)
         return figures
 

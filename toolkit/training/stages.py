@@ -15,6 +15,7 @@ from toolkit.errors import ToolkitError, did_you_mean
 LOWEST, TOP = 5 / 12, 2 / 12  # of the layers, in three-phase
 MIDDLE_RATE = 0.1
 HEAD_ALONE, LAST_LAYERS, LAST_RATE = 0.3, 4, 1e-6  # of head-then-top: share of the steps, layers, their rate
+HEAD_FIRST, FIRST_RATE = 0.2, 10.0  # share of the steps, and of the rate, that the head has for itself
 
 
 class Stage(NamedTuple):
@@ -107,6 +108,11 @@ def _head_then_top(layers: int, lr: float) -> list[Stage]:
     return [Stage(HEAD_ALONE, alone), Stage(1.0, [0.0] * (layers + 1 - last) + [rate] * last + [1.0])]
 
 
+def _head_first(layers: int, lr: float) -> list[Stage]:
+    """The head alone, then everything: a new head's errors stay out of the layers (LP-FT; Kumar et al., 2022)."""
+    return [Stage(HEAD_FIRST, [0.0] * (layers + 1) + [FIRST_RATE]), Stage(1.0, [1.0] * (layers + 2))]
+
+
 def _gradual(layers: int, lr: float) -> list[Stage]:
     """One layer more at a time from the top (Howard & Ruder, 2018), over the first half; embeddings with the last."""
     steps = layers + 1
@@ -119,6 +125,7 @@ PRESET = {
     "none": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],
     "auto": lambda layers, lr: [Stage(1.0, [1.0] * (layers + 2))],  # until `auto_stages` has chosen
     "three-phase": _three_phase,
+    "head-first": _head_first,
     "head-then-top": _head_then_top,
     "gradual": _gradual,
 }

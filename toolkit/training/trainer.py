@@ -58,7 +58,7 @@ def train(
     ids: Sequence[Any] | None = None,
     hooked: bool = False,
 ) -> dict[str, Any]:
-    """Train `model` in place and leave the weights in it that were best on validation.
+    """Train `model` in place and leave the weights in it that were best on validation, the last ones where it is empty.
 
     Args:
         task: made for this model (`tasks.bind`).
@@ -72,7 +72,8 @@ def train(
         hooked: something hangs on the model's operations, so that a processor must not compute them in its own ways.
 
     Returns:
-        `{"validation": {...}, "train": {"samples_per_second", "seconds", "epochs", ...}}`
+        `{"validation": {...}, "train": {"samples_per_second", "seconds", "epochs", ...}}`, without "validation" where
+        that is empty
 
     Raises:
         ToolkitError: the loss or a gradient is no longer finite, the loss explodes, or no memory is left.

@@ -180,7 +180,7 @@ class Watch(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.epochs_without_gain() == 0:
-            self._keep_weights()
+            self.keep_weights()
         control.should_training_stop |= self.is_over()
         if self.report:
             self.report({k.removeprefix("eval_"): v for k, v in self.evaluations()[-1].items()})
@@ -200,7 +200,8 @@ class Watch(TrainerCallback):
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
 
-    def _keep_weights(self) -> None:
+    def keep_weights(self) -> None:
+        """Write the weights aside as the best so far."""
         from safetensors.torch import save_model
 
         model = distributed.gathered(self.engine)
@@ -232,11 +233,13 @@ class Watch(TrainerCallback):
 
     def figures(self) -> dict[str, Any]:
         """What `metrics.json` says of a training."""
-        best, spent = self.best(), self.engine.spent
-        chosen = {k: best[f"eval_{k}"] for k in self.engine.task.figures_of}
+        spent, chosen = self.engine.spent, {}
+        best = self.best() if self.engine.eval_dataset else {"epoch": self.engine.state.epoch}
+        if self.engine.eval_dataset:
+            told = {k: best[f"eval_{k}"] for k in self.engine.task.figures_of}
+            chosen = {"validation": told | {"rows": len(self.engine.eval_dataset)}}
         overflows = {"overflows": spent["overflows"]} if self.engine.machine.format == "fp16" else {}
-        return {
-            "validation": chosen | {"rows": len(self.engine.eval_dataset)},
+        return chosen | {
             "train": {
                 "samples_per_second": round(spent["rows"] / spent["seconds"], 1),
                 "seconds": round(spent["seconds"], 2),

@@ -45,6 +45,12 @@ def test_three_phase_scales_to_the_depth(layers, expected):
     assert stages.plan("three-phase", layers, 1e-4) == [stages.Stage(1.0, expected)]
 
 
+def test_head_first():
+    alone, all_of_it = stages.plan("head-first", 3, 1e-4)
+    assert alone == stages.Stage(0.2, [0, 0, 0, 0, 10])
+    assert all_of_it == stages.Stage(1.0, [1] * 5)
+
+
 def test_head_then_top():
     alone, both = stages.plan("head-then-top", 6, 1e-4)
     assert alone.rates == [0] * 7 + [1]
