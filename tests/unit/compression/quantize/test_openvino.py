@@ -78,11 +78,29 @@ def test_weights_alone_take_as_many_bits(bits):
     assert {node.get_element_type().bitwidth for node in large} == {bits}
 
 
-def test_layers_stay_in_float_where_they_cost_accuracy():
-    """One neuron's activations are hundreds of times the others', which one range cannot carry."""
-    model, rows = make("bert"), batch("bert")
+def with_a_loud_neuron():
+    model = make("bert")
     for layer in model.bert.encoder.layer:
         layer.intermediate.dense.weight.data[0] *= 300
+    return model
+
+
+def with_a_loud_channel():
+    """What reads the channel takes it as much more softly, so that the float answers are as before."""
+    model = make("resnet")
+    for stage in model.resnet.encoder.stages:
+        loud, reads = stage.layers[0].layer
+        loud.normalization.weight.data[0] *= 1000
+        loud.normalization.bias.data[0] *= 1000
+        reads.convolution.weight.data[:, 0] /= 1000
+    model.classifier[1].bias.data -= torch.from_numpy(BACKENDS["torch"](model, "cpu")(batch("resnet")).mean(0))
+    return model
+
+
+@pytest.mark.parametrize(("kind", "loud"), [("bert", with_a_loud_neuron), ("resnet", with_a_loud_channel)])
+def test_layers_stay_in_float_where_they_cost_accuracy(kind, loud):
+    """One neuron's activations are hundreds of times the others', which one range cannot carry."""
+    model, rows = loud(), batch(kind)
     labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
     chosen = [(row, labels[i : i + 1]) for i, row in enumerate(alone(rows))]
     lost = (answers(openvino.static(model, alone(rows), -1), rows).argmax(1) != labels).mean()
