@@ -53,21 +53,24 @@ class Given:
 
 
 def learned_validation(given: Mapping[str, Given]) -> Iterator[str]:
-    """A line for each model that has learned the validation rows of a dataset given beside it, or of its kin."""
+    """A line for each model that has learned validation (`--refit`) of a dataset given beside it, or of its kin."""
     data = {source.given: _data_behind(source.record()) for source in given.values() if source.kind in DATA}
     for model in given.values():
         made = manifest.ancestry(model.manifest) if model.manifest and model.kind == "model" else ()
-        learned = [source for step in made if step["config"].get("refit") for source in step["inputs"]]
-        seen = set().union(*map(_data_behind, learned))
+        seen = set().union(*(_rows_behind(step) for step in made if step["config"].get("refit")))
         for name in (name for name, behind in data.items() if behind & seen):
-            yield f"{model.given} has learned the validation rows of {name} too (--refit): figures on them flatter it"
+            yield f"{model.given} has learned all rows of {name} but test's (--refit): figures on others flatter it"
 
 
 def _data_behind(source: Mapping[str, Any]) -> set[str]:
-    """The digests of a dataset, as a manifest keeps inputs, and of those that it was made from."""
-    if source["kind"] not in DATA:
-        return set()
-    return {source["digest"]}.union(*map(_data_behind, source.get("lineage", {"inputs": ()})["inputs"]))
+    """The digests of a dataset, as a manifest keeps inputs, and of those that its rows come from."""
+    return {source["digest"]} | _rows_behind(source.get("lineage", {"inputs": ()}))
+
+
+def _rows_behind(step: Mapping[str, Any]) -> set[str]:
+    """The digests of the datasets that what a step made has its rows from."""
+    found = [given for given in step["inputs"] if given["name"] == "source" and given["kind"] in DATA]
+    return set().union(*map(_data_behind, found))
 
 
 def resolve(name: str, kind: str, given: str) -> Given:

@@ -227,7 +227,7 @@ def _execute(step: Step, values: dict[str, Any], out: Path, force: bool, dry_run
         )
 
     job = Job(step, config, given, out=out, previous=previous)
-    for text in inputs.learned_validation(given):
+    for text in dict.fromkeys(inputs.learned_validation(given)):
         job.warn(text)
     plan = step.plan(job)
     if dry_run:

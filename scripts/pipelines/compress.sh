@@ -3,14 +3,19 @@
 # Use: scripts/pipelines/compress.sh MODEL DATA OUT     e.g. runs/demo/finetune runs/demo/split runs/small
 # MODEL is a trained classifier, DATA a dataset with train, validation and test; OUT/quantize is the product.
 # Call it again after a stop: finished steps are up-to-date, an interrupted training resumes.
-# CUT (default "--layers 3 --ffn 0.5 --vocab") is what prune takes away, EPOCHS (default 10) how long the student learns, TRANSFER
+# CUT (default "--layers 3 --ffn 0.5 --vocab"; of images "--ffn 0.5", of ResNets "--channels 0.25") is what prune takes away, EPOCHS (default 10) how long the student learns, TRANSFER
 # (default: none) a dataset of more rows that it learns on, LEARN (default "--lr 2e-4") further options of distill, INT8 of quantize.
 # Where a gate among them is not met the rest is made all the same, and the exit code is 3.
 set -euo pipefail
 MODEL=${1:?use: compress.sh MODEL DATA OUT}
 DATA=${2:?use: compress.sh MODEL DATA OUT}
 OUT=${3:?use: compress.sh MODEL DATA OUT}
-read -ra CUT <<<"${CUT:---layers 3 --ffn 0.5 --vocab}"
+case $(python -c 'import json, sys; config = json.load(open(sys.argv[1])); print(config["model_type"], *config)' "$MODEL/config.json" 2>/dev/null) in
+    resnet\ *) usual="--channels 0.25" ;;
+    *\ num_channels*) usual="--ffn 0.5" ;;
+    *) usual="--layers 3 --ffn 0.5 --vocab" ;;
+esac
+read -ra CUT <<<"${CUT:-$usual}"
 read -ra LEARN <<<"${TRANSFER:+--transfer $TRANSFER} ${LEARN:---lr 2e-4}"
 read -ra INT8 <<<"${INT8:-}"
 

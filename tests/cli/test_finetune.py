@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers import THINGS, Called, listing, pictures, raw_rows, refused, write_csv
+from jsonschema import Draft202012Validator
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers import models as tokenizers
@@ -37,6 +38,7 @@ from toolkit.errors import ToolkitError
 from toolkit.training import builtin
 
 Call = Callable[..., Called]
+SCHEMA = Path(toolkit.__file__).parent.parent / "docs" / "schemas" / "finetune.metrics.json"
 FAST: dict[str, Any] = {"batch_size": 16, "precision": "fp32", "max_length": 48, "device": "cpu"}
 ARGS = ("--epochs", "1", "--batch-size", "16", "--precision", "fp32", "--device", "cpu")
 SMALL = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -132,50 +134,45 @@ def test_refit_learns_validation_too_and_keeps_the_last_weights(split: Path, mod
     assert "validation" not in figures
     assert figures["train"]["rows"] == len(parts[0]) + len(parts[1])
     assert "accuracy" not in read(refit, "artifact.json")["metrics"]
-    assert "rows were learned too" in (refit / "report.html").read_text(encoding="utf-8")
+    Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(figures)
+    for name in ("report.html", "README.md"):
+        assert "were learned and the last weights kept" in (refit / name).read_text(encoding="utf-8")
 
 
 def test_what_a_refit_model_shows_on_validation_is_warned_of(
     call: Call, split: Path, raw: Path, refit: Path, tmp_path: Path
 ) -> None:
-    said = f"{refit} has learned the validation rows of"
-    child = toolkit.augment(split, out=tmp_path / "a", max_rows=4).artifact
-    quick = ("--method", "fp16", "--backend", "torch")
-    for data in (split, child, raw):  # itself, what was made from it, what it was made from
-        assert (
-            f"{said} {data}"
-            in call("quantize", refit, "--data", data, *quick, "--dry-run", "--out", tmp_path / "q").err
-        )
+    def told(model: Path, data: Path) -> bool:
+        quick = ("--method", "fp16", "--backend", "torch", "--dry-run")
+        made = call("quantize", model, "--data", data, *quick, "--out", tmp_path / "q")
+        return f"{model} has learned all rows of {data} but test's" in made.err
+
     other = write_csv(tmp_path / "other.csv", raw_rows(60, seed=9))
-    assert said not in call("quantize", refit, "--data", other, *quick, "--dry-run", "--out", tmp_path / "q").err
-    on = call("finetune", split, "--model", refit, "--out", tmp_path / "m", *ARGS)  # its child has learned them, too
-    assert said in on.err
-    assert (
-        f"{tmp_path / 'm'} has learned"
-        in call("evaluate", tmp_path / "m", "--data", split, "--out", tmp_path / "e").err
-    )
-    assert any("has learned" in text for text in read(tmp_path / "e", "artifact.json")["warnings"])
+    child = toolkit.augment(split, out=tmp_path / "a", max_rows=4).artifact
+    judged = toolkit.clean(other, out=tmp_path / "c", domain_reference=str(raw), domain_action="flag").artifact
+    assert [told(refit, data) for data in (split, child, raw, other, judged)] == [True, True, True, False, False]
+    toolkit.finetune(split, model=str(refit), out=tmp_path / "m", epochs=1, **FAST)
+    assert told(tmp_path / "m", split), "what it began with has learned them"
 
 
 def test_refit_and_options_that_go_by_validation(call: Call, split: Path, tmp_path: Path) -> None:
     refused(call, tmp_path, "finetune", split, "--refit", "--scheduler", "plateau", says=("--refit", "plateau"))
-    argv = (
-        "finetune",
-        split,
-        "--refit",
-        "--patience",
-        "5",
-        "--metric",
-        "f1_macro",
-        "--dry-run",
-        "--out",
-        tmp_path / "m",
-    )
-    told = call(*argv)
-    assert told.code == 0
-    assert "--patience changes nothing" in told.err
-    assert "--metric changes nothing" in told.err
-    assert "changes nothing" not in call("finetune", split, "--refit", "--dry-run", "--out", tmp_path / "m").err
+    plan = ("finetune", split, "--refit", "--dry-run", "--out", tmp_path / "m")
+    for option, value in (("--patience", 5), ("--metric", "f1_macro")):
+        assert f"{option} changes nothing" in call(*plan, option, value).err
+    assert "changes nothing" not in call(*plan).err
+
+
+def test_refit_learns_columns_that_the_splits_have_alike(call: Call, tmp_path: Path) -> None:
+    """Another column is of other classes in each split."""
+    from datasets import ClassLabel, Dataset
+
+    for part, names in (("train", ["a", "b"]), ("validation", ["b"])):
+        rows = Dataset.from_list([row | {"topic": i % len(names)} for i, row in enumerate(raw_rows(40))])
+        (tmp_path / "in").mkdir(exist_ok=True)
+        rows.cast_column("topic", ClassLabel(names=names)).to_parquet(tmp_path / "in" / f"{part}.parquet")
+    called = call("finetune", tmp_path / "in", "--refit", "--dry-run", "--label", "label", "--out", tmp_path / "m")
+    assert called.code == 0, called.err
 
 
 def test_refit_takes_nothing_out_of_train(call: Call, raw: Path, tmp_path: Path) -> None:

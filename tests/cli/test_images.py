@@ -65,6 +65,18 @@ def test_options_of_images_reach_the_model(call: Call, photos: Path, vit: Path, 
         )
 
 
+def test_a_student_of_a_resnet_is_cut_out_of_it(call: Call, photos: Path, tmp_path: Path) -> None:
+    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [2, 1]}
+    loading.save(tmp_path / "resnet", *tiny("resnet", **CLASSES | sizes))
+    argv = ("distill", tmp_path / "resnet", "--data", photos, *TRAIN, "--hidden-weight", 1, "--out", tmp_path / "s")
+    done = call(*argv, "--student", "layers:2+channels:0.5")
+    assert done.code == 0, done.err
+    made = read(tmp_path / "s" / "config.json")
+    assert (made["depths"], made["hidden_sizes"]) == ([1, 1], [8, 16])
+    told = call("evaluate", tmp_path / "s", "--data", photos, "--out", tmp_path / "e", "--device", "cpu")
+    assert told.code == 0, told.err
+
+
 def test_an_evaluation_keeps_paths_and_shows_the_errors(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:
     made = call("evaluate", vit, "--data", photos, "--out", tmp_path / "e", "--device", "cpu", "--json")
     assert made.code == 0, made.err

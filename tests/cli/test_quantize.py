@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import Called, pictures, raw_rows, refused, write_csv
+from transformers.models.roformer.modeling_roformer import RoFormerClassificationHead
 
 import toolkit
 from toolkit.artifacts import model as models
@@ -142,6 +144,18 @@ def test_calibration_data_of_another_kind_or_task(call: Call, model: Path, tmp_p
     rows = [row | {"label": row["label"].replace("billing", "money")} for row in raw_rows(60)]
     other = toolkit.split(write_csv(tmp_path / "x.csv", rows), out=tmp_path / "o", validation=0.2, test=0.2).artifact
     refused(call, tmp_path, "quantize", model, "--data", other, says=("does not know (money)", "it knows billing"))
+
+
+def test_what_cannot_be_converted_is_refused_before_it_learns(call: Call, model, split, tmp_path, monkeypatch) -> None:
+    head = RoFormerClassificationHead.forward
+    odd = lambda self, x: head(self, x) + torch.linalg.svdvals(x[:, 0] @ x[:, 0].T).sum()  # noqa: E731
+    monkeypatch.setattr(RoFormerClassificationHead, "forward", odd)
+    monkeypatch.setattr(engine.Engine, "train", None)
+    called = call("quantize", model, "--data", split, "--method", "qat", "--device", "cpu", "--out", tmp_path / "q")
+    assert (called.code, called.out) == (1, "")
+    says = "cannot be converted for OpenVINO (operator aten::linalg_svdvals): use --backend torch (--method dynamic,"
+    assert says in called.err.splitlines()[-1]
+    assert not [*tmp_path.iterdir()]
 
 
 def test_one_row_cannot_both_choose_and_report(call: Call, model: Path, tmp_path: Path) -> None:

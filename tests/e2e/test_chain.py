@@ -169,6 +169,19 @@ def test_the_chain_of_images(image_chain):
     assert "data:image/png" in (folder / "out/error-analysis/report.html").read_text()
 
 
+def test_the_compression_chain_knows_images(image_chain):
+    folder, *_ = image_chain
+    call = ["bash", str(ROOT / "scripts/pipelines/compress.sh"), "out/finetune", "out/split", "small"]
+    env = environment(folder) | {"EPOCHS": "1"}
+    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    before, after = (
+        json.loads((folder / made / "config.json").read_text()) for made in ("out/finetune", "small/quantize")
+    )
+    assert sum(after["hidden_sizes"]) < sum(before["hidden_sizes"])
+    assert "| quantized |" in (folder / "small/table.md").read_text()
+
+
 def test_stock_tools_open_the_model_of_images(image_chain):
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 

@@ -40,7 +40,7 @@ MODELS = {
     "deit": lambda **c: t.DeiTForImageClassification(t.DeiTConfig(image_size=32, patch_size=8, **BLOCKS, **c)),
     "convnext": lambda **c: t.ConvNextForImageClassification(t.ConvNextConfig(num_stages=2, **STAGES, **c)),
     "resnet": lambda **c: t.ResNetForImageClassification(
-        t.ResNetConfig(embedding_size=8, layer_type="basic", **STAGES, **c)
+        t.ResNetConfig(**{"embedding_size": 8, "layer_type": "basic"} | STAGES | c)
     ),
     "efficientnet": lambda **c: t.EfficientNetForImageClassification(
         t.EfficientNetConfig(image_size=32, width_coefficient=0.1, depth_coefficient=0.1, hidden_dim=128, **c)

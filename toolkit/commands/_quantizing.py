@@ -74,10 +74,11 @@ def learned(
     import shutil
 
     from toolkit.compression import distill
-    from toolkit.compression.quantize import qat, tracing
+    from toolkit.compression.quantize import openvino, qat, tracing
     from toolkit.training import trainer
     from toolkit.training.precision import resolve_device
 
+    openvino.convert(model, batches[0])  # what cannot be converted is refused before anything is learned
     config, train = job.config, qat.settled(job.config.train)
     rows = task.encode(found.train)
     logits = distill.teacher_logits(model, task, rows, resolve_device(train.device))

@@ -62,13 +62,14 @@ def write(
     made = " and ".join(f"`{source.title}`" for source in job.inputs.values() if source.kind not in ("file", "folder"))
     lines = [f"Made by `toolkit {job.step.name}` from {made}; `artifact.json` holds every option.", ""]
     lines += [f"Load it with `{auto}.from_pretrained(DIR)`, or `toolkit {then} …`."]
+    measured = figures.get("validation", {})
+    lines += [] if measured else ["", f"{_training_report.REFIT}."]
     lines += _curve_of_rates(job) + _training_report.pictures(job.folder)
     (job.folder / "README.md").write_text(models.card(title, made_for, names, flat, lines), encoding="utf-8")
-    measured = figures.get("validation", {})
     told = {name: measured[name] for name in task.figures_of if name in measured and name != "loss"}
     job.metrics |= told | figures["model"]
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in told.items())
-    console.note(f"validation {shown}" if measured else "validation was learned too: nothing is measured on it")
+    console.note(f"validation {shown}" if measured else "all rows but test's were learned: nothing is measured here")
 
 
 def _curve_of_rates(job: Job) -> list[str]:

@@ -98,11 +98,13 @@ def _checked(job: Job, data: DatasetDict, name: str, task: Any) -> DatasetDict:
 
 
 def _all_in_train(data: DatasetDict) -> DatasetDict:
+    """Validation's rows after train's, in the columns that both have alike: training reads no others."""
     from datasets import DatasetDict, concatenate_datasets
 
     rows = {split: part for split, part in data.items() if split != "validation"}
     both = [data[split] for split in ("train", "validation") if split in data]
-    return DatasetDict(rows | {"train": concatenate_datasets(both)})
+    same = [name for name, kept in both[0].features.items() if all(part.features.get(name) == kept for part in both)]
+    return DatasetDict(rows | {"train": concatenate_datasets([part.select_columns(same) for part in both])})
 
 
 def check_options(asked: TrainConfig, reads: str, task: Any) -> None:

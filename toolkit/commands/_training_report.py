@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.step import Job
 
+REFIT = "All rows but test's were learned and the last weights kept: nothing here measures them"
 SHOWN = {"loss": "Loss", "rate": "Learning rate", "gradients": "Gradient norms", "updates": "Updates"}  # in the card
 
 
@@ -41,9 +42,10 @@ def page(
     lead = "The figures of the model as it is."
     if trained:
         ended = f"training ended after epoch {trained['epochs']:g}, at step {trained['steps']}"
-        best = f"those of epoch {trained['best_epoch']:g}, the best on validation"
-        last = "the last: validation's rows were learned too, so nothing here measures them"
-        lead = f"The weights are {best if validation else last}; {ended}. Computed on {trained['precision']}."
+        kept = REFIT
+        if validation:
+            kept = f"The weights are those of epoch {trained['best_epoch']:g}, the best on validation"
+        lead = f"{kept}; {ended}. Computed on {trained['precision']}."
         speed = {"label": "rows a second", "value": trained["samples_per_second"], "note": "of training steps"}
         cards.append(speed)
     first = before or {"lead": "", "cards": [], "sections": []}

@@ -12,7 +12,7 @@ from toolkit.data.options import ContentOptions
 from toolkit.step import Job, Step
 from toolkit.training.config import ADJUSTABLE, TrainConfig
 
-CUT = r"(layers|ffn):.*"  # a student that is part of its teacher
+CUT = r"(layers|ffn|channels):.*"  # a student that is part of its teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class DistillConfig(Config):
     columns: ContentOptions = field(default_factory=ContentOptions)
     student: Annotated[
         str,
-        Option(help="layers:N[:top|:importance], ffn:SHARE, layers:N+ffn:SHARE; a model; or builtin:NAME."),
-        Input("model", literal=CUT, forms="write layers:N, ffn:SHARE or both joined by +"),
+        Option(help="layers:N[:top|:importance], ffn:SHARE, channels:SHARE, or two by +; a model; or builtin:NAME."),
+        Input("model", literal=CUT, forms="write layers:N, ffn:SHARE, channels:SHARE or two joined by +"),
     ] = "layers:3"
     teacher: Annotated[
         list[str] | None, Option(metavar="MODEL", help="One more teacher; may be repeated."), Input("model")

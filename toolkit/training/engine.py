@@ -187,7 +187,8 @@ class Engine(Trainer):
         if self.sparse is not None:
             self.sparse.settle()
         if not self.eval_dataset:
-            self.watch.keep_weights()
+            if self.watch.is_over():
+                self.watch.keep_weights()
             return {}
         figures: dict[str, float] = super().evaluate(*args, **kwargs)
         return figures

@@ -233,18 +233,21 @@ class Watch(TrainerCallback):
 
     def figures(self) -> dict[str, Any]:
         """What `metrics.json` says of a training."""
-        spent, chosen = self.engine.spent, {}
-        best = self.best() if self.engine.eval_dataset else {"epoch": self.engine.state.epoch}
+        spent, measured, chosen = self.engine.spent, {}, {}
         if self.engine.eval_dataset:
+            best = self.best()
             told = {k: best[f"eval_{k}"] for k in self.engine.task.figures_of}
-            chosen = {"validation": told | {"rows": len(self.engine.eval_dataset)}}
+            measured, chosen = (
+                {"validation": told | {"rows": len(self.engine.eval_dataset)}},
+                {"best_epoch": best["epoch"]},
+            )
         overflows = {"overflows": spent["overflows"]} if self.engine.machine.format == "fp16" else {}
-        return chosen | {
+        return measured | {
             "train": {
                 "samples_per_second": round(spent["rows"] / spent["seconds"], 1),
                 "seconds": round(spent["seconds"], 2),
                 "epochs": self.engine.state.epoch,
-                "best_epoch": best["epoch"],
+                **chosen,
                 "steps": self.engine.state.global_step,
                 "rows": len(self.engine.train_dataset),
                 "learning_rate": self.engine.args.learning_rate,

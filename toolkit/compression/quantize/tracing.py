@@ -13,7 +13,8 @@ import torch
 from toolkit.errors import ToolkitError
 from toolkit.reading import first_token
 
-OPERATOR = re.compile(r"(?:aten|prim|onnx|torchvision)::\w+")
+OPERATOR = re.compile(r"(?:aten|prim|onnx|torchvision)::(?!Constant)\w+")
+NODE = re.compile(r"with friendly_name '([^']+)'")  # the one that OpenVINO refuses; its inputs are told beside it
 DYNAMIC = {"pixel_values": (0,)}  # axes of a model's inputs that vary; of texts the rows and their length
 TEXT_AXES = (0, 1)
 
@@ -50,10 +51,12 @@ def traceable(model: Any, runtime: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except Exception as e:
-        named = sorted(set(OPERATOR.findall(str(e))))
+        refused = NODE.search(str(e))
+        named = sorted(set(OPERATOR.findall(refused[1] if refused else str(e))))
         what = f"operator {', '.join(named)}" if named else f"{type(e).__name__}: {' '.join(str(e).split())[:120]}"
         raise ToolkitError(
-            f"{type(model).__name__} cannot be converted for {runtime} ({what})", "use --backend torch"
+            f"{type(model).__name__} cannot be converted for {runtime} ({what})",
+            "use --backend torch (--method dynamic, fp16 or bf16)",
         ) from e
 
 

@@ -1,10 +1,12 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from helpers import token_rows
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, ResNetConfig, ResNetForImageClassification
 
-from toolkit.compression import importance
+from toolkit.compression import channel_importance, importance
 from toolkit.compression.distill import students
 from toolkit.errors import ToolkitError
 from toolkit.reading.text import TextReader
@@ -87,6 +89,73 @@ def test_layers_are_picked_by_importance(teacher, task, monkeypatch):
 def test_students_that_cannot_be(given, says):
     with pytest.raises(ToolkitError, match=says):
         students.check(given, CONFIG)
+
+
+RESNET = ResNetConfig(embedding_size=16, hidden_sizes=[16, 32], depths=[3, 2], layer_type="basic", num_labels=2)
+
+
+@pytest.fixture(scope="module")
+def of_images():
+    """A ResNet, its task, and rows of its two classes."""
+    torch.manual_seed(0)
+    model = ResNetForImageClassification(RESNET).eval()
+    found = bind("image-classification", SimpleNamespace(kind="image", batch=stacked))
+    return model, found, [{"pixel_values": torch.rand(3, 32, 32).numpy(), "labels": i % 2} for i in range(8)]
+
+
+def stacked(rows):
+    return {"pixel_values": np.stack([row["pixel_values"] for row in rows])}
+
+
+@pytest.mark.parametrize(
+    ("given", "depths", "widths"),
+    [
+        ("layers:3", [1, 2], [16, 32]),
+        ("layers:4:top", [2, 2], [16, 32]),
+        ("layers:2", [1, 1], [16, 32]),
+        ("channels:0.5", [3, 2], [8, 16]),
+        ("layers:4+channels:0.5", [2, 2], [8, 16]),
+    ],
+)
+def test_a_resnet_loses_blocks_and_channels(of_images, given, depths, widths):
+    teacher, task, rows = of_images
+    assert students.check(given, RESNET.to_dict()) == (2, 2), "states are compared by stage"
+    student = students.made(teacher, given, task, rows)
+    assert (student.config.depths, student.config.hidden_sizes) == (depths, widths)
+    assert student(**task.collate(rows)).logits.isfinite().all()
+    if widths == [16, 32]:  # the last block of the first stage is among those next to the head
+        own, whole = (m.resnet.encoder.stages[0].layers[-1].layer[0].convolution.weight for m in (student, teacher))
+        assert torch.equal(own, whole) == ("top" in given)
+    again = ResNetForImageClassification(student.config)
+    again.load_state_dict(student.state_dict())
+    assert teacher.config.depths == [3, 2]
+
+
+def test_blocks_are_picked_by_importance(of_images, monkeypatch):
+    gone = [{"stage": 0, "layer": 2}, {"stage": 1, "layer": 1}]
+    monkeypatch.setattr(channel_importance, "least_important_blocks", lambda model, task, batches, n: gone[:n])
+    assert students.made(of_images[0], "layers:3:importance", *of_images[1:]).config.depths == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("layers:1", "the teacher has 5 blocks in 2 stages, and the first of each stays.*ask for 2 to 5"),
+        ("layers:6", "the teacher has 5 blocks"),
+        ("layers:5", "all of the teacher"),
+        ("channels:1", "all of the teacher"),
+        ("channels:0", "above 0 and at most 1"),
+        ("ffn:0.5", "a resnet has no feed-forward neurons.*channels:SHARE"),
+    ],
+)
+def test_students_that_no_resnet_has(given, says):
+    with pytest.raises(ToolkitError, match=says):
+        students.check(given, RESNET.to_dict())
+
+
+def test_an_encoder_has_no_channels():
+    with pytest.raises(ToolkitError, match="a bert has no channels: write ffn:SHARE"):
+        students.check("channels:0.5", CONFIG)
 
 
 def test_teachers_that_cannot_be_cut():
