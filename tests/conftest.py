@@ -117,10 +117,46 @@ def narrow(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def touchy(narrow: Path, split: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model and rows labelled as it answers them, so narrowly that most answers turn where little of it changes."""
+    import pandas as pd
+    import torch
+
+    from toolkit.artifacts import loading
+
+    folder = tmp_path_factory.mktemp("touchy")
+    model, tokenizer = loading.load(narrow)
+    parts = {name: pd.read_parquet(split / "data" / f"{name}.parquet")["text"] for name in ("train", "validation")}
+    with torch.inference_mode():
+        said = {
+            name: model(**tokenizer([*texts], padding=True, truncation=True, return_tensors="pt")).logits
+            for name, texts in parts.items()
+        }
+    middle = said["train"].mean(0)
+    model.classifier.out_proj.bias.data -= middle
+    loading.save(folder / "model", model, tokenizer)
+    (folder / "data").mkdir()
+    for name, logits in said.items():
+        labels = [model.config.id2label[i] for i in (logits - middle).argmax(1).tolist()]
+        rows = [{"text": text, "label": label} for text, label in zip(parts[name], labels, strict=True)]
+        write_csv(folder / "data" / f"{name}.csv", rows)
+    return folder / "model", folder / "data"
+
+
+@pytest.fixture(scope="session")
 def evaluation(shared: Path, split: Path, model: Path) -> Path:
     """An evaluation of the model on the test split."""
     with _alone(shared):
         return toolkit.evaluate(model, data=str(split), out=shared / "evaluation").artifact
+
+
+@pytest.fixture
+def few_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timing that takes no time: what is tested is not how fast this machine is."""
+    from toolkit.inference import timing
+
+    for name, value in (("ROUNDS", 1), ("LATENCY_ROWS", 4), ("WARM_UP", 1)):
+        monkeypatch.setattr(timing, name, value)
 
 
 @pytest.fixture

@@ -133,12 +133,12 @@ def refused(
     assert untouched(folder) == before
 
 
-def pictures(folder: Path) -> Path:
+def pictures(folder: Path, seed: int = 0) -> Path:
     """An image folder: two classes of eight pictures of squares."""
     import numpy as np
     from PIL import Image
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for label in ("cat", "dog"):
         (folder / label).mkdir(parents=True)
         for i in range(8):

@@ -99,6 +99,35 @@ def test_teachers_are_averaged_and_their_classes_matched_by_name(
     assert names == ["source", "data", "teacher"]
 
 
+def test_teachers_are_heard_by_their_weights(
+    model: Path, narrow: Path, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from toolkit.compression.distill import answers, losses
+
+    class Taught(Exception):
+        pass
+
+    told: list[Any] = []
+    real = answers.teacher_logits
+
+    def teacher_logits(*given: Any, **named: Any) -> Any:
+        told.append(real(*given, **named))
+        return told[-1]
+
+    def with_teacher(rows: Any, said: Any, labelled: int) -> Any:
+        told.append(said)
+        raise Taught
+
+    monkeypatch.setattr(answers, "teacher_logits", teacher_logits)
+    monkeypatch.setattr(losses, "with_teacher", with_teacher)
+    options = FAST | {"data": str(split), "student": "layers:1", "teacher": [str(narrow)], "temperature": 2.0}
+    with pytest.raises(Taught):
+        toolkit.distill(model, out=tmp_path / "a", teacher_weights=[1.0, 3.0], **options)
+    one, other, both = ((logits / 2).softmax(-1) for logits in told)
+    assert not torch.allclose(one, other, atol=1e-2)
+    assert torch.allclose(both, 0.25 * one + 0.75 * other, atol=1e-6)
+
+
 def test_a_student_that_is_a_classifier_keeps_its_head(model: Path, turned: Path, split: Path, tmp_path: Path) -> None:
     made = toolkit.distill(model, data=str(split), student=str(turned), lr=0.0, out=tmp_path / "a", **FAST).artifact
     assert read(made, "config.json")["id2label"] == read(turned, "config.json")["id2label"]
@@ -190,6 +219,23 @@ def test_a_resnet_learns_from_a_vision_transformer(call: Call, photos: Path, vit
         assert (called.code, called.out) == (1, "")
         assert called.err.splitlines()[-1].startswith(f"error: {says}")
         assert {path.name for path in tmp_path.iterdir()} == {"a"}
+
+
+@pytest.mark.usefixtures("few_timed")
+def test_hidden_states_and_transfer_rows_of_images(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:
+    more = pictures(tmp_path / "more", seed=1)
+    shutil.copy(photos / "validation" / "cat" / "0.png", more / "cat" / "held-out.png")
+    argv = ("distill", vit, "--data", photos, "--student", "layers:1", *ARGS, "--transfer", more)
+    for name, option in (("plain", ()), ("hidden", ("--hidden-weight", 1))):
+        done = call(*argv, *option, "--out", tmp_path / name)
+        assert done.code == 0, done.err
+        assert "16 rows to learn on; left out: 1 near held out" in done.err
+        figures = read(tmp_path / name)
+        assert figures["transfer"] == {"rows": 16, "empty": 0, "near_held_out": 1, "repeated": 0}
+        assert figures["train"]["rows"] == 32
+    plain, hidden = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "hidden"))
+    assert plain.keys() == hidden.keys(), "projections are thrown away"
+    assert any(not torch.equal(plain[name], hidden[name]) for name in plain)
 
 
 def test_a_dry_run_tells_what_images_cannot_be_compared(call: Call, photos: Path, vit: Path, tmp_path: Path) -> None:

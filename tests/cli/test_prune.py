@@ -13,7 +13,7 @@ from unit.encoders import make
 import toolkit
 from toolkit.artifacts import loading, manifest
 from toolkit.artifacts import model as models
-from toolkit.compression import families, sensitivity
+from toolkit.compression import families, sensitivity, targets
 from toolkit.inference import timing
 
 Call = Callable[..., Called]
@@ -89,6 +89,50 @@ def test_a_bound_on_the_accuracy_lost(model: Path, split: Path, tmp_path: Path) 
     story = read(tmp_path / "free" / "pruning.json")
     assert story["tried"][-1]["sizes"] == list(story["sizes"][0].values()), "what holds at last is the smallest"
     assert free.metrics["parameters"] < 0.5 * models.parameters(model)  # type: ignore[operator]
+
+
+@pytest.fixture
+def as_fast_as_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut is as many times as fast as the model has times its parameters: what is tried is the same each time."""
+
+    def speedups(bench: sensitivity.Bench, cuts: dict[str, Any]) -> dict[str, float]:
+        return {name: bench.model.num_parameters() / cut.num_parameters() for name, cut in cuts.items()}
+
+    monkeypatch.setattr(sensitivity.Bench, "speedups", speedups)
+
+
+@pytest.mark.usefixtures("as_fast_as_small")
+def test_a_speedup_out_of_reach_leaves_the_nearest(call: Call, narrow: Path, split: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p"
+    argv = ("prune", narrow, "--data", split, "--no-recover", "--calibration-rows", 16)
+    called = call(*argv, "--target-speedup", 50, "--out", out)
+    assert called.code == 3, called.err
+    assert "gate not met: target_speedup" in called.err
+    assert called.out.strip() == str(out)
+    assert manifest.whole(out)
+    (gate,) = read(out / "artifact.json")["gates"]
+    assert gate == {"name": "target_speedup", "bound": 50, "passed": False} | {"value": gate["value"]}
+    assert gate["value"] == read(out / "metrics.json")["comparison"]["speedup"] < 50
+    assert read(out / "pruning.json")["sizes"] == [{"layers": 1, "ffn": 16, "heads": 1, "hidden": 16}]
+
+
+@pytest.mark.usefixtures("as_fast_as_small")
+def test_where_every_cut_loses_too_much_the_mildest_is_left(
+    call: Call, touchy: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, (given, data) = tmp_path / "p", touchy
+    argv = ("prune", given, "--data", data, "--no-recover", "--calibration-rows", 16, "--out", out)
+    called = call(*argv, "--max-drop", 0)
+    assert called.code == 3, called.err
+    assert "gate not met: max_drop" in called.err
+    assert manifest.whole(out)
+    (gate,) = read(out / "artifact.json")["gates"]
+    assert gate["value"] == read(out / "metrics.json")["comparison"]["accuracy_drop"]["value"] > 0
+    story = read(out / "pruning.json")
+    rungs = targets.ladder(loading.load(given)[0], read(out / "sensitivity.json"))
+    assert len(rungs) > 1
+    assert [*story["sizes"][0].values()] == story["tried"][-1]["sizes"] == [*rungs[0]]
+    assert all(tried["accuracy_drop"] > 0 for tried in story["tried"])
 
 
 def test_rounds_with_training_between(model: Path, split: Path, tmp_path: Path) -> None:
@@ -178,6 +222,7 @@ def test_a_plan_tells_what_would_be_cut(call: Call, model: Path, split: Path, tm
     [
         (("--ffn", 0), ("nothing to prune", "--ffn above 0")),
         (("--layers", 4), ("nothing to prune",)),
+        (("--heads", 0), ("nothing to prune", "--heads or --hidden below")),
         (("--layers", 9), ("the model has 4", "keep fewer")),
         (("--heads", 0.5), ("heads do not go alone", "--hidden 64 leaves 2 of 4")),
         (("--hidden", 100), ("no multiple of 32", "take 96")),
@@ -206,12 +251,29 @@ def test_a_target_for_a_model_that_cannot_be_smaller(
         refused(call, tmp_path, *argv, says=("nothing to prune: no part of the model can be smaller",))
 
 
-def test_all_of_a_part_cannot_go(call: Call, model: Path, split: Path, tmp_path: Path) -> None:
-    called = call("prune", model, "--data", split, "--ffn", 1, "--out", tmp_path / "p")
-    assert called.code == 2
-    assert "less than or equal to 0.95" in called.err
-    with pytest.raises(toolkit.ToolkitError, match="ffn is"):
-        toolkit.prune(model, data=str(split), ffn=1.0, out=tmp_path / "p")
+@pytest.mark.parametrize(
+    ("option", "bound"),
+    [
+        (("--ffn", 1), "less than or equal to 0.95"),
+        (("--heads", 1), "less than or equal to 0.95"),
+        (("--channels", 1), "less than or equal to 0.95"),
+        (("--unstructured", 1), "less than or equal to 0.95"),
+        (("--unstructured", 0), "greater than or equal to 0.01"),
+        (("--layers", 0), "greater than or equal to 1"),
+    ],
+    ids=str,
+)
+def test_all_of_a_part_cannot_go(
+    call: Call, model: Path, split: Path, tmp_path: Path, option: tuple[str, int], bound: str
+) -> None:
+    called = call("prune", model, "--data", split, *option, "--out", tmp_path / "p")
+    assert (called.code, called.out) == (2, "")
+    assert f"Invalid value for '{option[0]}'" in called.err
+    assert bound in " ".join(called.err.replace("│", " ").split())
+    name = option[0].removeprefix("--")
+    with pytest.raises(toolkit.ToolkitError, match=f"{name} is"):
+        toolkit.prune(model, data=str(split), out=tmp_path / "p", **{name: option[1]})
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_teacher_of_other_classes(call: Call, model: Path, split: Path, tmp_path: Path) -> None:

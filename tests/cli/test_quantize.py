@@ -10,8 +10,11 @@ from helpers import Called, pictures, raw_rows, refused, write_csv
 from transformers.models.roformer.modeling_roformer import RoFormerClassificationHead
 
 import toolkit
+from toolkit import cpu
 from toolkit.artifacts import model as models
+from toolkit.compression.quantize import openvino
 from toolkit.errors import ToolkitError
+from toolkit.inference import timing
 from toolkit.training import engine
 
 Call = Callable[..., Called]
@@ -87,6 +90,64 @@ def test_layers_are_chosen_on_other_rows_than_are_reported(model, split, tmp_pat
     assert made.gates[0]["passed"]
     again = call("quantize", model, "--data", split, "--out", made.artifact, "--calibration-rows", 8)
     assert "max_drop" in again.err  # it decides the result: another bound is another model
+
+
+@pytest.mark.usefixtures("few_timed")
+def test_the_layers_that_stay_in_float_are_told(
+    touchy: tuple[Path, Path], tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every layer: what chooses them is stood in for, since it takes long."""
+    asked = []
+
+    def all_of_them(model, batches, chosen, max_drop, smooth_quant):
+        asked.append((len(batches), len(chosen), max_drop))
+        return openvino.convert(model, batches[0])
+
+    monkeypatch.setattr(openvino, "static_within", all_of_them)
+    model, data = touchy
+    called = call("quantize", model, "--data", data, "--calibration-rows", 8, "--max-drop", 0, "--out", tmp_path / "q")
+    assert called.code == 0, called.err
+    assert asked == [(8, 18, 0.0)]
+    left = metrics(tmp_path / "q")["quantization"]["float_layers"]
+    assert any("layer.1.intermediate.dense" in name for name in left)
+    assert f"layers left in float: {', '.join(left)}\n" in called.err
+    assert f"| layers in float | {', '.join(left)} |" in (tmp_path / "q" / "README.md").read_text()
+    assert f"Layers left in float: {', '.join(left)}." in (tmp_path / "q" / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("few_timed")
+def test_accuracy_that_is_lost_beyond_the_bound(touchy: tuple[Path, Path], tmp_path: Path, call: Call) -> None:
+    model, data = touchy
+    argv = ("quantize", model, "--data", data, "--backend", "torch", "--max-drop", 0.01, "--out", tmp_path / "q")
+    called = call(*argv)
+    assert called.code == 3, called.err
+    assert "gate not met: max_drop" in called.err
+    assert called.out.strip() == str(tmp_path / "q")
+    (gate,) = json.loads((tmp_path / "q" / "artifact.json").read_text())["gates"]
+    assert gate["value"] == metrics(tmp_path / "q")["comparison"]["accuracy_drop"]["value"] > gate["bound"] == 0.01
+    again = call(*argv)
+    assert again.code == 3, "judged by what was measured"
+    assert "up-to-date" in again.err
+
+
+@pytest.mark.parametrize(("rate", "slower"), [(80.0, True), (125.0, False)])
+def test_that_it_is_slower_here_is_told_with_a_reason(
+    narrow: Path, split: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch, rate: float, slower: bool
+) -> None:
+    def timed(pair, contents, batch_size):
+        alike = {"spread": 0.0, "latency_ms": {"p50": 1.0, "p95": 1.0}}
+        return {name: alike | {"samples_per_second": r} for name, r in zip(pair, (100.0, rate), strict=True)}
+
+    monkeypatch.setattr(timing, "measure", timed)
+    monkeypatch.setattr(cpu, "units", lambda: ["VNNI"])
+    called = call("quantize", narrow, "--data", split, "--backend", "torch", "--out", tmp_path / "q")
+    assert called.code == 0, called.err
+    parameters = metrics(tmp_path / "q")["model"]["parameters"]
+    says = f"it is slower than the input model here (0.80 times): the model is small ({parameters:,} parameters)"
+    assert (f"warning: {says}" in called.err) is slower
+    warnings = json.loads((tmp_path / "q" / "artifact.json").read_text())["warnings"]
+    assert [warning.startswith(says) for warning in warnings] == [True] * slower
+    assert (f"Note: {says}" in (tmp_path / "q" / "report.html").read_text()) is slower
 
 
 @pytest.mark.slow

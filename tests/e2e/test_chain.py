@@ -132,6 +132,26 @@ def test_the_compression_chain_makes_a_smaller_product_and_its_table(chain):
     assert (folder / "small/pareto.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("config", "cut"),
+    [
+        ({"model_type": "bert"}, "--layers 3 --ffn 0.5 --vocab"),
+        ({"model_type": "deit", "num_channels": 3}, "--ffn 0.5"),
+        ({"model_type": "resnet", "num_channels": 3}, "--channels 0.25"),
+    ],
+)
+def test_the_compression_chain_cuts_what_a_model_has(tmp_path, config, cut):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    stub = tmp_path / "toolkit"
+    stub.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
+    stub.chmod(0o755)
+    call = ["bash", str(ROOT / "scripts/pipelines/compress.sh"), "model", "data", "out"]
+    path = f"{tmp_path}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(call, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.stdout == f"prune model --data data {cut} --no-recover --no-sensitivity --out out/prune\n"
+
+
 # Images: a shorter chain
 
 
@@ -167,19 +187,6 @@ def test_the_chain_of_images(image_chain):
     lineage = json.loads((folder / "out/error-analysis/artifact.json").read_text())["inputs"][0]["lineage"]
     assert lineage["command"] == "evaluate"
     assert "data:image/png" in (folder / "out/error-analysis/report.html").read_text()
-
-
-def test_the_compression_chain_knows_images(image_chain):
-    folder, *_ = image_chain
-    call = ["bash", str(ROOT / "scripts/pipelines/compress.sh"), "out/finetune", "out/split", "small"]
-    env = environment(folder) | {"EPOCHS": "1"}
-    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    before, after = (
-        json.loads((folder / made / "config.json").read_text()) for made in ("out/finetune", "small/quantize")
-    )
-    assert sum(after["hidden_sizes"]) < sum(before["hidden_sizes"])
-    assert "| quantized |" in (folder / "small/table.md").read_text()
 
 
 def test_stock_tools_open_the_model_of_images(image_chain):
