@@ -223,6 +223,8 @@ def test_a_plan_tells_what_would_be_cut(call: Call, model: Path, split: Path, tm
         (("--ffn", 0), ("nothing to prune", "--ffn above 0")),
         (("--layers", 4), ("nothing to prune",)),
         (("--heads", 0), ("nothing to prune", "--heads or --hidden below")),
+        (("--target-speedup", 1), ("nothing to prune: a target of 1",)),
+        (("--target-params", 1), ("nothing to prune: a target of 1",)),
         (("--layers", 9), ("the model has 4", "keep fewer")),
         (("--heads", 0.5), ("heads do not go alone", "--hidden 64 leaves 2 of 4")),
         (("--hidden", 100), ("no multiple of 32", "take 96")),

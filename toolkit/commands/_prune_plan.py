@@ -114,6 +114,8 @@ def sizes(job: Job) -> tuple[Any, Any]:
     whole = family.shape(config)
     convolutional = config.model_type == families.RESNET
     if any(value is not None for value in vars(asked.target).values()):
+        if 1 in (asked.target.target_speedup, asked.target.target_params):
+            raise ToolkitError("nothing to prune: a target of 1 is what the model has", "ask for less than it has")
         if all(to == whole for to in family.grid(config, AMOUNTS)):
             raise ToolkitError(
                 "nothing to prune: no part of the model can be smaller", "quantize it, or distill another"

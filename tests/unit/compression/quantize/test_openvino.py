@@ -17,6 +17,7 @@ from transformers import (
 
 from toolkit.compression.quantize import openvino
 from toolkit.errors import ToolkitError
+from toolkit.evaluation import metrics
 from toolkit.inference.backends import BACKENDS
 
 
@@ -108,6 +109,27 @@ def test_layers_stay_in_float_where_they_cost_accuracy(kind, loud):
     assert lost > 0
     assert openvino.float_layers(graph)
     assert (answers(graph, rows).argmax(1) == labels).all()
+
+
+def test_no_layer_stays_in_float_where_smoothquant_is_enough():
+    model, rows = with_a_loud_neuron(), batch("bert")
+    labels = BACKENDS["torch"](model, "cpu")(rows).argmax(1)
+    chosen = [(row, labels[i : i + 1]) for i, row in enumerate(alone(rows))]
+    graph = openvino.static_within(model, alone(rows), chosen, 0.0)
+    assert openvino.float_layers(graph) == []
+    assert np.array_equal(answers(graph, rows), answers(openvino.static(model, alone(rows)), rows))
+
+
+def test_layers_that_are_given_back_read_what_they_did_before(monkeypatch):
+    """SmoothQuant has scaled it for the weights in INT8."""
+    model, rows = make("bert"), batch("bert")
+    expected = BACKENDS["torch"](model, "cpu")(rows)
+    monkeypatch.setattr(openvino, "_predicted", lambda logits, several: logits)
+    monkeypatch.setattr(metrics, "agree", lambda logits, row: 1 - abs(logits - expected[row]).max(1))
+    chosen = [(row, np.array([i])) for i, row in enumerate(alone(rows))]
+    graph = openvino.static_within(model, alone(rows), chosen, 0.001)
+    assert openvino.float_layers(graph)
+    assert np.allclose(answers(graph, rows), expected, atol=5e-3)
 
 
 def test_outliers_of_activations_move_to_the_weights_unless_this_is_left_out():
