@@ -15,6 +15,16 @@ def units() -> list[str]:
     return [unit for unit, names in UNITS.items() if flags & names]
 
 
+def bf16_unit() -> str:
+    """What makes products of bfloat16 much faster than those of float32; "" for none.
+
+    On an AMD EPYC of the Zen 5 generation AVX-512's are four times as fast (torch 2.13, oneDNN 3.12, 512x384x1536 on
+    two cores: 750 beside 200 GFLOP/s); on a Xeon without AMX they are slower.
+    """
+    told = _told()
+    return "AMX" if "AMX" in units() else "AVX-512" if "AuthenticAMD" in told and "avx512_bf16" in told else ""
+
+
 def title() -> str:
     """Its name, with its units: the same name is sold with and without."""
     lines = (line.partition(":")[2].strip() for line in _told().splitlines() if "model name" in line)

@@ -28,6 +28,7 @@ class Family(NamedTuple):
     grid: Callable[..., Any]  # (config, amounts) -> combinations of sizes that lie within those steps
     units: Callable[..., Any]  # (model, scores) -> of each part, by layer, groups of units with their scores
     without: Callable[..., Any]  # (model) -> by its number a context in which the model is without the layer
+    places: Callable[..., Any]  # (model) -> of each of these parts the modules, by layer, whose time a cut saves
 
 
 ENCODER = Family(
@@ -45,6 +46,7 @@ ENCODER = Family(
     grid=prune.grid,
     units=prune.units,
     without=prune.without,
+    places=prune.places,
 )
 CONVOLUTIONAL = Family(
     shape=channels.shape,
@@ -61,6 +63,7 @@ CONVOLUTIONAL = Family(
     grid=resnets.grid,
     units=resnets.units,
     without=resnets.without,
+    places=resnets.places,
 )
 
 

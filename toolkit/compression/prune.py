@@ -229,6 +229,15 @@ def units(model: Any, scores: Importance) -> dict[str, list[list[tuple[Group, Sc
     }
 
 
+def places(model: Any) -> dict[str, list[Any]]:
+    """By part the modules, of each layer, whose time its cut saves.
+
+    The last layer may be computed for the first token alone; without it the one before is, whose time is saved then.
+    """
+    found = list(structure.layers(model))
+    return {"ffn": found, "heads": found, "layers": [*found[:-1], found[-2:][0]]}
+
+
 def without(model: Any) -> dict[int, Callable[[], AbstractContextManager[None]]]:
     """By its number, of each layer: inside, the model is without it; one layer alone stays."""
     count = len(structure.layers(model))

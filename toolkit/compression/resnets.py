@@ -99,6 +99,12 @@ def units(model: Any, scores: list[Scores]) -> dict[str, list[list[tuple[Any, Sc
     return {"channels": found}
 
 
+def places(model: Any) -> dict[str, list[Any]]:
+    """By part the stages or, counted over all of them, the blocks."""
+    stages = list(model.base_model.encoder.stages)
+    return {"channels": stages, "layers": [block for stage in stages for block in stage.layers]}
+
+
 def without(model: Any) -> dict[int, Callable[[], AbstractContextManager[None]]]:
     """By its number, counted over all stages, of each block that may go: inside, the model is without it."""
     places = [

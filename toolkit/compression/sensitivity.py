@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 from toolkit import console, ranks
@@ -68,21 +68,43 @@ class Bench:
 
     def speedups(self, models: dict[str, Any]) -> dict[str, float]:
         """How many times as many samples a second as the original, timed in turns with it."""
-        every = {"": copy.deepcopy(self.model)} | models
-        run = {
-            name: predictors.build("torch", model, self.task.reader, self.names, self.device)
-            for name, model in every.items()
-        }
+        whole, *rates = self._in_turns([*models.values()], lambda run, model: [run()])
+        return {name: round(rate[0] / whole[0], 3) for name, rate in zip(models, rates, strict=True)}
+
+    def alone(self, part: str, models: list[Any]) -> list[list[float]]:
+        """What cutting one layer alone brings, by model and layer: times as fast as the original.
+
+        From the seconds inside of each layer, in the original and in models in which the part is cut everywhere;
+        with no such models, of leaving the layer out.
+        """
+        places = families.of(self.model.config.model_type).places
+
+        def watched(run: Callable[[], float], model: Any) -> list[float]:
+            with _clocked([model, *places(model)[part]], self.device) as seconds:
+                run()
+            return seconds
+
+        (whole, *before), *cut = self._in_turns(models, watched)
+        after = [seconds[1:] for seconds in cut] or [[0.0] * len(before)]
+        return [[round(whole / (whole - b + a), 3) for b, a in zip(before, found, strict=True)] for found in after]
+
+    def _in_turns(
+        self, models: list[Any], measured: Callable[[Callable[[], float], Any], list[float]]
+    ) -> list[list[float]]:
+        """Medians of what a function of a run (its samples a second) and its model tells, the original's first."""
+        every = [copy.deepcopy(self.model), *models]
+        predictor = partial(predictors.build, "torch", reader=self.task.reader, names=self.names, device=self.device)
         contents = [self.contents[i] for i in spread(len(self.contents), TIMED_ROWS)]
         contents = contents * -(-TIMED_ROWS // len(contents))  # whole batches
-        rates: dict[str, list[float]] = {name: [] for name in every}
-        for number in console.track(range(ROUNDS + 1), "timing"):  # the first warms up
-            for name, predictor in run.items():
-                rate = predictor.throughput(contents, BATCH_SIZE)
-                rates[name] += [rate] * (number > 0)
-        for model in models.values():
+        runs = [partial(predictor(model=model).throughput, contents, BATCH_SIZE) for model in every]
+        rounds = [
+            [measured(run, model) for run, model in zip(runs, every, strict=True)]
+            for _ in console.track(range(ROUNDS + 1), "timing")
+        ]
+        for model in models:
             model.to("cpu")
-        return {name: round(median(rates[name]) / median(rates[""]), 3) for name in models}
+        found: list[list[float]] = np.median(rounds[1:], axis=0).tolist()  # the first warmed up
+        return found
 
     @cached_property
     def answers(self) -> Any:
@@ -127,7 +149,7 @@ def kept(path: Path, make: Callable[[], Any]) -> Any:
 def measure(bench: Bench) -> Found:
     """All of it: `{"rows", "base", "layers": [...], "whole": [...]}`, as docs/schemas/sensitivity.json has it.
 
-    `layers` tells of one layer cut alone, which no stock class holds, so without a speed; `whole` of all of them.
+    `layers` tells of one layer cut alone, which no stock class holds, `whole` of all of them.
     """
     base = bench.quality(bench.model)
     return {"rows": len(bench.rows), "base": base, "layers": _by_layer(bench), "whole": _whole(bench)}
@@ -139,6 +161,9 @@ def _by_layer(bench: Bench) -> list[Found]:
     units, without = family.units(bench.model, bench.scores), family.without(bench.model)
     tries = [(part, i, a) for part, layers in units.items() for i in range(len(layers)) for a in AMOUNTS]
     tries += [("layers", i, 1.0) for i in without]
+    speeds = {
+        part: kept(bench.work / f"{part}-alone.json", partial(_speeds, bench, part)) for part in (*units, "layers")
+    }
 
     def tried(part: str, layer: int, amount: float) -> Found:
         with without[layer]() if part == "layers" else _silenced(units[part][layer], amount):
@@ -148,8 +173,16 @@ def _by_layer(bench: Bench) -> list[Found]:
     for part, layer, amount in console.track(tries, "sensitivity of layers"):
         path = bench.work / f"{part}-{layer}-{amount}.json"
         found = kept(path, partial(tried, part, layer, amount))
-        out.append({"part": part, "layer": layer, "amount": amount} | found)
+        speed = speeds[part][AMOUNTS.index(amount) if part != "layers" else 0][layer]
+        out.append({"part": part, "layer": layer, "amount": amount} | found | {"speedup": speed})
     return out
+
+
+def _speeds(bench: Bench, part: str) -> list[list[float]]:
+    """By amount and layer (of "layers" by layer, left out)."""
+    config, family = bench.model.config, families.of(bench.model.config.model_type)
+    sizes = [family.steps(config, (a,)).get(part, [family.shape(config)])[0] for a in AMOUNTS if part != "layers"]
+    return bench.alone(part, [bench.cut(to) for to in sizes])
 
 
 def _whole(bench: Bench) -> list[Found]:
@@ -177,6 +210,23 @@ def amount(config: Any, part: str, to: Any) -> float:
     """The share of a part that is gone."""
     family = families.of(config.model_type)
     return round(1 - family.left(part, to) / family.left(part, family.shape(config)), 4)
+
+
+@contextmanager
+def _clocked(modules: list[Any], device: str) -> Iterator[list[float]]:
+    """The seconds that each of the modules is at work inside, added up."""
+    seconds = [0.0] * len(modules)
+
+    def add(i: int, sign: int, *_: Any) -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds[i] += sign * time.perf_counter()
+
+    hooks = [module.register_forward_pre_hook(partial(add, i, -1)) for i, module in enumerate(modules)]
+    hooks += [module.register_forward_hook(partial(add, i, 1)) for i, module in enumerate(modules)]
+    yield seconds
+    for hook in hooks:
+        hook.remove()
 
 
 @contextmanager

@@ -86,15 +86,12 @@ def resolve_device(wanted: str) -> str:
 
 
 def bf16_unit(device: str) -> str:
-    """What makes bf16 fast: AMX of a processor, a GPU from the Ampere generation on; "" for none.
-
-    AVX-512 has bf16 products, too, but oneDNN is slower at them than at fp32's (Xeon without AMX, torch 2.13).
-    """
+    """What makes bf16 fast: a processor's matrix unit, a GPU from the Ampere generation on; "" for none."""
     import torch
 
     if device == "cuda":
         return str(torch.cuda.get_device_name()) if torch.cuda.is_bf16_supported(including_emulation=False) else ""
-    return "AMX" if device == "cpu" and "AMX" in cpu.units() else ""
+    return cpu.bf16_unit() if device == "cpu" else ""
 
 
 def _check_format(device: str, chosen: str) -> None:

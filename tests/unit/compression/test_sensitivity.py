@@ -1,11 +1,13 @@
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 from unit.encoders import batch, logits, make
 
-from toolkit.compression import sensitivity, structure
+from toolkit.compression import prune, sensitivity, structure
 from toolkit.compression.sensitivity import Bench
+from toolkit.inference import predictor
 from toolkit.training.tasks import bind
 
 
@@ -32,10 +34,27 @@ class Task:
 
 @pytest.fixture(params=["bert", "vit"])
 def bench(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(Bench, "speedups", lambda self, models: dict.fromkeys(models, 2.0))
+    def build(backend, model, reader, names, device):
+        return SimpleNamespace(throughput=lambda contents, size: float(logits(model, batch(request.param)).shape[0]))
+
+    monkeypatch.setattr(predictor, "build", build)
     task = Task(request.param)
     rows = [{"i": i} for i in range(6)]
-    return Bench(make(request.param), task, [batch(request.param)], rows, [], ["a", "b"], "taylor", "cpu", tmp_path)
+    return Bench(make(request.param), task, [batch(request.param)], rows, [0], ["a", "b"], "taylor", "cpu", tmp_path)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """On which a product takes as many seconds as its matrix has numbers."""
+    now = [0.0]
+
+    def passes(module, *_):
+        now[0] += module.weight.numel() if isinstance(module, torch.nn.Linear) else 0
+
+    monkeypatch.setattr(sensitivity, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    hook = torch.nn.modules.module.register_module_forward_hook(passes)
+    yield now
+    hook.remove()
 
 
 def test_all_parts_are_measured_and_the_model_is_as_before(bench):
@@ -65,6 +84,21 @@ def test_silencing_units_is_as_good_as_cutting_them(bench):
     first.weight.data = first.weight.data[16:]
     first.bias.data, second.weight.data = first.bias.data[16:], second.weight.data[:, 16:]
     assert torch.allclose(logits(bench.model, batch(name)), silenced, atol=1e-6)
+
+
+def test_what_one_layer_alone_saves_is_told_by_the_time_inside_of_it(bench, clock):
+    logits(bench.model, batch("vit" if structure.family(bench.model.config).free_heads else "bert"))
+    whole, heads, neurons = clock[0], 4 * 32 * 32, 2 * 32 * 48
+    saved = {"layers": heads + neurons, "ffn": neurons, "heads": heads}
+    found = [m for m in sensitivity.measure(bench)["layers"] if m["amount"] in (0.5, 1.0)]  # which 8 divides
+    assert {m["part"] for m in found} >= {"layers", "ffn"}
+    for m in found:
+        assert m["speedup"] == pytest.approx(whole / (whole - m["amount"] * saved[m["part"]]), abs=0.002), m
+
+
+def test_without_the_last_layer_the_one_before_is_the_last(bench):
+    layers = structure.layers(bench.model)
+    assert [*prune.places(bench.model)["layers"]] == [*layers[:3], layers[2]]
 
 
 def test_divergence_is_the_mean_of_the_rows(bench):

@@ -92,10 +92,18 @@ def test_fp16_gives_up_when_its_scale_is_nothing(bert, rows, config, tmp_path, m
         trainer.train(made, task, rows(160), rows(16, 1), config(precision="fp16"), tmp_path, seed=0)
 
 
-@pytest.mark.parametrize("flags", ["amx_bf16 avx512_bf16", "avx512_bf16", "avx2"])
-def test_auto_takes_what_the_processor_has(bert, config, monkeypatch, flags):
-    monkeypatch.setattr(cpu, "_told", lambda: f"flags: {flags}")
-    told = {"amx_bf16 avx512_bf16": "bf16 (AMX)", "avx512_bf16": "fp32", "avx2": "fp32"}[flags]
+@pytest.mark.parametrize(
+    ("vendor", "flags", "told"),
+    [
+        ("GenuineIntel", "amx_bf16 avx512_bf16", "bf16 (AMX)"),
+        ("GenuineIntel", "avx512_bf16", "fp32"),
+        ("AuthenticAMD", "avx512f avx512_bf16", "bf16 (AVX-512)"),
+        ("AuthenticAMD", "avx512f", "fp32"),
+        ("AuthenticAMD", "avx2", "fp32"),
+    ],
+)
+def test_auto_takes_what_the_processor_has(bert, config, monkeypatch, vendor, flags, told):
+    monkeypatch.setattr(cpu, "_told", lambda: f"vendor_id\t: {vendor}\nflags\t\t: {flags}")
     assert str(precision.resolve(bert[0], config(precision="auto"))) == f"cpu, {told}, sdpa attention"
     assert str(precision.resolve(bert[0], config())) == "cpu, fp32, sdpa attention"
 
